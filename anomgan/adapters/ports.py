@@ -1,0 +1,75 @@
+"""What the services ask of the outside world, as protocols; one real and one in-memory twin stand behind each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from anomgan.records import Event, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT message as it arrived; `token` is what its source needs to acknowledge it."""
+
+    topic: str
+    payload: bytes
+    token: object = None
+    retained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
+
+    verdicts: Sequence[Verdict] = ()
+    events: Sequence[Event] = ()
+    counters: Mapping[str, int] | None = None
+    """Totals since the service started, by name: messages_received, readings_received, dropped.<reason>, ..."""
+
+
+class MessageSource(Protocol):
+    """Where messages come from."""
+
+    def receive(self, limit: int, timeout_s: float) -> list[Message]:
+        """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
+        ...
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that these are dealt with; only then does it forget them."""
+        ...
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        ...
+
+
+class Store(Protocol):
+    """Where verdicts and events go."""
+
+    def check(self) -> str:
+        """Connect and say in one line what is there; raises Unreachable or Refused."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Durable on return, idempotent when repeated; raises ServerError and then nothing counts as written."""
+        ...
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        ...
+
+
+class Publisher(Protocol):
+    """Where messages go to."""
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Hand one message over; raises Unreachable when it cannot be sent."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was published is acknowledged; False when time ran out."""
+        ...
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        ...

@@ -1,0 +1,157 @@
+"""The things that flow through anomgan: Reading, TimeSeries, Verdict, Event.
+
+Frozen and slotted. Time is event time: float seconds since 1970-01-01 UTC. A missing value is NaN.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.errors import DataError
+
+Floats = NDArray[np.float64]
+Source = tuple[str, str]
+"""What identifies a device everywhere: (site, device). The site may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one device measured at one time: channel name -> value (NaN where missing)."""
+
+    device: str
+    time_s: float
+    values: Mapping[str, float]
+    site: str = ""
+
+    @property
+    def source(self) -> Source:
+        """(site, device)."""
+        return (self.site, self.device)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeSeries:
+    """The readings of one device in time order.
+
+    times (T,) float64, strictly increasing; values (T, C) float64, NaN where missing;
+    labels (T,) bool or None (True = anomalous); units has one entry per channel ("" = unknown).
+    Raises DataError where shapes disagree or times do not increase.
+    """
+
+    times: Floats
+    values: Floats
+    channels: tuple[str, ...]
+    labels: NDArray[np.bool_] | None = None
+    units: tuple[str, ...] = ()
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.units:
+            object.__setattr__(self, "units", ("",) * len(self.channels))
+        if self.values.ndim != 2 or self.values.shape != (len(self.times), len(self.channels)):
+            raise DataError(
+                f"values of shape {self.values.shape} for {len(self.times)} times and {len(self.channels)} channels"
+            )
+        if len(self.units) != len(self.channels):
+            raise DataError(f"{len(self.units)} units for {len(self.channels)} channels")
+        if self.labels is not None and len(self.labels) != len(self.times):
+            raise DataError(f"{len(self.labels)} labels for {len(self.times)} rows")
+        steps = np.diff(self.times)
+        if not np.all(np.isfinite(self.times)):
+            raise DataError(f"row {int(np.argmin(np.isfinite(self.times)))}: the time is not finite")
+        if np.any(steps <= 0):
+            row = int(np.argmax(steps <= 0)) + 1
+            kind = "duplicate timestamp" if steps[row - 1] == 0 else "timestamps are not in order"
+            raise DataError(f"row {row}: {kind} ({self.times[row - 1]:.3f} then {self.times[row]:.3f})")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, rows: slice) -> "TimeSeries":
+        """The same series cut to a slice of rows."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, times=self.times[rows], values=self.values[rows], labels=labels)
+
+    @property
+    def period_s(self) -> float:
+        """The sampling period: the median step in seconds (1.0 where there are fewer than two rows)."""
+        return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 1.0
+
+    def split(self, fraction: float) -> "tuple[TimeSeries, TimeSeries]":
+        """Cut by time, never shuffled: the first `fraction` of the rows and the rest."""
+        if not 0.0 < fraction < 1.0:
+            raise DataError(f"split takes a fraction between 0 and 1, not {fraction}")
+        cut = round(len(self) * fraction)
+        return self[:cut], self[cut:]
+
+
+def series_from_array(values: Floats, period_s: float = 1.0, channels: Sequence[str] = ()) -> TimeSeries:
+    """A TimeSeries from a bare (T, C) or (T,) array: regular times from 0, channels named c0, c1, ..."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise DataError(f"expected an array of shape (T, C), got {np.shape(values)}")
+    names = tuple(channels) or tuple(f"c{i}" for i in range(array.shape[1]))
+    return TimeSeries(np.arange(len(array), dtype=np.float64) * period_s, array, names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """What the detector says of one device at one time.
+
+    surprise = -log10 p, where p is the probability that a normal window looks this odd; each witness
+    has its own surprise. NaN = unknown (warm-up, gap, too much missing): unknown is never shown as normal.
+    values, expected, contribution: (C,) float arrays in the order of `channels`; `expected` is what the
+    generator says the newest reading should have been, `contribution` sums to 1 over the channels.
+    """
+
+    device: str
+    site: str
+    time_s: float
+    surprise: float
+    threshold: float
+    anomalous: bool
+    discriminator: float
+    reconstruction: float
+    neighbour: float
+    channels: tuple[str, ...]
+    values: NDArray[np.float32]
+    expected: NDArray[np.float32]
+    contribution: NDArray[np.float32]
+    model: str = ""
+
+
+EventState = Literal["open", "closed"]
+Severity = Literal["minor", "major", "critical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A run of anomalous verdicts of one device.
+
+    `id` is the same whenever the same event is told again, so that stores can overwrite. `end_s` is the
+    time of the last anomalous verdict so far. `channels` are those that contributed most, first the most;
+    `observed`, `expected` and `contributions` go with them and are taken at the peak.
+    """
+
+    id: str
+    device: str
+    site: str
+    state: EventState
+    start_s: float
+    end_s: float
+    peak: float
+    peak_s: float
+    severity: Severity
+    channels: tuple[str, ...]
+    observed: tuple[float, ...]
+    expected: tuple[float, ...]
+    contributions: tuple[float, ...]
+    reason: str
+    threshold: float = 0.0
+    model: str = ""
+    units: tuple[str, ...] = field(default=())

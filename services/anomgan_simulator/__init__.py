@@ -1,0 +1,1 @@
+"""anomgan_simulator."""
