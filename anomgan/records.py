@@ -106,7 +106,8 @@ class Verdict:
     surprise = -log10 p, where p is the probability that a normal window looks this odd; each witness
     has its own surprise. NaN = unknown (warm-up, gap, too much missing): unknown is never shown as normal.
     values, expected, contribution: (C,) float arrays in the order of `channels`; `expected` is what the
-    generator says the newest reading should have been, `contribution` sums to 1 over the channels.
+    generator says the newest reading should have been, `contribution` sums to 1 over the channels. `odd` and
+    `odd_expected` (C,) are the oddest of each channel's newest rows and what was expected there.
     """
 
     device: str
@@ -123,6 +124,10 @@ class Verdict:
     expected: NDArray[np.float32]
     contribution: NDArray[np.float32]
     model: str = ""
+    units: tuple[str, ...] = ()
+    """in the order of `channels`; () = unknown"""
+    odd: NDArray[np.float32] | None = None
+    odd_expected: NDArray[np.float32] | None = None
 
 
 EventState = Literal["open", "closed"]

@@ -1,0 +1,103 @@
+"""From a witness's raw statistic to a tail probability, from several to one score, from an alarm budget to a threshold.
+
+Everything here is learned from held-out normal windows and nothing else. A `Tail` is the survival function of one
+statistic: empirical below its 90 % quantile, above it a generalised Pareto tail (Pickands 1975), fitted by
+probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
+likelihood is not. The shape ξ is kept within [0, 0.5]: a tail that ended (ξ < 0) would give every far value the same
+probability 0 and lose their rank; ξ = 0 is the exponential.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomgan.errors import DataError
+from anomgan.records import Floats
+
+BODY_POINTS = 33
+MIN_SPACING = 1e-3
+TAIL_SHARE = 0.1
+MIN_EXCESSES = 10
+MAX_SHAPE = 0.5
+SECONDS_PER_WEEK = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tail:
+    """The survival function of one statistic on normal data.
+
+    body (K,) ascending values and log_survival (K,) their log10 P(X > value); above body[-1] a generalised Pareto tail
+    with `scale` σ > 0 and `shape` ξ >= 0 that carries the probability 10**log_survival[-1].
+    """
+
+    body: Floats
+    log_survival: Floats
+    scale: float
+    shape: float
+
+
+def fit_tail(values: Floats) -> Tail:
+    """The tail of normal values (N,), N >= 2, all finite; DataError otherwise."""
+    if len(values) < 2 or not np.all(np.isfinite(values)):
+        raise DataError(f"calibration needs at least two finite values, got {len(values)}")
+    ordered = np.sort(values)
+    count = len(ordered)
+    excesses = min(max(MIN_EXCESSES, round(TAIL_SHARE * count)), count - 1)
+    keep = count - excesses  # ordered[keep - 1] is where the tail begins
+    at = np.unique(np.linspace(0, keep - 1, min(BODY_POINTS, keep)).round().astype(int))
+    # Knots that nearly touch would make the curve so steep there that rounding shows in the surprise.
+    apart = max(MIN_SPACING * float(ordered[keep - 1] - ordered[0]), 1e-9)
+    knots = [at[-1]]
+    for k in at[-2::-1]:
+        if ordered[knots[-1]] - ordered[k] >= apart:
+            knots.append(k)
+    body = ordered[knots[::-1]]
+    survival = (count - np.array(knots[::-1])) / (count + 1.0)  # Weibull plotting position: never 0, never 1
+    excess = ordered[keep:] - ordered[keep - 1]
+    scale, shape = _pareto(excess, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
+    return Tail(body, np.log10(survival), scale, shape)
+
+
+def _pareto(excess: Floats, floor: float) -> tuple[float, float]:
+    """(σ, ξ) by probability-weighted moments: ξ = 2 - b0/(b0 - 2 b1), σ = 2 b0 b1/(b0 - 2 b1), ξ then bounded."""
+    count = len(excess)
+    mean = float(np.mean(excess))
+    if mean <= floor:
+        return floor, 0.0
+    weight = 1.0 - (np.arange(1, count + 1) - 0.35) / count
+    moment = float(np.mean(weight * excess))
+    gap = mean - 2.0 * moment
+    shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
+    shape = min(max(shape, 0.0), MAX_SHAPE)
+    return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess when ξ was bounded
+
+
+def surprise(tail: Tail, values: Floats) -> Floats:
+    """-log10 P(X > value) for values of any shape; NaN stays NaN; strictly rising above the body."""
+    inside = -np.interp(values, tail.body, tail.log_survival)
+    beyond = np.maximum(values - tail.body[-1], 0.0) / tail.scale
+    decades = (
+        beyond / math.log(10.0) if tail.shape == 0.0 else np.log1p(tail.shape * beyond) / tail.shape / math.log(10.0)
+    )
+    result: Floats = inside + decades
+    return result
+
+
+def fuse(surprises: Floats) -> Floats:
+    """Witness surprises (W, N) -> one statistic (N,): the sum of log(1 + surprise).
+
+    The logarithm lets witnesses that agree outweigh a single one that shouts. Its tail is fitted again afterwards, so
+    that the fused surprise is a -log10 probability although the witnesses are not independent.
+    """
+    result: Floats = np.log1p(np.maximum(surprises, 0.0)).sum(axis=0)
+    return result
+
+
+def budget_threshold(alarms_per_week: float, seconds_per_window: float) -> float:
+    """The surprise that a normal device exceeds `alarms_per_week` times a week when scored every so many seconds.
+
+    Neighbouring windows overlap and exceed together, so this promises at most that many alarms.
+    """
+    windows_per_week = SECONDS_PER_WEEK / seconds_per_window
+    return max(-math.log10(alarms_per_week / windows_per_week), 0.5)

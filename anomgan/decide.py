@@ -1,0 +1,147 @@
+"""Verdicts become events: a pure step per device, with hysteresis.
+
+`open_after` anomalous verdicts in a row open an event, back-dated to the first of them. While it is open, a verdict
+below `close_level` times the threshold (or an unknown one) is calm; `close_after` calm verdicts in a row close it, so
+two runs that are nearer than that are one event. An event is told when it opens, when its severity rises, and when it
+closes. Severity is how far the peak stands above the threshold, in decades of probability.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from anomgan.config import DecideConfig
+from anomgan.explain import leading_channels, reason
+from anomgan.records import Event, Severity, Source, Verdict
+
+MAJOR_DECADES = 2.0
+CRITICAL_DECADES = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDecision:
+    """What deciding remembers of one device: anomalous verdicts in a row, calm ones, the run's start and oddest
+    verdict, the open event."""
+
+    streak: int = 0
+    calm: int = 0
+    start_s: float = 0.0
+    oddest: Verdict | None = None
+    event: Event | None = None
+
+
+QUIET = DeviceDecision()
+
+
+def decide(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple[DeviceDecision, Event | None]:
+    """One verdict in: the next state, and the event if there is something to tell."""
+    if state.event is None:
+        return _while_quiet(rule, state, verdict)
+    return _while_open(rule, state, state.event, verdict)
+
+
+def _while_quiet(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple[DeviceDecision, Event | None]:
+    if not verdict.anomalous:
+        return QUIET, None
+    start_s = state.start_s if state.streak else verdict.time_s
+    oddest = _odder(state.oddest, verdict)
+    streak = state.streak + 1
+    if streak < rule.open_after:
+        return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest), None
+    event = _describe(rule, oddest, start_s, verdict.time_s)
+    return DeviceDecision(start_s=start_s, oddest=oddest, event=event), event
+
+
+def _while_open(
+    rule: DecideConfig, state: DeviceDecision, event: Event, verdict: Verdict
+) -> tuple[DeviceDecision, Event | None]:
+    calm = not verdict.surprise >= rule.close_level * verdict.threshold  # also true for NaN
+    if calm:
+        if state.calm + 1 < rule.close_after:
+            return replace(state, calm=state.calm + 1), None
+        return QUIET, replace(event, state="closed")
+    oddest = _odder(state.oddest, verdict)
+    end_s = verdict.time_s if verdict.anomalous else event.end_s
+    now = _describe(rule, oddest, event.start_s, end_s) if oddest is verdict else replace(event, end_s=end_s)
+    return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now), (
+        now if now.severity != event.severity else None
+    )
+
+
+def _odder(before: Verdict | None, verdict: Verdict) -> Verdict:
+    return verdict if before is None or verdict.surprise > before.surprise else before
+
+
+def severity(peak: float, threshold: float) -> Severity:
+    """How bad: by decades of probability between the peak and the threshold."""
+    decades = peak - threshold
+    return "critical" if decades >= CRITICAL_DECADES else "major" if decades >= MAJOR_DECADES else "minor"
+
+
+def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float) -> Event:
+    """The event as it stands, told by its oddest verdict."""
+    lead = leading_channels(oddest.contribution, rule.channels)
+    observed = oddest.values if oddest.odd is None else oddest.odd
+    expected = oddest.expected if oddest.odd_expected is None else oddest.odd_expected
+    names = tuple(oddest.channels[c] for c in lead)
+    seen = tuple(float(observed[c]) for c in lead)
+    meant = tuple(float(expected[c]) for c in lead)
+    of = tuple(oddest.units[c] if oddest.units else "" for c in lead)
+    name = f"{oddest.site}/{oddest.device}" if oddest.site else oddest.device
+    return Event(
+        id=f"{name}@{round(start_s * 1000)}",
+        device=oddest.device,
+        site=oddest.site,
+        state="open",
+        start_s=start_s,
+        end_s=end_s,
+        peak=oddest.surprise,
+        peak_s=oddest.time_s,
+        severity=severity(oddest.surprise, oddest.threshold),
+        channels=names,
+        observed=seen,
+        expected=meant,
+        contributions=tuple(float(oddest.contribution[c]) for c in lead),
+        reason=reason(names, seen, meant, of, oddest.surprise),
+        threshold=oddest.threshold,
+        model=oddest.model,
+        units=of,
+    )
+
+
+class FleetDecisions:
+    """The deciding state of many devices; `update` gives the events that verdicts open, worsen or close."""
+
+    def __init__(self, rule: DecideConfig) -> None:
+        self.rule = rule
+        self._states: dict[Source, DeviceDecision] = {}
+
+    def update(self, verdicts: Iterable[Verdict]) -> list[Event]:
+        """Verdicts in, in each device's order of time; what there is to tell out."""
+        told = []
+        for verdict in verdicts:
+            source = (verdict.site, verdict.device)
+            before = self._states.get(source, QUIET)
+            after, event = decide(self.rule, before, verdict)
+            if after is not before:
+                self._states[source] = after
+            if event is not None:
+                told.append(event)
+        return told
+
+    def open_events(self) -> list[Event]:
+        """The events that are open now, as they stand."""
+        return [state.event for state in self._states.values() if state.event is not None]
+
+
+def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:
+    """The events of all verdicts, each as it stood last; one that never closed stays open."""
+    decisions = FleetDecisions(rule)
+    events = {event.id: event for event in decisions.update(verdicts)}
+    return list((events | {event.id: event for event in decisions.open_events()}).values())
+
+
+def is_anomalous(surprise: float, threshold: float) -> bool:
+    """A window is anomalous at or above the threshold; an unknown one (NaN) is not."""
+    return bool(np.isfinite(surprise) and surprise >= threshold)

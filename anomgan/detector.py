@@ -1,0 +1,253 @@
+"""Detector: fit, score, save, load. One file holds all that scoring needs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomgan.calibrate import budget_threshold, fuse, surprise
+from anomgan.config import DecideConfig, DetectorConfig
+from anomgan.decide import decide_all, is_anomalous
+from anomgan.errors import DataError
+from anomgan.explain import contributions
+from anomgan.fit import MAX_MISSING, WITNESSES, Fitted, fit, window_rule
+from anomgan.gan.train import TrainingStep
+from anomgan.model_file import pack, unpack
+from anomgan.records import Event, Floats, TimeSeries, Verdict, series_from_array
+from anomgan.scaling import scale, unscale
+from anomgan.score import look
+from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
+
+Series = TimeSeries | Floats
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """What the detector says of N windows; surprises are -log10 p, NaN where more than half of a window is missing.
+
+    surprise, discriminator, reconstruction, neighbour (N,) float64; expected, odd_expected, odd (N, C) in the channels'
+    units; contribution (N, C), rows sum to 1.
+    """
+
+    surprise: Floats
+    discriminator: Floats
+    reconstruction: Floats
+    neighbour: Floats
+    expected: NDArray[np.float32]
+    contribution: NDArray[np.float32]
+    odd: NDArray[np.float32]
+    odd_expected: NDArray[np.float32]
+
+
+class Detector:
+    """A trained anomaly detector: make one with `fit` or `load`."""
+
+    def __init__(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+        self.rule: WindowRule = window_rule(fitted.config)
+
+    # ---------------------------------------------------------------- make
+
+    @classmethod
+    def fit(
+        cls,
+        series: Series | Sequence[TimeSeries],
+        config: DetectorConfig | None = None,
+        *,
+        progress: bool = False,
+        on_step: Callable[[TrainingStep], None] | None = None,
+    ) -> Self:
+        """Learn what is normal from one series, several of the same channels, or an array (T, C) or (T,); NaN allowed.
+
+        What `config` leaves open is chosen from the data by the rules of `anomgan.fit`. `on_step` is called after each
+        training step. Ctrl-C ends the training and keeps the best so far. Raises DataError for too little data,
+        TrainingDiverged for a non-finite loss.
+        """
+        several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
+        return cls(
+            fit([_as_series(one) for one in several], config or DetectorConfig(), progress=progress, on_step=on_step)
+        )
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write one safetensors file, atomically."""
+        from anomgan.adapters.files import write_bytes  # adapters alone touch files, and only when asked to
+
+        write_bytes(path, pack(self._fitted))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a file written by `save`. Raises ModelFileError for a missing, truncated, foreign or newer file."""
+        from anomgan.adapters.files import read_model_bytes
+
+        return cls(unpack(read_model_bytes(path), str(path)))
+
+    # ---------------------------------------------------------------- what it is
+
+    @property
+    def config(self) -> DetectorConfig:
+        """The configuration, with everything chosen."""
+        return self._fitted.config
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channel names, in order."""
+        return self._fitted.channels
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """One unit per channel, "" = unknown."""
+        return self._fitted.units
+
+    @property
+    def period_s(self) -> float:
+        """The sampling period of the training data."""
+        return self._fitted.period_s
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How the training went."""
+        return self._fitted.summary
+
+    @property
+    def parts(self) -> Fitted:
+        """Scaler, networks, memory and calibration."""
+        return self._fitted
+
+    @property
+    def threshold(self) -> float:
+        """The surprise from which a verdict is anomalous, from the alarm budget."""
+        return self.threshold_for(self.config.alarms_per_week)
+
+    def threshold_for(self, alarms_per_week: float) -> float:
+        """The threshold of another alarm budget (per device)."""
+        return budget_threshold(alarms_per_week, self.period_s * self.rule.stride)
+
+    # ---------------------------------------------------------------- score
+
+    def scale(self, values: Floats) -> NDArray[np.float32]:
+        """Values (..., C) in units -> (..., C) as the networks see them."""
+        return scale(self._fitted.scaler, values)
+
+    def score_windows(self, windows: NDArray[np.floating[Any]]) -> Floats:
+        """Windows (N, C, L) in the channels' units, NaN = missing -> surprise (N,)."""
+        expected = (len(self.channels), self.rule.window)
+        if windows.ndim != 3 or windows.shape[1:] != expected:
+            raise DataError(f"windows of shape {windows.shape} where (N, {expected[0]}, {expected[1]}) is expected")
+        rows = self.scale(np.moveaxis(np.asarray(windows, np.float64), 1, 2))  # (N, L, C)
+        return self.examine_windows(np.ascontiguousarray(np.moveaxis(rows, 2, 1))).surprise
+
+    def examine_windows(self, scaled: NDArray[np.float32]) -> Examination:
+        """Scaled windows (N, C, L), NaN = missing -> all that can be said of them."""
+        parts = self._fitted
+        if len(scaled) == 0:
+            nothing, blank = np.empty(0), np.empty((0, len(self.channels)), np.float32)
+            return Examination(nothing, nothing, nothing, nothing, blank, blank, blank, blank)
+        seen = look(parts.networks, parts.memory, parts.usual, torch.from_numpy(scaled))
+        each = {name: surprise(parts.tails[name], getattr(seen, name).double().numpy()) for name in WITNESSES}
+        fused = surprise(parts.tails["fused"], fuse(np.stack([each[name] for name in WITNESSES])))
+        known = seen.missing.numpy() <= MAX_MISSING
+        if not np.all(np.isfinite(fused[known])):
+            raise FloatingPointError("a score is not finite although its window is")
+        unknown = np.where(known, 0.0, np.nan)
+
+        def in_units(rows: torch.Tensor) -> NDArray[np.float32]:
+            return unscale(parts.scaler, rows.numpy()).astype(np.float32)
+
+        return Examination(
+            surprise=fused + unknown,
+            discriminator=each["discriminator"] + unknown,
+            reconstruction=np.maximum(each["reconstruction"], each["newest"]) + unknown,
+            neighbour=each["neighbour"] + unknown,
+            expected=in_units(seen.expected),
+            contribution=contributions(seen.error.numpy()),
+            odd=in_units(seen.odd),
+            odd_expected=in_units(seen.odd_expected),
+        )
+
+    def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
+        """The rows (N,) of a series that complete a due window, and what is said of those windows."""
+        one = self._aligned(series)
+        starts = segment_starts(one.times, self.rule)
+        rows = hold_missing(self.scale(one.values), starts, self.rule)
+        ends = due_ends(starts, self.rule)
+        if len(ends) == 0:
+            return ends, self.examine_windows(np.empty((0, len(self.channels), self.rule.window), np.float32))
+        chunks = [
+            self.examine_windows(gather_windows(rows, ends[at : at + CHUNK], self.rule.window))
+            for at in range(0, len(ends), CHUNK)
+        ]
+        names = [field.name for field in fields(Examination)]
+        return ends, Examination(*(np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names))
+
+    def score(self, series: Series) -> Floats:
+        """Surprise (T,) of each row, causal: that of the newest due window; NaN in warm-up, also after a gap."""
+        one = self._aligned(series)
+        ends, seen = self.examine(one)
+        scores = np.full(len(one), np.nan)
+        starts = segment_starts(one.times, self.rule)
+        newest = np.searchsorted(ends, np.arange(len(one)), side="right") - 1
+        inside = newest >= 0
+        inside[inside] = ends[newest[inside]] >= starts[inside]  # a verdict is not carried over a gap
+        scores[inside] = seen.surprise[newest[inside]]
+        return scores
+
+    def verdicts(self, series: TimeSeries) -> list[Verdict]:
+        """The verdicts that a stream of this series' readings gives from its first due window on."""
+        one = self._aligned(series)
+        ends, seen = self.examine(one)
+        threshold = self.threshold
+        return [
+            Verdict(
+                device=one.device,
+                site="",
+                time_s=float(one.times[end]),
+                surprise=float(seen.surprise[i]),
+                threshold=threshold,
+                anomalous=is_anomalous(seen.surprise[i], threshold),
+                discriminator=float(seen.discriminator[i]),
+                reconstruction=float(seen.reconstruction[i]),
+                neighbour=float(seen.neighbour[i]),
+                channels=self.channels,
+                values=one.values[end].astype(np.float32),
+                expected=seen.expected[i],
+                contribution=seen.contribution[i],
+                units=self.units,
+                odd=seen.odd[i],
+                odd_expected=seen.odd_expected[i],
+            )
+            for i, end in enumerate(ends)
+        ]
+
+    def events(self, series: TimeSeries, rule: DecideConfig | None = None) -> list[Event]:
+        """The events of a series at the alarm budget."""
+        return decide_all(rule or DecideConfig(), self.verdicts(series))
+
+    def _aligned(self, series: Series) -> TimeSeries:
+        """A series with this detector's channels in its order: others are left out, missing ones read NaN.
+
+        An array is taken by position; DataError where its width differs or no channel is known.
+        """
+        one = _as_series(series, self.period_s, self.channels)
+        if one.channels == self.channels:
+            return one
+        known = {name: i for i, name in enumerate(one.channels)}
+        if not any(name in known for name in self.channels):
+            raise DataError(f"none of the model's channels {self.channels} is among {one.channels}")
+        blank = np.full(len(one), np.nan)
+        columns = [one.values[:, known[name]] if name in known else blank for name in self.channels]
+        return replace(one, values=np.stack(columns, axis=1), channels=self.channels, units=self.units)
+
+
+def _as_series(series: Series, period_s: float = 1.0, channels: Sequence[str] = ()) -> TimeSeries:
+    if isinstance(series, TimeSeries):
+        return series
+    array = np.asarray(series, np.float64)
+    width = 1 if array.ndim == 1 else array.shape[-1]
+    if channels and width != len(channels):
+        raise DataError(f"an array of {width} channels for a model of {len(channels)}: {', '.join(channels)}")
+    return series_from_array(array, period_s, channels)

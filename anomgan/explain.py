@@ -1,0 +1,48 @@
+"""Which channels made a window odd, and what was expected instead."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def contributions(error: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each channel's share (N, C) of the squared error (N, C) that stands over its usual size; rows sum to 1."""
+    total = error.sum(axis=1, keepdims=True)
+    share = np.full_like(error, 1.0 / error.shape[1])
+    np.divide(error, total, out=share, where=total > 0)
+    return share
+
+
+def leading_channels(contribution: NDArray[np.float32], most: int) -> list[int]:
+    """Contributions (C,) -> the indices of the channels that carry 80 % of them, first the most, at most `most`."""
+    order = np.argsort(-contribution, kind="stable")[:most]
+    before = np.concatenate([[0.0], np.cumsum(contribution[order])[:-1]])
+    return [int(i) for i, so_far in zip(order, before, strict=True) if so_far < 0.8]
+
+
+def reason(
+    channels: Sequence[str],
+    observed: Sequence[float],
+    expected: Sequence[float],
+    units: Sequence[str],
+    surprise: float,
+) -> str:
+    """One plain sentence: "pressure is 0.21 bar where 0.93 was expected; flow is 3.1 l/min where 31 was expected"."""
+    parts = []
+    for channel, seen, meant, unit in zip(channels, observed, expected, units, strict=True):
+        suffix = f" {unit}" if unit else ""
+        if np.isnan(seen):
+            parts.append(f"{channel} is missing where {_number(meant)}{suffix} was expected")
+        else:
+            parts.append(f"{channel} is {_number(seen)}{suffix} where {_number(meant)} was expected")
+    odds = (
+        f"about one normal window in {10**surprise:,.0f} looks this odd"
+        if surprise < 9
+        else "no normal window looks like this"
+    )
+    return f"{'; '.join(parts)} ({odds})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,227 @@
+"""StreamDetector: readings of a whole fleet in, verdicts out, one model, one batch of windows per push.
+
+Streaming and offline scoring agree because both follow `windows` and both call `Detector.examine_windows`.
+
+What is admitted, per device: a reading at the time of the newest one is a duplicate, an older one is late; both are
+dropped and counted, because a window is a thing of rows in order. A channel that the model does not know is left out
+and counted; one that is missing reads NaN (`windows` holds it for a while) and is counted. A reading without any of
+the model's channels is dropped and counted.
+"""
+
+import struct
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.decide import is_anomalous
+from anomgan.detector import Detector, Examination
+from anomgan.errors import DataError
+from anomgan.records import Floats, Reading, Source, Verdict
+from anomgan.windows import FleetWindows, pack_state, unpack_state
+
+CHUNK = 4096
+_MAGIC = b"agSD\x01"
+_LENGTHS = struct.Struct("<III")
+
+
+class StreamDetector:
+    """Per-device streaming state around one detector.
+
+    `counters` holds totals since the start: readings, scored (due windows), warming_up (due but unknown), gaps,
+    missing_values, dropped.late, dropped.duplicate, dropped.no_known_channel, dropped.unknown_channel (values, not
+    readings). `model` is a name that verdicts carry.
+    """
+
+    def __init__(self, detector: Detector, *, alarms_per_week: float | None = None, model: str = "") -> None:
+        self.detector = detector
+        self.model = model
+        budget = detector.config.alarms_per_week if alarms_per_week is None else alarms_per_week
+        self.threshold = detector.threshold_for(budget)
+        self.counters: Counter[str] = Counter()
+        self._numbers: dict[Source, int] = {}
+        self._newest_s: list[float] = []
+        self._known = frozenset(detector.channels)
+        self._fleet = FleetWindows(len(detector.channels), detector.rule)
+
+    def __len__(self) -> int:
+        """How many devices have been heard."""
+        return len(self._numbers)
+
+    def push(self, readings: Iterable[Reading]) -> list[Verdict]:
+        """Take readings in; the verdicts of all windows that became due, in the order of the readings.
+
+        A verdict of a window in warm-up, or with too much missing, has surprise NaN: unknown, not normal.
+        """
+        verdicts: list[Verdict] = []
+        pending = iter(readings)
+        while chunk := list(islice(pending, CHUNK)):
+            verdicts += self._push(chunk)
+        return verdicts
+
+    def _push(self, readings: Sequence[Reading]) -> list[Verdict]:
+        admitted, who, turn, rows = self._admit(readings)
+        if not admitted:
+            return []
+        values = np.array(rows, np.float64)  # (n, C)
+        times = np.array([reading.time_s for reading in admitted])
+        scaled = self.detector.scale(values)
+        self.counters["readings"] += len(admitted)
+        self.counters["missing_values"] += int(np.count_nonzero(np.isnan(scaled)))
+
+        # one row per device at a time: a device's second row in this batch waits for the second turn
+        rule, fleet = self.detector.rule, self._fleet
+        due_rows: list[NDArray[np.int64]] = []
+        windows: list[NDArray[np.float32]] = []
+        waiting: list[NDArray[np.int64]] = []
+        for now in range(int(turn.max()) + 1):
+            at = np.flatnonzero(turn == now) if turn.any() else np.arange(len(admitted))
+            before = fleet.run[who[at]]
+            due = fleet.push(who[at], times[at], scaled[at])
+            run = fleet.run[who[at]]
+            self.counters["gaps"] += int(np.count_nonzero((run == 1) & (before > 0)))
+            waiting.append(at[(run < rule.window) & (run % rule.stride == 0)])
+            if due.any():
+                due_rows.append(at[due])
+                windows.append(fleet.windows(who[at[due]]))
+        examined = self._verdicts(admitted, values, due_rows, windows)
+        unknown = [(int(i), self._unknown(admitted[i], values[i])) for i in np.concatenate(waiting)]
+        self.counters["scored"] += sum(not np.isnan(verdict.surprise) for _, verdict in examined)
+        self.counters["warming_up"] += len(unknown)
+        return [verdict for _, verdict in sorted([*examined, *unknown], key=lambda pair: pair[0])]
+
+    def _admit(
+        self, readings: Sequence[Reading]
+    ) -> tuple[list[Reading], NDArray[np.int64], NDArray[np.int64], list[list[float]]]:
+        """The readings to take, whose they are (n,), their turn within this batch (n,), their values as rows."""
+        admitted: list[Reading] = []
+        who: list[int] = []
+        turn: list[int] = []
+        rows: list[list[float]] = []
+        turns: dict[int, int] = {}
+        channels, known, counters = self.detector.channels, self._known, self.counters
+        nan = float("nan")
+        for reading in readings:
+            values = reading.values
+            if values.keys() != known:
+                strangers = len(values.keys() - known)
+                if strangers:
+                    counters["dropped.unknown_channel"] += strangers
+                if strangers == len(values):
+                    counters["dropped.no_known_channel"] += 1
+                    continue
+            number = self._numbers.get(reading.source)
+            if number is None:
+                number = self._add(reading.source)
+            newest = self._newest_s[number]
+            if not reading.time_s > newest:
+                counters["dropped.duplicate" if reading.time_s == newest else "dropped.late"] += 1
+                continue
+            self._newest_s[number] = reading.time_s
+            get = values.get
+            admitted.append(reading)
+            who.append(number)
+            turn.append(turns.get(number, 0))
+            turns[number] = turn[-1] + 1
+            rows.append([get(channel, nan) for channel in channels])
+        return admitted, np.array(who, np.int64), np.array(turn, np.int64), rows
+
+    def _add(self, source: Source) -> int:
+        number = self._numbers[source] = self._fleet.add()
+        self._newest_s.append(float("-inf"))
+        return number
+
+    def _verdicts(
+        self,
+        readings: Sequence[Reading],
+        values: Floats,
+        due_rows: list[NDArray[np.int64]],
+        windows: list[NDArray[np.float32]],
+    ) -> list[tuple[int, Verdict]]:
+        if not windows:
+            return []
+        seen = self.detector.examine_windows(np.concatenate(windows))
+        at = np.concatenate(due_rows)
+        measured = values[at].astype(np.float32)
+        return [(int(row), self._verdict(readings[row], measured[i], seen, i)) for i, row in enumerate(at)]
+
+    def _verdict(self, reading: Reading, values: NDArray[np.float32], seen: Examination, i: int) -> Verdict:
+        return Verdict(
+            device=reading.device,
+            site=reading.site,
+            time_s=reading.time_s,
+            surprise=float(seen.surprise[i]),
+            threshold=self.threshold,
+            anomalous=is_anomalous(seen.surprise[i], self.threshold),
+            discriminator=float(seen.discriminator[i]),
+            reconstruction=float(seen.reconstruction[i]),
+            neighbour=float(seen.neighbour[i]),
+            channels=self.detector.channels,
+            values=values,
+            expected=seen.expected[i],
+            contribution=seen.contribution[i],
+            model=self.model,
+            units=self.detector.units,
+            odd=seen.odd[i],
+            odd_expected=seen.odd_expected[i],
+        )
+
+    def _unknown(self, reading: Reading, values: Floats) -> Verdict:
+        nan, channels = float("nan"), self.detector.channels
+        blank = np.full(len(channels), np.nan, np.float32)
+        return Verdict(
+            device=reading.device,
+            site=reading.site,
+            time_s=reading.time_s,
+            surprise=nan,
+            threshold=self.threshold,
+            anomalous=False,
+            discriminator=nan,
+            reconstruction=nan,
+            neighbour=nan,
+            channels=channels,
+            values=values.astype(np.float32),
+            expected=blank,
+            contribution=blank,
+            model=self.model,
+            units=self.detector.units,
+        )
+
+    # ---------------------------------------------------------------- state
+
+    def snapshot(self) -> bytes:
+        """Every device's windowing state as versioned bytes; `restore` goes on as if nothing had happened."""
+        parts = [_MAGIC]
+        for (site, device), number in self._numbers.items():
+            state = pack_state(self._fleet.state(number))
+            names = (site.encode(), device.encode())
+            parts += [_LENGTHS.pack(len(names[0]), len(names[1]), len(state)), *names, state]
+        return b"".join(parts)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` gave; DataError for bytes that are foreign or truncated."""
+        if not snapshot.startswith(_MAGIC):
+            raise DataError("these bytes are not a snapshot of a stream detector")
+        at = len(_MAGIC)
+        while at < len(snapshot):
+            if len(snapshot) < at + _LENGTHS.size:
+                raise DataError("the snapshot is truncated")
+            lengths = _LENGTHS.unpack_from(snapshot, at)
+            edges = np.cumsum([at + _LENGTHS.size, *lengths])
+            if len(snapshot) < edges[-1]:
+                raise DataError("the snapshot is truncated")
+            site, device, packed = (snapshot[a:b] for a, b in pairwise(edges))
+            source = (site.decode(), device.decode())
+            state = unpack_state(packed)
+            number = self._numbers.get(source)
+            if number is None:
+                number = self._add(source)
+            self._fleet.restore(number, state)
+            self._newest_s[number] = state.last_s
+            at = int(edges[-1])
+
+    def bytes_per_device(self) -> int:
+        """What the arrays keep for one device."""
+        return self._fleet.bytes_per_device()

@@ -1,0 +1,213 @@
+"""Windows over rows: sliding offline, ring buffers online for a whole fleet, and one pure step that both agree with.
+
+The rules, the same offline and online:
+
+- rows count as they come: one row is one step, as long as it follows its predecessor by at most `max_gap_s`;
+- a longer step is a gap: the next row starts anew, and no window spans a gap;
+- a missing value is held at the channel's last value for at most `max_hold` rows, never across a gap; after that
+  the channel reads NaN in the window;
+- from the `window`-th row after a start, every `stride`-th row completes a due window.
+
+Values here are already scaled. Letters: D devices, C channels, L window length, T time steps, N windows.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.errors import DataError
+from anomgan.records import Floats
+
+Rows = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRule:
+    """L = window rows, scored every `stride` rows; gaps and holds as the module says."""
+
+    window: int
+    stride: int
+    max_gap_s: float
+    max_hold: int
+
+
+# ---------------------------------------------------------------- offline
+
+
+def segment_starts(times: Floats, rule: WindowRule) -> Indices:
+    """(T,) for each row the index of the row its segment starts with."""
+    index = np.arange(len(times))
+    fresh = np.ones(len(times), dtype=bool)
+    fresh[1:] = np.diff(times) > rule.max_gap_s
+    return np.maximum.accumulate(np.where(fresh, index, 0))
+
+
+def hold_missing(rows: Rows, starts: Indices, rule: WindowRule) -> Rows:
+    """(T, C) with each NaN replaced by the channel's last value where the hold rule allows it."""
+    index = np.arange(len(rows))[:, None]
+    last = np.maximum.accumulate(np.where(np.isnan(rows), -1, index), axis=0)  # (T, C)
+    usable = (last >= starts[:, None]) & (index - last <= rule.max_hold)
+    held = np.take_along_axis(rows, np.maximum(last, 0), axis=0)
+    return np.where(usable, held, np.float32(np.nan)).astype(np.float32)
+
+
+def due_ends(starts: Indices, rule: WindowRule) -> Indices:
+    """(N,) the rows that complete a due window."""
+    count = np.arange(len(starts)) - starts + 1
+    return np.flatnonzero((count >= rule.window) & ((count - rule.window) % rule.stride == 0))
+
+
+def gather_windows(rows: Rows, ends: Indices, window: int) -> Rows:
+    """(T, C) and window ends (N,) -> a copy (N, C, L); the last column of a window is its newest row."""
+    views = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0)  # (T-L+1, C, L)
+    return np.ascontiguousarray(views[ends - window + 1])
+
+
+# ---------------------------------------------------------------- online, one device, pure
+
+
+class WindowState(NamedTuple):
+    """All that one device's windowing remembers.
+
+    rows (C, L) oldest first, unfilled columns NaN; held (C,) the last valid value; age (C,) rows since that value;
+    run = rows since the last start; last_s = time of the newest row (NaN before the first).
+    """
+
+    rows: Rows
+    held: Rows
+    age: NDArray[np.int32]
+    run: int
+    last_s: float
+
+
+def empty_state(channels: int, rule: WindowRule) -> WindowState:
+    """The state before the first row."""
+    return WindowState(
+        np.full((channels, rule.window), np.nan, np.float32),
+        np.full(channels, np.nan, np.float32),
+        np.zeros(channels, np.int32),
+        0,
+        float("nan"),
+    )
+
+
+def step(rule: WindowRule, state: WindowState, time_s: float, row: Rows) -> tuple[WindowState, Rows | None]:
+    """One row (C,) in: the next state and the due window (C, L), or None. Times must increase."""
+    fresh = state.run == 0 or time_s - state.last_s > rule.max_gap_s
+    valid = ~np.isnan(row)
+    held = np.where(valid, row, np.float32(np.nan) if fresh else state.held)
+    age = np.where(valid, 0, np.minimum(state.age, np.iinfo(np.int32).max - 1) + 1).astype(np.int32)
+    newest = np.where(age <= rule.max_hold, held, np.float32(np.nan))
+    run = 1 if fresh else state.run + 1
+    rows = np.concatenate([state.rows[:, 1:], newest[:, None]], axis=1)
+    due = run >= rule.window and (run - rule.window) % rule.stride == 0
+    return WindowState(rows, held, age, run, time_s), rows if due else None
+
+
+_HEAD = struct.Struct("<4sHHIqd")
+_MAGIC = b"agWS"
+_VERSION = 1
+
+
+def pack_state(state: WindowState) -> bytes:
+    """A state as versioned little-endian bytes."""
+    channels, window = state.rows.shape
+    head = _HEAD.pack(_MAGIC, _VERSION, channels, window, state.run, state.last_s)
+    return b"".join([head, *(part.astype(part.dtype.newbyteorder("<")).tobytes() for part in state[:3])])
+
+
+def unpack_state(packed: bytes) -> WindowState:
+    """The inverse of `pack_state`; DataError for foreign, newer or truncated bytes."""
+    if len(packed) < _HEAD.size or not packed.startswith(_MAGIC):
+        raise DataError("these bytes are not a window state")
+    _, version, channels, window, run, last_s = _HEAD.unpack_from(packed)
+    if version != _VERSION:
+        raise DataError(f"a window state of version {version}; this version reads {_VERSION}")
+    sizes = [4 * channels * window, 4 * channels, 4 * channels]
+    if len(packed) != _HEAD.size + sum(sizes):
+        raise DataError(f"a window state of {len(packed)} bytes where {_HEAD.size + sum(sizes)} were expected")
+    edges = np.cumsum([_HEAD.size, *sizes])
+    rows, held, age = (
+        np.frombuffer(packed[a:b], kind) for a, b, kind in zip(edges, edges[1:], ("<f4", "<f4", "<i4"), strict=False)
+    )
+    return WindowState(rows.reshape(channels, window).copy(), held.copy(), age.copy(), run, last_s)
+
+
+# ---------------------------------------------------------------- online, the fleet
+
+
+class FleetWindows:
+    """The windowing state of many devices as arrays: ring buffers (D, C, L) that grow by doubling.
+
+    Devices are numbered by `add()`. One `push` takes at most one row per device.
+    """
+
+    def __init__(self, channels: int, rule: WindowRule) -> None:
+        self.rule = rule
+        self.channels = channels
+        self.devices = 0
+        self._allocate(16)
+
+    def _allocate(self, capacity: int) -> None:
+        shape = (capacity, self.channels)
+        self.ring: Rows = np.full((*shape, self.rule.window), np.nan, np.float32)
+        self.held = np.full(shape, np.nan, np.float32)
+        self.age = np.zeros(shape, np.int32)
+        self.run = np.zeros(capacity, np.int64)
+        self.last_s = np.full(capacity, np.nan)
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        return [self.ring, self.held, self.age, self.run, self.last_s]
+
+    def add(self) -> int:
+        """Make room for one more device and return its number."""
+        if self.devices == len(self.run):
+            old = self._arrays()
+            self._allocate(2 * self.devices)
+            for new, array in zip(self._arrays(), old, strict=True):
+                new[: self.devices] = array
+        self.devices += 1
+        return self.devices - 1
+
+    def push(self, who: Indices, times: Floats, rows: Rows) -> NDArray[np.bool_]:
+        """Distinct devices `who` (n,), times (n,), scaled rows (n, C) -> (n,) True where a window is due."""
+        rule = self.rule
+        fresh = (self.run[who] == 0) | (times - self.last_s[who] > rule.max_gap_s)
+        valid = ~np.isnan(rows)
+        before = np.where(fresh[:, None], np.float32(np.nan), self.held[who])
+        held = np.where(valid, rows, before)
+        age = np.where(valid, 0, np.minimum(self.age[who], np.iinfo(np.int32).max - 1) + 1).astype(np.int32)
+        run = np.where(fresh, 1, self.run[who] + 1)
+        self.ring[who, :, (run - 1) % rule.window] = np.where(age <= rule.max_hold, held, np.float32(np.nan))
+        self.held[who], self.age[who], self.run[who], self.last_s[who] = held, age, run, times
+        due: NDArray[np.bool_] = (run >= rule.window) & ((run - rule.window) % rule.stride == 0)
+        return due
+
+    def windows(self, who: Indices) -> Rows:
+        """The newest windows (n, C, L) of devices `who` (n,), oldest row first."""
+        order = (self.run[who][:, None] + np.arange(self.rule.window)) % self.rule.window  # (n, L)
+        return np.ascontiguousarray(np.take_along_axis(self.ring[who], order[:, None, :], axis=2))
+
+    def state(self, who: int) -> WindowState:
+        """One device's state in the pure form; columns from before its last start read NaN."""
+        rows = self.windows(np.array([who]))[0]
+        run = int(self.run[who])
+        rows[:, : max(0, self.rule.window - run)] = np.nan
+        return WindowState(rows, self.held[who].copy(), self.age[who].copy(), run, float(self.last_s[who]))
+
+    def restore(self, who: int, state: WindowState) -> None:
+        """Put a state back; DataError where it was made for another window or number of channels."""
+        if state.rows.shape != (self.channels, self.rule.window):
+            raise DataError(f"a window state of shape {state.rows.shape} does not fit {self.ring.shape[1:]}")
+        order = (state.run + np.arange(self.rule.window)) % self.rule.window
+        self.ring[who][:, order] = state.rows
+        self.held[who], self.age[who] = state.held, state.age
+        self.run[who], self.last_s[who] = state.run, state.last_s
+
+    def bytes_per_device(self) -> int:
+        """What one device costs in these arrays."""
+        return sum(array[:1].nbytes for array in self._arrays())
