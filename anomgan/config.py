@@ -124,6 +124,8 @@ class FleetConfig(Table):
     """path of the model file"""
     topic: str = Field(min_length=1)
     """template such as `plant/{site}/{device}/telemetry`; `+` ignores a level, a last `#` the rest"""
+    devices: tuple[str, ...] = ("*",)
+    """shell patterns of the devices that belong here, where fleets share a topic; the first fleet that fits takes it"""
     dialect: DialectName = "flat"
     time_key: str = "ts"
     """payload key of the event time; a message without it is stamped on arrival"""
@@ -156,7 +158,7 @@ class PublishConfig(Table):
     """`[publish]`: event open and close as JSON on MQTT."""
 
     events: str = "anomgan/{site}/{device}/event"
-    """topic template; "" publishes nothing"""
+    """topic template; a device without a site has no such level; "" publishes nothing"""
     status: str = "anomgan/status"
     """retained `online` / `offline` of the service itself"""
     qos: Literal[0, 1, 2] = 1

@@ -30,9 +30,9 @@ _LENGTHS = struct.Struct("<III")
 class StreamDetector:
     """Per-device streaming state around one detector.
 
-    `counters` holds totals since the start: readings, scored (due windows), warming_up (due but unknown), gaps,
-    missing_values, dropped.late, dropped.duplicate, dropped.no_known_channel, dropped.unknown_channel (values, not
-    readings). `model` is a name that verdicts carry.
+    `counters` holds totals since the start: readings_admitted = readings_warming_up + readings_scored; windows_scored,
+    windows_unknown (too much missing); gaps; missing_values; dropped.late, dropped.duplicate,
+    dropped.no_known_channel (readings); unknown_channel_values. `model` is a name that verdicts carry.
     """
 
     def __init__(self, detector: Detector, *, alarms_per_week: float | None = None, model: str = "") -> None:
@@ -68,7 +68,7 @@ class StreamDetector:
         values = np.array(rows, np.float64)  # (n, C)
         times = np.array([reading.time_s for reading in admitted])
         scaled = self.detector.scale(values)
-        self.counters["readings"] += len(admitted)
+        self.counters["readings_admitted"] += len(admitted)
         self.counters["missing_values"] += int(np.count_nonzero(np.isnan(scaled)))
 
         # one row per device at a time: a device's second row in this batch waits for the second turn
@@ -82,14 +82,18 @@ class StreamDetector:
             due = fleet.push(who[at], times[at], scaled[at])
             run = fleet.run[who[at]]
             self.counters["gaps"] += int(np.count_nonzero((run == 1) & (before > 0)))
-            waiting.append(at[(run < rule.window) & (run % rule.stride == 0)])
+            warming = run < rule.window
+            self.counters["readings_warming_up"] += int(np.count_nonzero(warming))
+            self.counters["readings_scored"] += int(np.count_nonzero(~warming))
+            waiting.append(at[warming & (run % rule.stride == 0)])
             if due.any():
                 due_rows.append(at[due])
                 windows.append(fleet.windows(who[at[due]]))
         examined = self._verdicts(admitted, values, due_rows, windows)
         unknown = [(int(i), self._unknown(admitted[i], values[i])) for i in np.concatenate(waiting)]
-        self.counters["scored"] += sum(not np.isnan(verdict.surprise) for _, verdict in examined)
-        self.counters["warming_up"] += len(unknown)
+        known = sum(not np.isnan(verdict.surprise) for _, verdict in examined)
+        self.counters["windows_scored"] += known
+        self.counters["windows_unknown"] += len(examined) - known
         return [verdict for _, verdict in sorted([*examined, *unknown], key=lambda pair: pair[0])]
 
     def _admit(
@@ -108,7 +112,7 @@ class StreamDetector:
             if values.keys() != known:
                 strangers = len(values.keys() - known)
                 if strangers:
-                    counters["dropped.unknown_channel"] += strangers
+                    counters["unknown_channel_values"] += strangers
                 if strangers == len(values):
                     counters["dropped.no_known_channel"] += 1
                     continue

@@ -1,1 +1,25 @@
-"""simulate."""
+"""Devices that fail on schedule: physics, sensors, faults and ground truth, all functions of a scenario and its seed.
+
+scenario = parse_scenario(tomllib.loads(text), "plant.toml")
+series = simulate(scenario, 0, 3000)      # one labelled TimeSeries per device
+for tick in ticks(scenario, 3000):        # the rows after those, one at a time
+    ...
+"""
+
+from anomgan.simulate.faults import SENSOR_FAULTS, Fault
+from anomgan.simulate.fleet import Tick, schedule, simulate, ticks
+from anomgan.simulate.scenario import KINDS, Scenario, ScenarioConfig, check_scenario, parse_scenario
+
+__all__ = [
+    "KINDS",
+    "SENSOR_FAULTS",
+    "Fault",
+    "Scenario",
+    "ScenarioConfig",
+    "Tick",
+    "check_scenario",
+    "parse_scenario",
+    "schedule",
+    "simulate",
+    "ticks",
+]

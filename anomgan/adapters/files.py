@@ -1,0 +1,255 @@
+"""Files in and out: series from CSV or Parquet, configurations from TOML, scores to CSV.
+
+Whatever is wrong with a file is a DataError (ConfigError for TOML) that names the file, the line and the column.
+"""
+
+import contextlib
+import difflib
+import io
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.config import Model, parse_config
+from anomgan.errors import ConfigError, DataError, ModelFileError
+from anomgan.records import TimeSeries
+
+if TYPE_CHECKING:
+    from anomgan.adapters.tables import Table
+
+ALL_ROWS = slice(None)
+_TIME_NAMES = {
+    "time",
+    "timestamp",
+    "datetime",
+    "date",
+    "ts",
+    "time_s",
+    "time_ms",
+    "timestamp_ms",
+    "zeit",
+    "zeitstempel",
+}
+_BRACKETED = re.compile(r"(.*\S)\s*(?:\[([^\[\]]+)\]|\(([^()]+)\))")
+_SIMPLE_UNIT = (
+    r"(?:1|%|%RH|°|[pnuµmchkMG]?(?:[gmslLAVWNJKCFSt]|Pa|bar|Hz|Wh|VA|Nm|B|Ω|ohm)|°[CF]|deg[CF]?|d|h|in|ft|min|psi|rpm|"
+    r"ppm|ppb|rad|lx|lux|var)[23²³]?"
+)
+_UNIT = re.compile(rf"{_SIMPLE_UNIT}(?:[/*·]{_SIMPLE_UNIT})*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column's name in the file, and the channel and unit that it spells."""
+
+    column: str
+    channel: str
+    unit: str = ""
+
+
+def read_series(
+    path: str | Path,
+    *,
+    time: str | None = None,
+    label: str | None = None,
+    ignore: Sequence[str] = (),
+    channels: Sequence[str] | None = None,
+    rows: slice = ALL_ROWS,
+    device: str | None = None,
+) -> TimeSeries:
+    """The series in a CSV or Parquet file; DataError names the file, the line and the column.
+
+    CSV is UTF-8 with a header line; the separator is found among comma, semicolon, tab and bar, and in a file
+    separated by another than the comma 1,5 is read as 1.5. An empty cell, NaN, NA, null or an infinity is missing.
+
+    time: the column of the times (ISO 8601, common date forms, or epoch numbers, see `cells.times`). Left out, it
+    is the one column called time, timestamp, datetime or the like; else the one that holds dates; else a first
+    column of consecutive whole numbers, in seconds; where there is none, rows are 1 s apart from 0.
+    label: a column of 0 and 1. ignore: columns that are no channels. channels: take these, in this order; left
+    out, all others. Columns may be named as in the header or without their unit: `pressure [bar]` is the channel
+    `pressure` in bar. rows: a slice of the data rows, within the file. device: the device's name, by default the
+    file's.
+    """
+    from anomgan.adapters import cells  # polars costs 0.1 s and 40 MB, which a service that reads a config saves
+    from anomgan.adapters.tables import read_table
+
+    table = read_table(path)
+    columns = _spell(table.frame.columns)
+    left_out = {_find(table.path, columns, name).column for name in ignore}
+    label_column = _find(table.path, columns, label) if label is not None else None
+    if label_column is not None:
+        left_out.add(label_column.column)
+    time_column = _find(table.path, columns, time) if time is not None else _find_time(table, columns, left_out)
+    if time_column is not None:
+        left_out.add(time_column.column)
+    chosen = [c for c in columns if c.column not in left_out]
+    if channels is not None:
+        chosen = [_find(table.path, columns, name) for name in channels]
+    if not chosen:
+        raise DataError(f"{table.path}: no column is left for a channel (columns: {', '.join(table.frame.columns)})")
+
+    seconds = np.arange(len(table), dtype=np.float64)
+    if time_column is not None:
+        seconds = cells.times(
+            table, time_column.column, time_column.unit if time_column.unit in cells.TIME_UNITS else ""
+        )
+    cut = _within(table, rows)
+    table, seconds = table.rows(cut), seconds[cut]
+    if time_column is not None:
+        cells.check_order(table, time_column.column, seconds)
+    labels = cells.labels(table, label_column.column) if label_column is not None else None
+    values = np.stack([cells.numbers(table, c.column) for c in chosen], axis=1)  # (T, C)
+    for c, column in enumerate(chosen):
+        if np.isnan(values[:, c]).all():
+            where = f"{table.place(0)} to {table.lines[-1]}"
+            raise DataError(f"{where}, column {column.column!r}: not a single value; leave the column out")
+    return TimeSeries(
+        times=seconds,
+        values=values,
+        channels=tuple(c.channel for c in chosen),
+        labels=labels,
+        units=tuple(c.unit for c in chosen),
+        device=Path(path).stem if device is None else device,
+    )
+
+
+read_csv = read_series
+"""The name people look for; it reads Parquet as well."""
+
+
+def read_channels(path: str | Path) -> tuple[str, ...]:
+    """What the columns of a CSV or Parquet file are called as channels: its header without units."""
+    from anomgan.adapters.tables import column_names
+
+    return tuple(c.channel for c in _spell(column_names(path)))
+
+
+def read_config(path: str | Path, model: type[Model]) -> Model:
+    """A TOML file checked against a model of `anomgan.config`; ConfigError names the file, the line or the key."""
+    try:
+        document = tomllib.loads(Path(path).read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    return parse_config(model, document, str(path))
+
+
+def read_model_bytes(path: str | PathLike[str]) -> bytes:
+    """The content of a model file; ModelFileError where there is none to be had."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: {error.strerror}") from None
+
+
+def write_scores(path: str | Path, series: TimeSeries, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Write a CSV of `time` and the columns given, each (T,) with the rows of the series; NaN becomes an empty cell.
+
+    Times are ISO 8601 UTC, or plain seconds where the series has no dates (its times begin before 1971).
+    """
+    import polars as pl
+
+    dated = len(series) > 0 and series.times[0] >= 365 * 86_400
+    times = pl.Series("time", series.times)
+    if dated:
+        moments = (times * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
+        whole = bool(np.all(series.times == np.round(series.times)))
+        times = moments.dt.strftime("%Y-%m-%dT%H:%M:%SZ" if whole else "%Y-%m-%dT%H:%M:%S%.6fZ")
+    others = [pl.Series(name, np.asarray(values)).fill_nan(None) for name, values in columns.items()]
+    buffer = io.BytesIO()
+    pl.DataFrame([times, *others]).write_csv(buffer)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+    """Put a file in place whole or not at all; DataError where that cannot be done."""
+    target = Path(path)
+    try:
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            mask = os.umask(0)
+            os.umask(mask)
+            Path(part).chmod(0o666 & ~mask)  # mkstemp makes files private
+            Path(part).replace(target)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                Path(part).unlink()
+            raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+# ---------------------------------------------------------------- columns and rows
+
+
+def _spell(names: Sequence[str]) -> list[_Column]:
+    """Channel and unit of every column: `flow [l/min]`, or `flow (l/min)` where that reads as a unit.
+
+    Brackets stay part of the name where two columns differ in nothing else, such as `flow (in)` and `flow (out)`.
+    """
+    matches = [_BRACKETED.fullmatch(name) for name in names]
+    stems = [match[1] if match else name for match, name in zip(matches, names, strict=True)]
+    spelled = []
+    for name, match, stem in zip(names, matches, stems, strict=True):
+        unit = (match[2] or match[3]).strip() if match else ""
+        sure = match is not None and stems.count(stem) == 1 and (match[2] or _UNIT.fullmatch(unit))
+        spelled.append(_Column(name, stem, unit) if sure else _Column(name, name))
+    return spelled
+
+
+def _find(path: str, columns: Sequence[_Column], name: str) -> _Column:
+    """The column called so, with or without its unit; DataError names the nearest."""
+    for column in columns:
+        if name in (column.column, column.channel):
+            return column
+    near = difflib.get_close_matches(name, [c.column for c in columns], n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise DataError(f"{path}: no column {name!r}; {hint}columns: {', '.join(c.column for c in columns)}")
+
+
+def _find_time(table: "Table", columns: Sequence[_Column], left_out: set[str]) -> _Column | None:
+    """The column of the times by the rule in `read_series`; DataError where several could be it."""
+    from anomgan.adapters.cells import is_row_number, looks_like_dates
+
+    free = [c for c in columns if c.column not in left_out]
+    named = [c for c in free if c.channel.lower() in _TIME_NAMES]
+    candidates = named or [c for c in free if looks_like_dates(table.frame[c.column])]
+    if len(candidates) > 1:
+        names = " and ".join(repr(c.column) for c in candidates)
+        raise DataError(f"{table.path}: columns {names} could each be the time; say which")
+    if candidates:
+        return candidates[0]
+    return free[0] if free and is_row_number(table.frame[free[0].column]) else None
+
+
+def _within(table: "Table", rows: slice) -> slice:
+    """The slice with both ends filled in; DataError where it reaches outside the table or holds no row."""
+    total = len(table)
+    ends = [e for e in (rows.start, rows.stop) if e is not None]
+    start, stop, step = rows.indices(total)
+    if step != 1:
+        raise DataError("rows are taken one by one; a slice with a step is not supported")
+    if any(not -total <= end <= total for end in ends) or start >= stop:
+        asked = f"{'' if rows.start is None else rows.start}:{'' if rows.stop is None else rows.stop}"
+        raise DataError(f"{table.path}: rows {asked} of a file with {total} rows")
+    return slice(start, stop)

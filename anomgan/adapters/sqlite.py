@@ -1,0 +1,174 @@
+"""The embedded store, writing side: verdicts, events and counters in one SQLite file, no server needed.
+
+One transaction per batch, on disk when `write` returns. Repeating a batch changes nothing: a verdict is known by
+(site, device, time), an event by its id. Other processes read it meanwhile through `sqlite_read`.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from anomgan.adapters.ports import Batch
+from anomgan.adapters.sqlite_file import connect_writer, plain_errors
+from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
+from anomgan.records import Source, Verdict
+
+DELETED_PER_WRITE = 2000
+"""Rows that one write deletes at most, so that retention never stalls the stream."""
+RETENTION_SLACK = 0.01
+"""Rows outlive the retention by up to this fraction: deleting many of one device at a time touches fewer pages."""
+
+INSERT_VERDICT = """
+INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (device_id, time_s) DO UPDATE SET
+    channels_id = excluded.channels_id, surprise = excluded.surprise, threshold = excluded.threshold,
+    anomalous = excluded.anomalous, discriminator = excluded.discriminator, reconstruction = excluded.reconstruction,
+    neighbour = excluded.neighbour, observed = excluded.observed, expected = excluded.expected,
+    contribution = excluded.contribution
+WHERE excluded.surprise IS NOT NULL OR verdict.surprise IS NULL
+"""  # a replay after a restart tells warm-up again: an unknown never overwrites a score
+
+UPDATE_DEVICE = """
+UPDATE device SET revision = ?, first_s = ?, time_s = ?, step_s = ?, channels_id = ?, surprise = ?, threshold = ?,
+    anomalous = ?, trail = ?
+WHERE id = ?
+"""
+
+UPSERT_EVENT = """
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state, start_s = excluded.start_s, end_s = excluded.end_s, peak = excluded.peak,
+    peak_s = excluded.peak_s, severity = excluded.severity, threshold = excluded.threshold, model = excluded.model,
+    reason = excluded.reason, channels = excluded.channels
+WHERE (excluded.end_s, excluded.state = 'closed') >= (event.end_s, event.state = 'closed')
+"""  # the version that ends later wins; of two with the same end, the closed one
+
+
+class SqliteStore:
+    """A Store in one SQLite file, for one writing process; opened at the first use.
+
+    retention_days is counted in event time, from the newest verdict of each device.
+    """
+
+    def __init__(self, path: str | Path, retention_days: float = 30.0, busy_timeout_s: float = 10.0) -> None:
+        self.path = Path(path)
+        self.retention_s = retention_days * 86_400.0
+        self.busy_timeout_s = busy_timeout_s
+        self._connection: sqlite3.Connection | None = None
+        self._revision = -1
+        self._devices: dict[Source, Latest] = {}
+        self._channels: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], int] = {}
+        self._counted = False
+
+    def check(self) -> str:
+        """Open the file and say in one line what is there; raises Unreachable or Refused."""
+        connection = self._open()
+        with plain_errors(self.path):
+            devices, newest = connection.execute("SELECT count(*), max(time_s) FROM device").fetchone()
+            events = connection.execute("SELECT count(*) FROM event").fetchone()[0]
+        return f"store {self.path}: {devices} devices, {events} events" + (
+            "" if newest is not None else ", no verdicts yet"
+        )
+
+    def write(self, batch: Batch) -> None:
+        """Store all of a batch or, raising ServerError, nothing; durable on return, idempotent when repeated."""
+        connection = self._open()
+        committed = False
+        try:
+            with plain_errors(self.path):
+                connection.execute("BEGIN IMMEDIATE")
+                self._write(connection, batch)
+                connection.execute("COMMIT")
+            committed = True
+        finally:
+            if not committed:
+                self._forget(connection)
+        self._counted = self._counted or batch.counters is not None
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with plain_errors(self.path):
+                connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect_writer(self.path, self.busy_timeout_s)
+        return self._connection
+
+    def _forget(self, connection: sqlite3.Connection) -> None:
+        """Roll back, and drop all that was remembered of a file that no longer holds it."""
+        self._revision = -1
+        self._devices.clear()
+        self._channels.clear()
+        if connection.in_transaction:  # SQLite itself has rolled back after some errors
+            with plain_errors(self.path):
+                connection.execute("ROLLBACK")
+
+    def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value"
+        revision = int(connection.execute(statement).fetchall()[0][0])
+        if revision != self._revision + 1:  # the first write, or another process wrote in between
+            self._devices.clear()
+            self._channels.clear()
+        self._revision = revision
+
+        by_source: dict[Source, list[Verdict]] = {}
+        for verdict in batch.verdicts:
+            by_source.setdefault((verdict.site, verdict.device), []).append(verdict)
+        rows = []
+        for source, verdicts in by_source.items():
+            latest = self._latest(connection, source)
+            keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
+            rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
+            self._devices[source] = advance(latest, keyed)
+        connection.executemany(INSERT_VERDICT, rows)
+        self._retain(connection, by_source)
+        connection.executemany(UPDATE_DEVICE, [device_row(revision, self._devices[source]) for source in by_source])
+
+        for event in batch.events:
+            device_id = self._latest(connection, (event.site, event.device)).id
+            connection.execute(UPSERT_EVENT, event_row(device_id, event))
+            connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, device_id))
+        if batch.counters is not None:
+            if not self._counted:  # totals of an earlier run are not this run's
+                connection.execute("DELETE FROM counter")
+            connection.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", batch.counters.items())
+
+    def _latest(self, connection: sqlite3.Connection, source: Source) -> Latest:
+        """What is known of a device, made at its first sight."""
+        if source not in self._devices:
+            connection.execute("INSERT OR IGNORE INTO device (site, device, revision) VALUES (?, ?, 0)", source)
+            self._devices[source] = read_latest(connection, source)
+        return self._devices[source]
+
+    def _channels_id(self, connection: sqlite3.Connection, device_id: int, verdict: Verdict) -> int:
+        """The id of a device's channel list, which is stored once and not with every verdict."""
+        key = (device_id, verdict.model, verdict.channels, verdict.units)
+        if key not in self._channels:
+            row = (device_id, verdict.model, pack_names(verdict.channels), pack_names(verdict.units))
+            connection.execute(
+                "INSERT OR IGNORE INTO channels (device_id, model, names, units) VALUES (?, ?, ?, ?)", row
+            )
+            statement = "SELECT id FROM channels WHERE (device_id, model, names, units) = (?, ?, ?, ?)"
+            self._channels[key] = int(connection.execute(statement, row).fetchone()[0])
+        return self._channels[key]
+
+    def _retain(self, connection: sqlite3.Connection, sources: Iterable[Source]) -> None:
+        """Delete a portion of what has outlived the retention among the devices of this batch."""
+        left = DELETED_PER_WRITE
+        for source in sources:
+            latest = self._devices[source]
+            cutoff = latest.time_s - self.retention_s
+            if left <= 0 or not latest.first_s < cutoff - RETENTION_SLACK * self.retention_s:
+                continue
+            portion = "SELECT time_s FROM verdict WHERE device_id = ? AND time_s < ? ORDER BY time_s LIMIT ?"
+            last = connection.execute(f"SELECT max(time_s) FROM ({portion})", (latest.id, cutoff, left)).fetchone()[0]  # noqa: S608 both parts are constants
+            deleted = connection.execute("DELETE FROM verdict WHERE device_id = ? AND time_s <= ?", (latest.id, last))
+            left -= deleted.rowcount
+            old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state = 'closed'"
+            connection.execute(old, (latest.id, cutoff, cutoff))
+            first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
+            self._devices[source] = replace(latest, first_s=first[0])

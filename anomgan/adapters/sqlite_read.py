@@ -1,0 +1,190 @@
+"""The embedded store, reading side: what a page or a report asks, from a second process, while the first one writes."""
+
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.adapters.sqlite_file import connect_reader, plain_errors
+from anomgan.adapters.sqlite_history import History, read_history
+from anomgan.adapters.sqlite_rows import nan_if_null, read_event
+from anomgan.records import Event, EventState, Source
+
+SILENT = "coalesce(:newest - d.time_s > max(60.0, 10.0 * coalesce(d.step_s, 0.0)), 0)"
+"""A device is silent when it lags the fleet's newest verdict by more than ten of its own steps, and by a minute."""
+
+SELECT_DEVICE = f"""
+SELECT d.site, d.device, d.revision, d.first_s, d.time_s, d.surprise, d.threshold, d.anomalous, d.trail, c.model,
+    {SILENT}
+FROM device d LEFT JOIN channels c ON c.id = d.channels_id
+"""  # noqa: S608 the part put in is a constant
+
+SELECT_EVENT = "SELECT d.site, d.device, e.* FROM event e JOIN device d ON d.id = e.device_id"
+
+State = Literal["anomalous", "silent", "warming up", "normal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The store as a whole. `revision` rises with every write; `store_id` differs in another file at the same path."""
+
+    store_id: str
+    revision: int
+    newest_s: float | None
+    devices: int
+    open_events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much is stored: verdicts, those among them with a known surprise, and events."""
+
+    verdicts: int
+    scores: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceState:
+    """One device as the fleet view shows it; times and numbers are NaN before the first verdict."""
+
+    site: str
+    device: str
+    state: State
+    revision: int
+    first_s: float
+    time_s: float
+    surprise: float
+    threshold: float
+    model: str
+    trail: NDArray[np.float32]
+    open_event: Event | None
+
+
+@contextmanager
+def open_reader(path: str | Path, busy_timeout_s: float = 2.0) -> "Iterator[SqliteReader]":
+    """A reader for a few questions, all answered from one moment of the store.
+
+    Open one per request: it costs a fraction of a millisecond, and a store that was made anew is noticed.
+    Raises Unreachable where nothing has been stored yet, Refused for a foreign, damaged or newer file.
+    """
+    path = Path(path)
+    connection = connect_reader(path, busy_timeout_s)
+    try:
+        with plain_errors(path):
+            connection.execute("BEGIN")
+            yield SqliteReader(connection)
+    finally:
+        connection.close()
+
+
+class SqliteReader:
+    """The questions."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def summary(self) -> Summary:
+        """The store as a whole, cheap enough to ask every second."""
+        meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
+        devices, newest = self._connection.execute("SELECT count(*), max(time_s) FROM device").fetchone()
+        open_events = self._connection.execute("SELECT count(*) FROM event WHERE state = 'open'").fetchone()[0]
+        return Summary(meta["store_id"], meta["revision"], newest, devices, open_events)
+
+    def counts(self) -> Counts:
+        """How much is stored; reads every verdict, so not for every second."""
+        verdicts, scores = self._connection.execute("SELECT count(*), count(surprise) FROM verdict").fetchone()
+        return Counts(verdicts, scores, self._connection.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def counters(self) -> dict[str, int]:
+        """The service's totals, by name."""
+        return dict(self._connection.execute("SELECT name, value FROM counter ORDER BY name").fetchall())
+
+    def fleet(self, since: int = -1) -> list[DeviceState]:
+        """Every device that changed after revision `since`, and every silent one: that changes without a write."""
+        return self._devices(f"WHERE d.revision > :since OR {SILENT}", {"since": since})
+
+    def device(self, site: str, device: str) -> DeviceState | None:
+        """One device, None where it is unknown."""
+        found = self._devices("WHERE d.site = :site AND d.device = :device", {"site": site, "device": device})
+        return found[0] if found else None
+
+    def _devices(self, where: str, parameters: dict[str, object]) -> list[DeviceState]:
+        newest = self._connection.execute("SELECT max(time_s) FROM device").fetchone()[0]
+        rows = self._connection.execute(f"{SELECT_DEVICE} {where}", parameters | {"newest": newest}).fetchall()
+        open_events = self._events("WHERE e.state = 'open' ORDER BY e.start_s", [])
+        by_source = {(event.site, event.device): event for event in open_events}  # the latest one stays
+        return [read_device(row, by_source.get((row[0], row[1]))) for row in rows]
+
+    def event(self, event_id: str) -> Event | None:
+        """One event, None where it is unknown."""
+        found = self._events("WHERE e.id = ?", [event_id])
+        return found[0] if found else None
+
+    def events(
+        self,
+        *,
+        source: Source | None = None,
+        state: EventState | None = None,
+        start_s: float = -math.inf,
+        end_s: float = math.inf,
+        before: str | None = None,
+        limit: int = 100,
+    ) -> list[Event]:
+        """Events that touch [start_s, end_s], latest start first; `before` = id of the last one of the page above."""
+        where = ["e.start_s <= ?", "e.end_s >= ?"]
+        parameters: list[object] = [end_s, start_s]
+        if source is not None:
+            where.append("e.device_id = (SELECT id FROM device WHERE site = ? AND device = ?)")
+            parameters += source
+        if state is not None:
+            where.append("e.state = ?")
+            parameters.append(state)
+        if before is not None:
+            where.append("(e.start_s, e.id) < (SELECT start_s, id FROM event WHERE id = ?)")
+            parameters.append(before)
+        order = f"WHERE {' AND '.join(where)} ORDER BY e.start_s DESC, e.id DESC LIMIT ?"
+        return self._events(order, [*parameters, limit])
+
+    def _events(self, where: str, parameters: Sequence[object]) -> list[Event]:
+        rows = self._connection.execute(f"{SELECT_EVENT} {where}", parameters)
+        return [read_event(site, device, row) for site, device, *row in rows]
+
+    def history(
+        self, site: str, device: str, start_s: float = -math.inf, end_s: float = math.inf, points: int = 800
+    ) -> History | None:
+        """One device's verdicts in [start_s, end_s], thinned to at most `points`; None where it is unknown."""
+        return read_history(self._connection, (site, device), start_s, end_s, points)
+
+
+def read_device(row: Sequence[Any], open_event: Event | None) -> DeviceState:
+    """A row of SELECT_DEVICE."""
+    site, device, revision, first_s, time_s, surprise, threshold, anomalous, trail, model, silent = row
+    state: State
+    if silent:
+        state = "silent"
+    elif open_event is not None or anomalous:
+        state = "anomalous"
+    elif surprise is None:
+        state = "warming up"
+    else:
+        state = "normal"
+    return DeviceState(
+        site=site,
+        device=device,
+        state=state,
+        revision=revision,
+        first_s=nan_if_null(first_s),
+        time_s=nan_if_null(time_s),
+        surprise=nan_if_null(surprise),
+        threshold=nan_if_null(threshold),
+        model=model or "",
+        trail=np.frombuffer(trail, "<f4"),
+        open_event=open_event,
+    )

@@ -1,0 +1,287 @@
+"""A centrifugal pump with its motor on a frequency converter, feeding consumers from a break tank.
+
+The pump's curve meets the system's: consumers open and close, the water column between them has inertia, and a PI
+controller turns the speed so that the discharge pressure follows a set point that rises with the flow (proportional
+pressure). Efficiency follows from the duty point, shaft power from efficiency, current and losses from shaft power,
+the motor's temperature from its losses, vibration from speed and from the distance to the best efficiency point.
+Textbook relations: Gülich, Centrifugal Pumps, chapters 2, 4 and 10; induction motor after its equivalent circuit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from anomgan.config import Table
+from anomgan.records import Floats
+from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander
+
+RHO_G = 9810.0
+"""weight of a cubic metre of water, N"""
+BAR = 1e5
+MAX_STEP_S = 2.0
+RATED_RPM = 3000.0
+"""no-load speed at the converter's full frequency"""
+RATED_SLIP = 0.03
+MAGNETISING = 0.45
+"""share of the rated current that flows without load"""
+VOLTAGE = 400.0
+POWER_FACTOR = 0.87
+CONVERTER_EFFICIENCY = 0.97
+WATER_COLUMN_S = 1.5
+"""time constant of the flow at rated duty"""
+
+
+class PumpSettings(Table):
+    """`[devices.settings]` of a pump."""
+
+    flow_m3h: float = Field(40.0, gt=0)
+    """rated flow"""
+    head_m: float = Field(32.0, gt=0)
+    """rated head"""
+    swing: float = Field(0.2, ge=0, le=0.4)
+    """how far the consumers' demand swings over the day, as a share of the rated one"""
+    batches_per_day: int = Field(8, ge=0)
+    """how often a day a large consumer draws, each time for two fifths of the interval"""
+    batch_draw: float = Field(0.22, ge=0, le=0.5)
+    """what it draws, as a share of the rated demand"""
+
+
+class Pump(NamedTuple):
+    """Parameters, each (D,). Flows in m³/s, heads in m, pressures in bar (gauge), powers in W."""
+
+    flow: Floats
+    head: Floats
+    best_efficiency: Floats
+    motor_rated: Floats
+    swing: Floats
+    batches: Floats
+    batch_draw: Floats
+    batch_phase: Floats
+    day_phase: Floats
+    tank_m: Floats
+    suction_loss: Floats
+    static_bar: Floats
+    ambient: Floats
+    motor_rise: Floats
+    motor_time_s: Floats
+    imbalance: Floats
+
+
+class PumpState(NamedTuple):
+    """State, each (D,). `rate` is the converter's frequency as a share of the full one."""
+
+    flow: Floats
+    rate: Floats
+    integral: Floats
+    smooth_flow: Floats
+    batch: Floats
+    motor_temperature: Floats
+    fast: Floats
+    slow: Floats
+    tank: Floats
+    weather: Floats
+    shake: Floats
+
+
+class Duty(NamedTuple):
+    """The operating point, each (D,): powers in W, current in A."""
+
+    head: Floats
+    suction: Floats
+    discharge: Floats
+    hydraulic: Floats
+    shaft: Floats
+    losses: Floats
+    electric: Floats
+    current: Floats
+    rpm: Floats
+    load: Floats
+    """flow as a share of the best efficiency point's at this speed"""
+
+
+def parameters(settings: PumpSettings, traits: Floats) -> Pump:
+    """One pump per row of traits (D, 12)."""
+    t = traits.T
+    flow = settings.flow_m3h / 3600.0 * np.exp(0.04 * t[0])
+    head = settings.head_m * np.exp(0.03 * t[1])
+    best = 0.72 * np.exp(0.02 * t[2])
+    same = np.ones_like(flow)
+    return Pump(
+        flow=flow,
+        head=head,
+        best_efficiency=best,
+        motor_rated=1.25 * RHO_G * flow * head / best,
+        swing=settings.swing * np.exp(0.1 * t[3]),
+        batches=settings.batches_per_day * same,
+        batch_draw=settings.batch_draw * np.exp(0.1 * t[4]),
+        batch_phase=t[5] % 1.0,
+        day_phase=0.02 * t[6],
+        tank_m=3.0 + 0.3 * t[7],
+        suction_loss=0.06 * np.exp(0.1 * t[8]),
+        static_bar=0.35 * RHO_G * head / BAR,
+        ambient=23.0 + 1.5 * t[9],
+        motor_rise=48.0 * np.exp(0.06 * t[10]),
+        motor_time_s=900.0 * same,
+        imbalance=1.6 * np.exp(0.15 * t[11]),
+    )
+
+
+def course(pump: Pump, clock_s: Floats, day_s: float) -> Floats:
+    """(R, 3, D): the demand of the day, whether the batch consumer draws, the daily part of the room's warmth."""
+    day = 2 * np.pi * (clock_s[:, None] / day_s + pump.day_phase)  # (R, D)
+    demand = 0.66 - pump.swing * (0.75 * np.cos(day - 0.6) + 0.35 * np.cos(2 * day + 0.4))
+    turn = clock_s[:, None] / day_s * pump.batches + pump.batch_phase
+    draws = (turn % 1.0 < 0.4) & (pump.batches > 0)
+    warmth = -3.0 * np.cos(day - 0.8)
+    return np.stack([demand, draws.astype(np.float64), warmth], axis=1)
+
+
+def duty(pump: Pump, flow: Floats, rate: Floats, tank: Floats, motor_temperature: Floats, faults: Floats) -> Duty:
+    """The operating point at a flow and a converter frequency. faults (2, D): blockage, bearing wear."""
+    blockage, wear = faults
+    share = flow / pump.flow
+    # speed and slip depend on each other; one round of substitution is exact to 0.1 %
+    speed = rate * (1.0 - RATED_SLIP * 0.7)
+    head = pump.head * (1.25 * speed**2 - 0.25 * share**2)
+    load = share / speed
+    # efficiency is a parabola with its top at the best efficiency point, and shaft power stays finite at no flow
+    efficiency = pump.best_efficiency * np.maximum(load * (2.0 - load), 0.05)
+    hydraulic = RHO_G * flow * head
+    friction = (0.02 + 0.04 * wear) * pump.motor_rated * speed
+    shaft = hydraulic / efficiency + friction
+    torque = shaft / speed / pump.motor_rated  # as a share of the rated one
+    rpm = RATED_RPM * rate * (1.0 - RATED_SLIP * torque)
+    rated_current = pump.motor_rated / (0.89 * np.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
+    drawn = np.sqrt(MAGNETISING**2 + (1.0 - MAGNETISING**2) * torque**2)
+    copper = 0.065 * pump.motor_rated * drawn**2 * (1.0 + 0.0039 * (motor_temperature - 70.0))
+    iron = 0.035 * pump.motor_rated * rate**1.5
+    losses = copper + iron + friction
+    suction = (RHO_G * tank) / BAR - pump.suction_loss * (1.0 + 6.0 * blockage) * share**2
+    return Duty(
+        head=head,
+        suction=suction,
+        discharge=suction + RHO_G * head / BAR,
+        hydraulic=hydraulic,
+        shaft=shaft,
+        losses=losses,
+        electric=(shaft + copper + iron) / CONVERTER_EFFICIENCY,
+        current=rated_current * drawn,
+        rpm=rpm,
+        load=load,
+    )
+
+
+def set_point(pump: Pump, smooth_flow: Floats) -> Floats:
+    """The discharge pressure that the controller aims at, bar."""
+    rated_bar = RHO_G * pump.head / BAR
+    return 0.2 + rated_bar * (0.72 + 0.28 * (smooth_flow / pump.flow) ** 2)
+
+
+def resistance(pump: Pump, opening: Floats) -> Floats:
+    """What the consumers' valves and the mains hold against the flow, bar per (m³/s)²."""
+    return 0.65 * RHO_G * pump.head / BAR / (pump.flow * opening) ** 2
+
+
+def rest(pump: Pump, inputs: Inputs) -> PumpState:
+    """Running steadily at the demand of the moment."""
+    zero = np.zeros_like(pump.flow)
+    opening = inputs.course[0]
+    flow = pump.flow * opening
+    rate = np.sqrt(0.7 + 0.3 * opening**2)
+    room = pump.ambient + inputs.course[2]
+    return PumpState(
+        flow=flow,
+        rate=rate,
+        integral=rate,
+        smooth_flow=flow,
+        batch=inputs.course[1],
+        motor_temperature=room + 0.8 * pump.motor_rise,
+        fast=zero,
+        slow=zero,
+        tank=zero,
+        weather=zero,
+        shake=zero,
+    )
+
+
+def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple[PumpState, tuple[Floats, ...]]:
+    """One period of the plant: consumers, water column, controller, motor; then what perfect sensors show."""
+    demand, draws, warmth = inputs.course
+    _, wear = inputs.faults
+    fast = wander(state.fast, inputs.shocks[0], period_s, 12.0)
+    slow = wander(state.slow, inputs.shocks[1], period_s, 240.0)
+    level = wander(state.tank, inputs.shocks[2], period_s, 400.0)
+    weather = wander(state.weather, inputs.shocks[3], period_s, 1800.0)
+    shake = wander(state.shake, inputs.shocks[4], period_s, 2.0)
+    tank = pump.tank_m + 0.12 * level - 0.15 * (demand - 0.66)  # the tank is drawn down when much is taken
+    room = pump.ambient + warmth + 0.4 * weather
+    count, dt = substeps(period_s, MAX_STEP_S)
+    flow, rate, integral, smooth, batch, motor = state[:6]
+    for _ in range(count):
+        batch = batch + (draws - batch) * (1.0 - np.exp(-dt / 4.0))  # its valve takes seconds to move
+        opening = np.clip(demand + pump.batch_draw * batch + 0.012 * fast + 0.02 * slow, 0.2, 1.4)
+        point = duty(pump, flow, rate, tank, motor, inputs.faults)
+        # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
+        system = resistance(pump, opening)
+        surplus = point.discharge - pump.static_bar - system * flow**2
+        slope = 2.0 * flow * (system + (0.25 * RHO_G / BAR * pump.head + pump.suction_loss) / pump.flow**2)
+        inertia = WATER_COLUMN_S * 2.0 * 0.9 * RHO_G * pump.head / BAR / pump.flow
+        flow = np.maximum(flow + dt * surplus / (inertia + dt * slope), 0.02 * pump.flow)
+        # the controller: proportional pressure, PI, limited ramp
+        smooth = smooth + (flow - smooth) * (1.0 - np.exp(-dt / 5.0))
+        error = set_point(pump, smooth) - point.discharge
+        integral = np.clip(integral + 0.05 * dt * error, 0.5, 1.12)
+        wanted = np.clip(integral + 0.04 * error, 0.5, 1.12)
+        rate = rate + np.clip(wanted - rate, -0.05 * dt, 0.05 * dt)
+        # the motor: losses in, air out; its own fan cools better at speed
+        rated_losses = 0.12 * pump.motor_rated
+        conductance = rated_losses / pump.motor_rise * (0.4 + 0.6 * rate)
+        heat_capacity = rated_losses / pump.motor_rise * pump.motor_time_s
+        motor = motor + dt * (point.losses - conductance * (motor - room)) / (heat_capacity + dt * conductance)
+    point = duty(pump, flow, rate, tank, motor, inputs.faults)
+    # unbalance grows with the square of the speed, recirculation with the distance to the best efficiency point,
+    # a worn bearing and a starved suction add their own
+    unbalance = pump.imbalance * rate**2
+    recirculation = 2.4 * (point.load - 1.0) * rate**2
+    bearing = (0.5 + 3.0 * wear) * rate
+    starved = 3.0 * np.clip(-0.05 - point.suction, 0.0, 0.8)
+    vibration = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2) * (1.0 + 0.03 * shake)
+    seen = (
+        flow * 3600.0,
+        point.suction,
+        point.discharge,
+        point.rpm,
+        point.current,
+        point.electric / 1000.0,
+        motor,
+        vibration,
+    )
+    return PumpState(flow, rate, integral, smooth, batch, motor, fast, slow, level, weather, shake), seen
+
+
+PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
+    name="pump",
+    channels=(
+        Channel("flow", "m³/h", 0.05, 0.15, 0.0, 80.0, bias=0.2),
+        Channel("suction_pressure", "bar", 0.002, 0.003, -1.0, 3.0, bias=0.005),
+        Channel("discharge_pressure", "bar", 0.005, 0.012, -0.5, 10.0, bias=0.01),
+        Channel("speed", "rpm", 1.0, 2.0, 0.0, 4000.0),
+        Channel("motor_current", "A", 0.02, 0.05, 0.0, 40.0, bias=0.05),
+        Channel("motor_power", "kW", 0.01, 0.03, 0.0, 20.0, bias=0.02),
+        Channel("motor_temperature", "°C", 0.1, 0.08, -20.0, 180.0, bias=0.3, lively=False),
+        Channel("vibration", "mm/s", 0.01, 0.02, 0.0, 25.0),
+    ),
+    process_faults=(
+        ProcessFault("blockage", ("suction_pressure", "speed", "motor_power", "motor_current")),
+        ProcessFault("bearing_wear", ("vibration", "motor_current", "motor_power")),
+    ),
+    settings=PumpSettings,
+    traits=12,
+    shocks=5,
+    chances=0,
+    parameters=parameters,
+    course=course,
+    rest=rest,
+    step=step,
+)

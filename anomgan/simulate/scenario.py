@@ -1,0 +1,275 @@
+"""The tables of a scenario file, and the checked scenario that comes of them. See configs/simulate.toml."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_config
+from anomgan.errors import ConfigError
+from anomgan.records import Source
+from anomgan.simulate.cold_store import COLD_STORE
+from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, row_at, rows_of
+from anomgan.simulate.kind import Kind
+from anomgan.simulate.pump import PUMP
+
+KINDS: Mapping[str, Kind[Any, Any, Any]] = MappingProxyType({kind.name: kind for kind in (PUMP, COLD_STORE)})
+MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class ClockConfig(Table):
+    """`[clock]`: simulated time and how fast it passes."""
+
+    start: AwareDatetime = MIDNIGHT
+    period_s: float = Field(1.0, gt=0, le=3600)
+    duration_s: float | None = Field(None, gt=0)
+    """None = until stopped"""
+    speed: float = Field(1.0, ge=0)
+    """simulated seconds per second; 0 or "max" = as fast as the broker takes it"""
+    seed: int = Field(0, ge=0)
+    day_s: float = Field(86_400.0, ge=60)
+    """the length of a day for loads and temperatures; shorter shows all a device does sooner"""
+
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _max(cls, value: object) -> object:
+        return 0.0 if value == "max" else value
+
+
+class OutputConfig(Table):
+    """`[output]`: what is published where."""
+
+    topic: str = Field("plant/{site}/{device}/telemetry", min_length=1)
+    dialect: DialectName = "flat"
+    time_key: str = "ts"
+    time_unit: TimeUnit = "s"
+    device_key: str = ""
+    qos: Literal[0, 1, 2] = 1
+    truth: str = "anomgan/truth/{device}"
+    """topic of the ground truth; "" publishes none"""
+
+
+class DevicesConfig(Table):
+    """`[[devices]]`: `count` devices of one kind, called `name` followed by 1, 2, ..."""
+
+    kind: str
+    count: int = Field(1, ge=1, le=100_000)
+    name: str = Field(min_length=1, max_length=100)
+    site: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class FaultConfig(Table):
+    """`[[faults]]`: one fault, in seconds after the start of the run."""
+
+    device: str
+    site: str | None = None
+    """needed only where two sites have a device of that name"""
+    kind: str
+    channels: tuple[str, ...] = ()
+    """for sensor faults: which sensors lie"""
+    start_s: float = Field(ge=0)
+    end_s: float = Field(gt=0)
+    severity: float | None = None
+    ramp_s: float = Field(0.0, ge=0)
+
+
+class RandomFaultsConfig(Table):
+    """`[random_faults]`: faults by chance, the same ones for the same seed."""
+
+    first_s: float = Field(0.0, ge=0)
+    """none begins earlier"""
+    last_s: float | None = Field(None, gt=0)
+    """none ends later; None = the end of the run"""
+    spacing_s: tuple[float, float] = (240.0, 400.0)
+    """from the beginning of one to the beginning of the next, anywhere in the fleet"""
+    duration_s: tuple[float, float] = (60.0, 200.0)
+    quiet_s: float = Field(120.0, ge=0)
+    """at least this long between two faults of one device"""
+    kinds: tuple[str, ...] = ()
+    """() = all that the devices know"""
+    severity: float = Field(1.0, gt=0)
+    """multiplies the usual severities"""
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        for name, (low, high) in (("spacing_s", self.spacing_s), ("duration_s", self.duration_s)):
+            if not 0 < low <= high:
+                raise ValueError(f"{name} takes [low, high] with 0 < low <= high, not [{low:g}, {high:g}]")
+        return self
+
+
+class ScenarioConfig(Table):
+    """The whole file of `anomgan simulate CONFIG`."""
+
+    broker: BrokerConfig = BrokerConfig()
+    clock: ClockConfig = ClockConfig()
+    output: OutputConfig = OutputConfig()
+    devices: tuple[DevicesConfig, ...] = Field(min_length=1)
+    faults: tuple[FaultConfig, ...] = ()
+    random_faults: RandomFaultsConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Devices of one kind with the same settings; they are simulated together."""
+
+    kind: Kind[Any, Any, Any]
+    settings: Table
+    site: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A checked scenario. rows = length of the run (None = endless); faults in order of their start."""
+
+    config: ScenarioConfig
+    groups: tuple[Group, ...]
+    faults: tuple[Fault, ...]
+    rows: int | None
+
+    @property
+    def period_s(self) -> float:
+        """Simulated seconds from one reading to the next."""
+        return self.config.clock.period_s
+
+    @property
+    def start_s(self) -> float:
+        """Event time of row 0."""
+        return self.config.clock.start.timestamp()
+
+    @property
+    def kinds(self) -> dict[Source, Kind[Any, Any, Any]]:
+        """The kind of every device."""
+        return {(group.site, name): group.kind for group in self.groups for name in group.names}
+
+
+def parse_scenario(document: Mapping[str, Any], where: str) -> Scenario:
+    """A parsed TOML document -> a checked scenario; ConfigError names `where`, the table and the key."""
+    return check_scenario(parse_config(ScenarioConfig, document, where), where)
+
+
+def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
+    """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other."""
+    groups = []
+    for index, table in enumerate(config.devices):
+        place = f"{where}: devices.{index}"
+        kind = KINDS.get(table.kind)
+        if kind is None:
+            raise ConfigError(f"{place}.kind: {_unknown('device kind', table.kind, KINDS)}")
+        if not table.site and "{site}" in config.output.topic + config.output.truth:
+            raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
+        for key, text in (("name", table.name), ("site", table.site)):
+            if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/"):
+                raise ConfigError(f"{place}.{key}: {text!r} cannot stand in a topic")
+        settings = parse_config(kind.settings, table.settings, f"{place}.settings")
+        names = tuple(f"{table.name}{number}" for number in range(1, table.count + 1))
+        groups.append(Group(kind, settings, table.site, names))
+    counted = Counter((group.site, name) for group in groups for name in group.names)
+    twice = next((source for source, count in counted.items() if count > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{where}: devices: two devices are called {twice[1]!r} at site {twice[0]!r}")
+    clock = config.clock
+    rows = None if clock.duration_s is None else row_at(clock.duration_s, clock.period_s)
+    draft = Scenario(config, tuple(groups), (), rows)
+    faults = [_check_fault(draft, table, f"{where}: faults.{index}") for index, table in enumerate(config.faults)]
+    _check_overlaps(faults, clock.period_s, where)
+    if config.random_faults is not None:
+        _check_random(draft, config.random_faults, f"{where}: random_faults")
+    return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows)
+
+
+def _check_fault(scenario: Scenario, table: FaultConfig, place: str) -> Fault:
+    kinds = scenario.kinds
+    sources = [s for s in kinds if s[1] == table.device and table.site in (None, s[0])]
+    if not sources:
+        raise ConfigError(f"{place}.device: {_unknown('device', table.device, [name for _, name in kinds])}")
+    if len(sources) > 1:
+        sites = " and ".join(repr(site) for site, _ in sources)
+        raise ConfigError(f"{place}.site: this key is required, for {table.device!r} stands at {sites}")
+    kind = kinds[sources[0]]
+    process = {fault.name: fault for fault in kind.process_faults}
+    if table.kind not in SENSOR_FAULTS and table.kind not in process:
+        raise ConfigError(
+            f"{place}.kind: {_unknown(f'fault of a {kind.name}', table.kind, [*SENSOR_FAULTS, *process])}"
+        )
+    if table.kind in process and table.channels:
+        raise ConfigError(f"{place}.channels: {table.kind!r} acts on the machine; it takes no channels")
+    if table.kind in SENSOR_FAULTS and not table.channels:
+        raise ConfigError(f"{place}.channels: this key is required for a sensor fault")
+    for channel in table.channels:
+        if channel not in kind.names:
+            raise ConfigError(f"{place}.channels: {_unknown(f'channel of a {kind.name}', channel, kind.names)}")
+        if kind.channels[kind.names.index(channel)].digital and table.kind not in REPLACING:
+            raise ConfigError(f"{place}.channels: {channel!r} is a contact; it knows {' and '.join(sorted(REPLACING))}")
+    if len(set(table.channels)) < len(table.channels):
+        raise ConfigError(f"{place}.channels: one stands there twice")
+    if table.severity == 0 or (table.kind in process and (table.severity or 1.0) < 0):
+        raise ConfigError(f"{place}.severity: {table.severity:g} is no fault")
+    clock = scenario.config.clock
+    fault = Fault(
+        site=sources[0][0],
+        device=table.device,
+        kind=table.kind,
+        channels=table.channels or process[table.kind].channels,
+        start_s=table.start_s,
+        end_s=table.end_s,
+        severity=SEVERITY.get(table.kind, 1.0) if table.severity is None else table.severity,
+        ramp_s=table.ramp_s,
+    )
+    first, end = rows_of(fault, clock.period_s)
+    if end <= first:
+        raise ConfigError(f"{place}.end_s: {table.end_s:g} is not at least a period after start_s {table.start_s:g}")
+    if clock.duration_s is not None and table.end_s > clock.duration_s:
+        raise ConfigError(f"{place}.end_s: {table.end_s:g} is after the end of the run ({clock.duration_s:g} s)")
+    return fault
+
+
+def contradict(one: Fault, other: Fault, period_s: float) -> bool:
+    """Whether two faults of one device overlap in time and on a channel in a way that has no single truth.
+
+    The same kind twice does, and so does anything on top of a fault that replaces the value. A process fault and a
+    sensor fault go together.
+    """
+    (start, end), (first, last) = rows_of(one, period_s), rows_of(other, period_s)
+    if one.source != other.source or start >= last or first >= end:
+        return False
+    if one.kind == other.kind and set(one.channels) & set(other.channels):
+        return True
+    both_sensors = one.kind in SENSOR_FAULTS and other.kind in SENSOR_FAULTS
+    replacing = one.kind in REPLACING or other.kind in REPLACING
+    return both_sensors and replacing and bool(set(one.channels) & set(other.channels))
+
+
+def _check_overlaps(faults: Sequence[Fault], period_s: float, where: str) -> None:
+    for index, one in enumerate(faults):
+        for number, other in enumerate(faults[:index]):
+            if contradict(one, other, period_s):
+                raise ConfigError(
+                    f"{where}: faults.{index}: {one.kind} of {one.device!r} contradicts faults.{number} "
+                    f"({other.kind}), which overlaps it on the same channel"
+                )
+
+
+def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> None:
+    process = [fault.name for group in scenario.groups for fault in group.kind.process_faults]
+    known = dict.fromkeys([*SENSOR_FAULTS, *process])
+    for name in table.kinds:
+        if name not in known:
+            raise ConfigError(f"{place}.kinds: {_unknown('fault', name, known)}")
+    duration_s = scenario.config.clock.duration_s
+    for key, value in (("first_s", table.first_s), ("last_s", table.last_s)):
+        if value is not None and duration_s is not None and value > duration_s:
+            raise ConfigError(f"{place}.{key}: {value:g} is after the end of the run ({duration_s:g} s)")
+
+
+def _unknown(what: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(list(known)[:20])}"
+    return f"unknown {what} {name!r}; {hint}"

@@ -1,0 +1,44 @@
+"""Dialect `array`: `[{"ts": 1700000000, "temperature": 20.6}, ...]`, several readings in a message."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import orjson
+
+from anomgan.errors import PayloadError
+from anomgan.records import Reading
+from anomgan.wire.flat import flat_object
+from anomgan.wire.payload_format import PayloadFormat, by_source, kind_of, read_flat, topic_of
+from anomgan.wire.topics import Address
+from anomgan.wire.values import Decoded
+
+
+def read(document: object, form: PayloadFormat, address: Address, arrival_s: float) -> Decoded:
+    """The readings in payload order; one that cannot be read is counted, and raised where none can be read."""
+    if type(document) is not list:
+        raise PayloadError("wrong_shape", f"expected an array [...], got {kind_of(document)}")
+    readings: list[Reading] = []
+    dropped: Counter[str] = Counter()
+    first_error: PayloadError | None = None
+    for element in document:
+        try:
+            decoded = read_flat(element, form, address, arrival_s)
+        except PayloadError as error:
+            first_error = first_error or error
+            dropped[error.reason] += 1
+            continue
+        readings += decoded.readings
+        if decoded.dropped:
+            dropped.update(decoded.dropped)
+    if not readings:
+        raise first_error or PayloadError("no_values", "the array is empty")
+    return Decoded(readings, dropped)
+
+
+def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, bytes]]:
+    """One message per topic with all its readings."""
+    messages: dict[str, list[dict[str, object]]] = {}
+    for group in by_source(readings).values():
+        objects = [flat_object(reading, form) for reading in group]
+        messages.setdefault(topic_of(group[0], form), []).extend(objects)
+    return [(topic, orjson.dumps(objects)) for topic, objects in messages.items()]

@@ -1,0 +1,47 @@
+"""Events as JSON for MQTT: what opens, worsens and closes, with the plain sentence."""
+
+from datetime import UTC, datetime
+
+import orjson
+
+from anomgan.records import Event
+
+
+def encode_event(event: Event) -> bytes:
+    """One event as a JSON object; times in seconds and as ISO 8601; a missing number is null."""
+    channels = [
+        {"channel": name, "observed": seen, "expected": meant, "contribution": share, "unit": unit}
+        for name, seen, meant, share, unit in zip(
+            event.channels, event.observed, event.expected, event.contributions, event.units, strict=True
+        )
+    ]
+    document = {
+        "id": event.id,
+        "device": event.device,
+        "site": event.site,
+        "state": event.state,
+        "severity": event.severity,
+        "reason": event.reason,
+        "start": _iso(event.start_s),
+        "end": _iso(event.end_s) if event.state == "closed" else None,
+        "start_s": event.start_s,
+        "end_s": event.end_s,
+        "peak": event.peak,
+        "peak_s": event.peak_s,
+        "threshold": event.threshold,
+        "channels": channels,
+        "model": event.model,
+    }
+    return orjson.dumps(document)
+
+
+def event_topic(template: str, event: Event) -> str:
+    """The topic of an event; a device without a site leaves that level out."""
+    levels = template.split("/")
+    if not event.site:
+        levels = [level for level in levels if level != "{site}"]
+    return "/".join(levels).replace("{site}", event.site).replace("{device}", event.device)
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,37 @@
+"""`anomgan dashboard CONFIG`: the embedded page over the SQLite store that a configuration names."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--host", default=None, help="Address to listen on, instead of [dashboard] host.")
+@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Port, instead of [dashboard] port; 0 = free.")
+def dashboard(config: Path, host: str | None, port: int | None) -> None:
+    """Show fleet, devices and events of CONFIG's store in a browser.
+
+    The page reads [store.sqlite] and listens where [dashboard] says, by default on http://127.0.0.1:8050. It may
+    start before the detector does. On an address that other machines can reach it wants a secret in the
+    environment variable ANOMGAN_DASHBOARD_TOKEN, which viewers are asked for.
+    """
+    from anomgan.adapters.files import read_config
+    from anomgan.config import ServiceConfig
+    from anomgan.errors import ConfigError
+    from anomgan_dashboard.app import create_app
+    from anomgan_dashboard.serve import TOKEN_VARIABLE, listen, require_token, serve, url_of
+
+    settings = read_config(config, ServiceConfig)
+    if settings.store.sqlite is None:
+        raise ConfigError(f"{config}: store.sqlite: the dashboard reads the SQLite store; add [store.sqlite] with a path")
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    address = settings.dashboard.host if host is None else host
+    require_token(address, token)
+    app = create_app(settings.store.sqlite.path, token=token)
+    listening = listen(address, settings.dashboard.port if port is None else port)
+    click.echo(f"dashboard of {settings.store.sqlite.path} on {url_of(listening)}; Ctrl-C ends it")
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended cleanly by then
+        serve(app, listening)

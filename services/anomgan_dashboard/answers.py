@@ -1,0 +1,264 @@
+"""The questions of the API, each with its query model and its answer; plain functions without HTTP."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from anomgan.adapters.sqlite_history import History
+from anomgan.adapters.sqlite_read import DeviceState, SqliteReader, Summary, open_reader
+from anomgan.errors import Unreachable
+from anomgan.records import Event
+
+Json = dict[str, Any]
+Query = TypeVar("Query", bound=BaseModel)
+
+
+class BadQuery(Exception):
+    """A query parameter is wrong; the message names it."""
+
+
+class NotFound(Exception):
+    """There is no such device or event."""
+
+
+class Parameters(BaseModel):
+    """Query parameters: nothing unknown, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NoQuery(Parameters):
+    """Takes nothing."""
+
+
+class FleetQuery(Parameters):
+    """`since`: only what changed after that revision of that store."""
+
+    since: int = -1
+    store: str = ""
+
+
+class DeviceQuery(Parameters):
+    """One device over the `last` seconds of the store's time, or `start`..`end`, or all there is."""
+
+    device: str = Field(min_length=1)
+    site: str = ""
+    last: float | None = Field(None, gt=0)
+    start: float | None = None
+    end: float | None = None
+    points: int = Field(800, ge=10, le=4000)
+    since: int = -1
+    store: str = ""
+
+
+class EventsQuery(Parameters):
+    """A page of the event log; `before` is the id of the last event of the page above."""
+
+    site: str = ""
+    device: str | None = None
+    state: Literal["open", "closed"] | None = None
+    start: float | None = None
+    end: float | None = None
+    before: str | None = None
+    limit: int = Field(100, ge=1, le=1000)
+
+
+class EventQuery(Parameters):
+    """One event."""
+
+    id: str
+
+
+def answer(name: str, parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """The JSON answer to a question; raises BadQuery, NotFound, Unreachable (nothing stored yet) or ServerError."""
+    return QUESTIONS[name](parameters, store, now_s)
+
+
+def parse(model: type[Query], parameters: Mapping[str, str]) -> Query:
+    """Checked query parameters."""
+    try:
+        return model.model_validate(parameters)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadQuery(f"{where}: {first['msg']}") from None
+
+
+def summary(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """The store as a whole, with the detector's counters."""
+    parse(NoQuery, parameters)
+    with open_reader(store) as reader:
+        whole = reader.summary()
+        return head(whole, store, now_s) | {
+            "devices": whole.devices,
+            "open_events": whole.open_events,
+            "counters": reader.counters(),
+        }
+
+
+def fleet(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """Every device, or those that changed since the caller asked last; `whole` says which."""
+    query = parse(FleetQuery, parameters)
+    try:
+        with open_reader(store) as reader:
+            total = reader.summary()
+            since = query.since if query.store == total.store_id else -1
+            devices = [device_json(device) for device in reader.fleet(since)]
+    except Unreachable:
+        return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "whole": True, "devices": []}
+    return head(total, store, now_s) | {"whole": since < 0, "devices": devices}
+
+
+def device(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """One device: its state, its history for charts, the events within it and its latest events."""
+    query = parse(DeviceQuery, parameters)
+    if query.start is not None and query.end is not None and query.start >= query.end:
+        raise BadQuery("start: must be before end")
+    with open_reader(store) as reader:
+        total = reader.summary()
+        state = reader.device(query.site, query.device)
+        if state is None:
+            raise NotFound(f"no device {query.device!r} of site {query.site!r} in the store")
+        start_s, end_s = time_range(query, state, total)
+        told = head(total, store, now_s) | {"device": device_json(state), "start": start_s, "end": end_s}
+        if query.store == total.store_id and state.revision <= query.since:
+            return told | {"changed": False}
+        past = reader.history(query.site, query.device, start_s, end_s, query.points)
+        source = (query.site, query.device)
+        within = reader.events(source=source, start_s=start_s, end_s=end_s, limit=500)
+        recent = reader.events(source=source, limit=30)
+    return told | {
+        "changed": True,
+        "history": history_json(past) if past is not None else None,
+        "events": [event_json(event) for event in within],
+        "recent": [event_json(event) for event in recent],
+    }
+
+
+def time_range(query: DeviceQuery, state: DeviceState, total: Summary) -> tuple[float, float]:
+    """What `last`, `start` and `end` mean: "now" is the newest event time of the fleet, not the clock's."""
+    newest = total.newest_s if total.newest_s is not None else 0.0
+    end_s = query.end if query.end is not None else newest
+    if query.last is not None:
+        return end_s - query.last, end_s
+    if query.start is not None:
+        return query.start, end_s
+    first = state.first_s if state.first_s == state.first_s else newest
+    return min(first, end_s), end_s
+
+
+def events(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """A page of the event log, latest start first."""
+    query = parse(EventsQuery, parameters)
+    try:
+        with open_reader(store) as reader:
+            total = reader.summary()
+            found = reader.events(
+                source=None if query.device is None else (query.site, query.device),
+                state=query.state,
+                start_s=float("-inf") if query.start is None else query.start,
+                end_s=float("inf") if query.end is None else query.end,
+                before=query.before,
+                limit=query.limit + 1,
+            )
+    except Unreachable:
+        return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "events": [], "more": False}
+    told = [event_json(event) for event in found[: query.limit]]
+    return head(total, store, now_s) | {"events": told, "more": len(found) > query.limit}
+
+
+def event(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """One event."""
+    query = parse(EventQuery, parameters)
+    with open_reader(store) as reader:
+        found = reader.event(query.id)
+        if found is None:
+            raise NotFound(f"no event {query.id!r} in the store")
+        return head(reader.summary(), store, now_s) | {"event": event_json(found)}
+
+
+QUESTIONS: Mapping[str, Callable[[Mapping[str, str], Path, float], Json]] = {
+    "summary": summary,
+    "fleet": fleet,
+    "device": device,
+    "events": events,
+    "event": event,
+}
+
+
+def head(total: Summary, store: Path, now_s: float) -> Json:
+    """What every answer begins with; `idle_s` is how long ago, by the clock, the store was written."""
+    written = (path.stat().st_mtime for path in (store, Path(f"{store}-wal")) if path.exists())
+    return {
+        "store": total.store_id,
+        "revision": total.revision,
+        "newest_s": total.newest_s,
+        "idle_s": max(0.0, now_s - max(written, default=now_s)),
+    }
+
+
+def device_json(state: DeviceState) -> Json:
+    """A device as the page wants it."""
+    opened = state.open_event
+    return {
+        "site": state.site,
+        "device": state.device,
+        "state": state.state,
+        "model": state.model,
+        "first_s": state.first_s,
+        "time_s": state.time_s,
+        "surprise": state.surprise,
+        "threshold": state.threshold,
+        "revision": state.revision,
+        "trail": state.trail.round(2),
+        "event": None if opened is None else event_json(opened),
+    }
+
+
+def event_json(event: Event) -> Json:
+    """An event as the page wants it."""
+    units = event.units or ("",) * len(event.channels)
+    told = zip(event.channels, units, event.observed, event.expected, event.contributions, strict=True)
+    names = ("name", "unit", "observed", "expected", "contribution")
+    return {
+        "id": event.id,
+        "site": event.site,
+        "device": event.device,
+        "state": event.state,
+        "severity": event.severity,
+        "start_s": event.start_s,
+        "end_s": event.end_s,
+        "peak": event.peak,
+        "peak_s": event.peak_s,
+        "threshold": event.threshold,
+        "model": event.model,
+        "reason": event.reason,
+        "channels": [dict(zip(names, channel, strict=True)) for channel in told],
+    }
+
+
+def history_json(past: History) -> Json:
+    """Columns, as charts want them."""
+    columns = zip(past.channels, past.units, past.observed.T, past.expected.T, past.contribution.T, strict=True)
+    return {
+        "times": past.times.round(3),
+        "surprise": past.surprise.round(3),  # rounded copies: shorter, and orjson takes contiguous arrays only
+        "threshold": past.threshold.round(3),
+        "discriminator": past.discriminator.round(3),
+        "reconstruction": past.reconstruction.round(3),
+        "neighbour": past.neighbour.round(3),
+        "rows": past.rows,
+        "gap_s": past.gap_s,
+        "channels": [
+            {
+                "name": name,
+                "unit": unit,
+                "observed": observed.copy(),
+                "expected": expected.copy(),
+                "contribution": contribution.round(3),
+            }
+            for name, unit, observed, expected, contribution in columns
+        ],
+    }

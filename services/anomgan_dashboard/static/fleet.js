@@ -1,0 +1,172 @@
+// Every device of the plant, those that need attention first.
+
+import { ask } from "./api.js";
+import { arrange, h, text } from "./dom.js";
+import { ago, duration } from "./format.js";
+import { STATES, deviceLink, emptyNote, meter, setState, severityBadge, sparkline, stateBadge, stateLabel } from "./parts.js";
+
+const POLL_MS = 1000;
+const PORTION = 100;
+const SEVERITIES = ["critical", "major", "minor"];
+
+export function fleetView(query, { signal, setAddress, hear }) {
+  const devices = new Map();
+  const rows = new Map();
+  let store = "";
+  let revision = -1;
+  let newest = null;
+  let shown = PORTION;
+  let filter = STATES.includes(query.get("state")) ? query.get("state") : "";
+
+  const search = h("input", {
+    type: "search", id: "search", placeholder: "Search devices", "aria-label": "Search devices", autocomplete: "off",
+    spellcheck: "false", value: query.get("q") ?? "", on: { input: () => { shown = PORTION; remember(); render(); } },
+  });
+  const chips = ["", ...STATES].map((state) => {
+    const count = h("span", { class: "count" });
+    const button = h("button", {
+      type: "button", class: "chip", data: { state },
+      on: { click: () => { filter = filter === state ? "" : state; shown = PORTION; remember(); render(); } },
+    }, h("span", {}, state === "" ? "All" : stateLabel(state)), count);
+    return { state, count, button };
+  });
+  const body = h("tbody");
+  const headings = ["State", "Device", "Surprise", "Of late", "Open event", "Last seen"];
+  const table = h("table", { class: "fleet" },
+    h("thead", {}, h("tr", {}, headings.map((name) => h("th", { scope: "col" }, name)))), body);
+  const note = h("div", { class: "note" });
+  const end = h("div", { class: "end", "aria-hidden": "true" });
+  const element = h("section", { class: "page" },
+    h("div", { class: "page-head" }, h("h1", {}, "Fleet"),
+      h("div", { class: "chips", role: "group", "aria-label": "Filter by state" }, chips.map((chip) => chip.button)),
+      search),
+    table, note, end);
+
+  // More rows are made only as they come into sight: five thousand devices cost no more than a hundred.
+  const watcher = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting) && shown < rows.size + PORTION && shown < devices.size) {
+      shown += PORTION;
+      render();
+    }
+  }, { rootMargin: "400px" });
+  watcher.observe(end);
+  signal.addEventListener("abort", () => watcher.disconnect());
+
+  function remember() {
+    setAddress({ state: filter, q: search.value });
+  }
+
+  function render() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const counts = new Map(STATES.map((state) => [state, 0]));
+    const found = [];
+    for (const device of devices.values()) {
+      const name = `${device.site} ${device.device} ${device.model}`.toLowerCase();
+      if (!words.every((word) => name.includes(word))) continue;
+      counts.set(device.state, counts.get(device.state) + 1);
+      if (filter === "" || device.state === filter) found.push(device);
+    }
+    found.sort(byAttention);
+    for (const { state, count, button } of chips) {
+      const total = state === "" ? [...counts.values()].reduce((a, b) => a + b, 0) : counts.get(state);
+      text(count, String(total));
+      button.setAttribute("aria-pressed", String(filter === state));
+      button.disabled = state !== "" && total === 0 && filter !== state;
+    }
+    arrange(body, found.slice(0, shown).map((device) => {
+      const id = key(device);
+      if (!rows.has(id)) rows.set(id, fleetRow(device));
+      const row = rows.get(id);
+      row.set(device, newest);
+      return row.element;
+    }));
+    table.hidden = found.length === 0;
+    note.replaceChildren(...emptiness(found.length));
+  }
+
+  function emptiness(found) {
+    if (found > 0) return [];
+    if (devices.size > 0) return [emptyNote("No device matches", "Clear the search or choose another state.")];
+    return [emptyNote("Waiting for the first readings", "Devices appear here as soon as the detector has stored what they say.")];
+  }
+
+  async function turn(abort) {
+    const answer = await ask("fleet", { since: revision, store }, abort);
+    hear(answer);
+    if (answer.whole) {
+      devices.clear();
+      if (answer.store !== store) {
+        rows.clear();
+        body.replaceChildren();
+      }
+    }
+    ({ store, revision, newest_s: newest } = answer);
+    for (const device of answer.devices) devices.set(key(device), device);
+    render();
+    return POLL_MS;
+  }
+
+  function pressed(event) {
+    if (event.key !== "/") return;
+    event.preventDefault();
+    search.focus();
+  }
+
+  return { element, title: "Fleet", turn, key: pressed };
+}
+
+const key = (device) => JSON.stringify([device.site, device.device]);
+
+/** Open events first, the gravest and then the latest; the quiet rest keeps still, by name. */
+function byAttention(a, b) {
+  const rank = (device) => (device.event ? 0 : STATES.indexOf(device.state) + (device.state === "anomalous" ? 0.5 : 1));
+  const grave = (device) => (device.event ? SEVERITIES.indexOf(device.event.severity) : 0);
+  const late = (device) => (device.event ? -device.event.start_s : 0);
+  return rank(a) - rank(b) || grave(a) - grave(b) || late(a) - late(b)
+    || a.site.localeCompare(b.site) || a.device.localeCompare(b.device, "en", { numeric: true });
+}
+
+/** One row that stays and is told what changed. */
+function fleetRow(device) {
+  const badge = stateBadge(device.state);
+  const bar = meter();
+  const spark = sparkline();
+  const event = h("td", { class: "event" });
+  const seen = h("td", { class: "seen" });
+  let told = null;
+  const element = h("tr", {},
+    h("td", { class: "status" }, badge),
+    h("th", { scope: "row", class: "name" },
+      h("a", { href: deviceLink(device.site, device.device) }, device.device),
+      h("span", { class: "site" }, device.site)),
+    h("td", { class: "surprise" }, bar.element),
+    h("td", { class: "trail" }, spark.element),
+    event, seen);
+
+  function set(now, newest) {
+    element.dataset.state = now.state;
+    text(seen, ago(now.time_s, newest));
+    setEvent(now.event, newest);
+    if (now === told) return;
+    told = now;
+    setState(badge, now.state);
+    bar.set(now.surprise, now.threshold);
+    spark.set(now.trail, now.threshold);
+  }
+
+  function setEvent(opened, newest) {
+    if (opened === null) {
+      if (event.firstChild) event.replaceChildren();
+      return;
+    }
+    const since = `for ${duration(newest - opened.start_s)}`;
+    if (event.dataset.told !== opened.id + opened.severity + opened.reason) {
+      event.dataset.told = opened.id + opened.severity + opened.reason;
+      event.replaceChildren(severityBadge(opened.severity), h("span", { class: "since" }), h("span", { class: "reason" }, opened.reason));
+    }
+    if (!event.firstChild) event.dataset.told = "";
+    else text(event.children[1], since);
+  }
+
+  return { element, set };
+}

@@ -1,0 +1,109 @@
+"""From a checked configuration to a running detector service: the one place that knows all the parts."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from anomgan.adapters.influx import InfluxStore
+from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
+from anomgan.adapters.ports import Store
+from anomgan.adapters.sqlite import SqliteStore
+from anomgan.config import ServiceConfig, StoreConfig
+from anomgan.errors import ConfigError
+from anomgan.records import Event
+from anomgan_detector.fleet import Fleet
+from anomgan_detector.service import DetectorService
+
+log = logging.getLogger("anomgan.detector")
+
+
+def load_fleets(config: ServiceConfig) -> list[Fleet]:
+    """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
+    return [Fleet(fleet, config.input, config.decide) for fleet in config.fleets]
+
+
+def open_stores(config: StoreConfig) -> list[Store]:
+    """The configured stores, not yet connected."""
+    stores: list[Store] = []
+    if config.sqlite is not None:
+        stores.append(SqliteStore(config.sqlite.path, config.sqlite.retention_days))
+    if config.influx is not None:
+        stores.append(InfluxStore(config.influx))
+    return stores
+
+
+def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
+    """(filter, QoS) of every fleet; a filter that fleets share is subscribed to once, at the highest QoS."""
+    wanted: dict[str, int] = {}
+    for fleet in fleets:
+        wanted[fleet.template.filter] = max(fleet.config.qos, wanted.get(fleet.template.filter, 0))
+    return list(wanted.items())
+
+
+def check(config: ServiceConfig) -> Iterator[str]:
+    """Load and connect to everything, one line each; raises the first AnomganError."""
+    for fleet in load_fleets(config):
+        detector = fleet.detector
+        yield (
+            f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
+            f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
+        )
+    yield check_broker(config.broker)
+    with ExitStack() as stack:
+        for store in open_stores(config.store):
+            stack.callback(store.close)
+            yield store.check()
+
+
+def run(
+    config: ServiceConfig,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    on_events: Callable[[Sequence[Event]], None] | None = None,
+) -> dict[str, int]:
+    """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
+    fleets = load_fleets(config)
+    with ExitStack() as stack, stopping() as stop:
+        stores = open_stores(config.store)
+        for store in stores:
+            stack.callback(store.close)
+            log.info("%s", store.check())
+        source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
+        stack.callback(source.close)
+        own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
+        publisher = MqttPublisher(config.broker, own_id)
+        stack.callback(publisher.close)
+        service = DetectorService(config, fleets, source, stores, publisher, time.time, on_events)
+        log.info("listening to %s", ", ".join(topic for topic, _ in subscriptions(fleets)))
+        on_ready()
+        service.run(stop)
+        return service.counters()
+
+
+def require_distinct_models(config: ServiceConfig) -> None:
+    """ConfigError where two fleets have the same topic and devices: the second would never get a message."""
+    seen: dict[tuple[str, tuple[str, ...]], int] = {}
+    for number, fleet in enumerate(config.fleets):
+        first = seen.setdefault((fleet.topic, fleet.devices), number)
+        if first != number:
+            raise ConfigError(f"fleets.{number}: same topic and devices as fleets.{first}, which takes all messages")
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; the turn under way is finished. The handlers are put back at the end."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,112 @@
+"""One fleet: the devices that share a model, from their messages to their verdicts and events."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from anomgan.adapters.ports import Message
+from anomgan.assemble import RowAssembler
+from anomgan.config import DecideConfig, FleetConfig, InputConfig
+from anomgan.decide import FleetDecisions
+from anomgan.detector import Detector
+from anomgan.errors import PayloadError
+from anomgan.records import Event, Reading, Verdict
+from anomgan.stream import StreamDetector
+from anomgan.wire.dialects import Decoder
+from anomgan.wire.payload_format import PayloadFormat
+from anomgan.wire.topics import TopicTemplate, parse_template
+
+log = logging.getLogger("anomgan.detector")
+LOGGED_PER_REASON = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a fleet made of a turn's messages."""
+
+    verdicts: list[Verdict]
+    events: list[Event]
+
+
+class Fleet:
+    """Decoder, streaming state and decisions of one `[[fleets]]` table; raises ModelFileError, ConfigError."""
+
+    def __init__(self, config: FleetConfig, admit: InputConfig, rule: DecideConfig) -> None:
+        self.config = config
+        self.detector = Detector.load(config.model)
+        self.template: TopicTemplate = parse_template(config.topic)
+        self._decoder = Decoder(
+            PayloadFormat(
+                self.template,
+                config.dialect,
+                config.time_key,
+                config.time_unit,
+                config.device_key,
+                admit.max_payload_bytes,
+                admit.max_future_s,
+            )
+        )
+        self._stream = StreamDetector(
+            self.detector, alarms_per_week=config.alarms_per_week, model=Path(config.model).stem
+        )
+        single = config.dialect == "metric"
+        self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
+        self._decisions = FleetDecisions(rule)
+        self._ignore_retained = admit.ignore_retained
+        self._counters: Counter[str] = Counter()
+        self._logged: Counter[str] = Counter()
+
+    def takes(self, topic: str) -> bool:
+        """Whether messages on a topic belong here; one whose names are unusable does, so that it is counted."""
+        if not self._decoder.matches(topic):
+            return False
+        try:
+            address = self.template.match(topic)
+        except PayloadError:
+            return True
+        if address is None or self.config.device_key:
+            return True  # the payload says which device it is
+        return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
+
+    def judge(self, messages: Sequence[Message], now: Callable[[], float]) -> Judged:
+        """Decode, score and decide; what cannot be read is counted by its reason."""
+        readings: list[Reading] = []
+        counters, decode = self._counters, self._decoder.decode
+        for message in messages:
+            if message.retained and self._ignore_retained:
+                counters["dropped.retained"] += 1
+                continue
+            try:
+                decoded = decode(message.topic, message.payload, now())
+            except PayloadError as error:
+                self._drop(error)
+                continue
+            readings += decoded.readings
+            if decoded.dropped:
+                for reason, count in decoded.dropped.items():
+                    counters[f"ignored_values.{reason}"] += count
+        counters["readings_received"] += len(readings)
+        rows = readings if self._assembler is None else self._assembler.push(readings)
+        verdicts = self._stream.push(rows)
+        return Judged(verdicts, self._decisions.update(verdicts))
+
+    def _drop(self, error: PayloadError) -> None:
+        """Count, and show the first few of each kind."""
+        self._counters[f"dropped.{error.reason}"] += 1
+        self._logged[error.reason] += 1
+        if self._logged[error.reason] <= LOGGED_PER_REASON:
+            log.warning("dropped a message (%s): %s", error.reason, error)
+        if self._logged[error.reason] == LOGGED_PER_REASON:
+            log.warning("further messages dropped for %s are only counted", error.reason)
+
+    @property
+    def devices(self) -> int:
+        """How many devices have been heard."""
+        return len(self._stream)
+
+    def counters(self) -> Counter[str]:
+        """Totals since the start."""
+        return self._counters + self._stream.counters
