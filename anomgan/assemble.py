@@ -1,14 +1,20 @@
-"""Rows from single metrics: where every channel has a topic of its own, a reading is put together here.
+"""Readings from single metrics, and series from readings.
+
+Where every channel has a topic of its own, `RowAssembler` puts a reading together:
 
 A pure step per device. Parts belong to one row as long as their times lie within half a sampling period of the row's
 first part and no channel comes twice. A row is complete when all of the model's channels are there, or when a part
-arrives that cannot belong to it; a channel that did not come then reads as missing.
+arrives that belongs to a later one; a channel that did not come then reads as missing. A part that is older than the
+pending row, or that has none of the model's channels, is a row of its own, for the stream to count and drop. A part
+that says again what the row already holds (a message delivered twice) is counted in `repeated`.
 """
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from anomgan.records import Reading, Source
+import numpy as np
+
+from anomgan.records import Reading, Source, TimeSeries
 
 
 class RowAssembler:
@@ -17,14 +23,23 @@ class RowAssembler:
     def __init__(self, channels: Iterable[str], period_s: float) -> None:
         self._channels = frozenset(channels)
         self._span_s = period_s / 2.0
+        self.repeated = 0
         self._pending: dict[Source, Reading] = {}
 
     def push(self, parts: Iterable[Reading]) -> list[Reading]:
         """Parts in, in order of arrival; the rows that they complete out."""
         rows: list[Reading] = []
         for part in parts:
-            row = self._pending.pop(part.source, None)
-            if row is not None and self._belongs(row, part):
+            row = self._pending.get(part.source)
+            older = row is not None and part.time_s <= row.time_s - self._span_s
+            if older or part.values.keys().isdisjoint(self._channels):
+                rows.append(part)
+                continue
+            near = row is not None and part.time_s < row.time_s + self._span_s
+            if row is not None and near and row.values.items() >= part.values.items():
+                self.repeated += 1
+                continue
+            if row is not None and near and row.values.keys().isdisjoint(part.values):
                 row = replace(row, values={**row.values, **part.values})
             else:
                 if row is not None:
@@ -32,13 +47,29 @@ class RowAssembler:
                 row = part
             if row.values.keys() >= self._channels:
                 rows.append(row)
+                self._pending.pop(part.source, None)
             else:
                 self._pending[part.source] = row
         return rows
 
-    def _belongs(self, row: Reading, part: Reading) -> bool:
-        return abs(part.time_s - row.time_s) < self._span_s and row.values.keys().isdisjoint(part.values)
-
     def __len__(self) -> int:
         """How many rows are pending."""
         return len(self._pending)
+
+
+def series_by_device(readings: Iterable[Reading]) -> dict[Source, TimeSeries]:
+    """One series per device, in order of time; of two readings at one time the first counts.
+
+    Channels are those that any of the device's readings has, sorted by first appearance; NaN where one has it not.
+    """
+    rows: dict[Source, dict[float, Reading]] = {}
+    for reading in readings:
+        rows.setdefault(reading.source, {}).setdefault(reading.time_s, reading)
+    return {source: _series(source[1], [at[time_s] for time_s in sorted(at)]) for source, at in rows.items()}
+
+
+def _series(device: str, readings: list[Reading]) -> TimeSeries:
+    channels = tuple(dict.fromkeys(channel for reading in readings for channel in reading.values))
+    values = np.array([[reading.values.get(channel, np.nan) for channel in channels] for reading in readings])
+    times = np.array([reading.time_s for reading in readings])
+    return TimeSeries(times, values.astype(np.float64), channels, device=device)

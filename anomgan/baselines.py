@@ -135,6 +135,8 @@ def _prepare(series: Series | Sequence[TimeSeries], window: int) -> tuple[Scaler
     ready = [one if isinstance(one, TimeSeries) else series_from_array(one) for one in several]
     if not ready or all(np.isnan(one.values).all() for one in ready):
         raise DataError("there is not a single value to learn from")
+    if max(map(len, ready)) <= window:
+        raise DataError(f"{max(map(len, ready))} rows are too few to learn windows of {window} rows from")
     for one in ready[1:]:
         if one.channels != ready[0].channels:
             raise DataError(f"series disagree on their channels: {ready[0].channels} and {one.channels}")

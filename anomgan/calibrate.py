@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomgan.errors import DataError
+from anomgan.errors import ConfigError, DataError
 from anomgan.records import Floats
 
 BODY_POINTS = 33
@@ -84,20 +84,35 @@ def surprise(tail: Tail, values: Floats) -> Floats:
     return result
 
 
-def fuse(surprises: Floats) -> Floats:
-    """Witness surprises (W, N) -> one statistic (N,): the sum of log(1 + surprise).
+def separation(normal: Floats, disturbed: Floats) -> float:
+    """How well a statistic tells disturbed windows (M,) from normal ones (N,): 2 AUC - 1, at least 0.
 
-    The logarithm lets witnesses that agree outweigh a single one that shouts. Its tail is fitted again afterwards, so
-    that the fused surprise is a -log10 probability although the witnesses are not independent.
+    AUC = P(disturbed > normal) + P(equal) / 2 (Mann & Whitney 1947).
     """
-    result: Floats = np.log1p(np.maximum(surprises, 0.0)).sum(axis=0)
+    ordered = np.sort(normal)
+    below, up_to = np.searchsorted(ordered, disturbed, "left"), np.searchsorted(ordered, disturbed, "right")
+    return max(0.0, float(np.mean(below + up_to)) / len(normal) - 1.0)
+
+
+def fuse(surprises: Floats, weights: Floats) -> Floats:
+    """Witness surprises (W, N) and weights (W,) -> one statistic (N,): their weighted sum.
+
+    Fisher (1932) adds log p-values; his chi-squared law asks for independent witnesses, which these are not, so the
+    sum's tail is fitted again on normal data, and the fused surprise is a -log10 probability all the same. A weight
+    is the witness's `separation` of held-out normal windows from disturbed ones: one that cannot tell them apart on
+    this data has no say.
+    """
+    result: Floats = weights @ surprises
     return result
 
 
 def budget_threshold(alarms_per_week: float, seconds_per_window: float) -> float:
     """The surprise that a normal device exceeds `alarms_per_week` times a week when scored every so many seconds.
 
-    Neighbouring windows overlap and exceed together, so this promises at most that many alarms.
+    Neighbouring windows overlap and exceed together, so this promises at most that many alarms. ConfigError for a
+    budget that is not above 0.
     """
-    windows_per_week = SECONDS_PER_WEEK / seconds_per_window
-    return max(-math.log10(alarms_per_week / windows_per_week), 0.5)
+    if not alarms_per_week > 0:
+        raise ConfigError(f"an alarm budget of {alarms_per_week} a week; it must be above 0")
+    windows_per_week = math.log10(SECONDS_PER_WEEK) - math.log10(seconds_per_window)
+    return max(windows_per_week - math.log10(alarms_per_week), 0.5)

@@ -19,24 +19,24 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
 class Table(BaseModel):
-    """A strict, frozen table: no unknown keys, no silent conversions from text."""
+    """A strict, frozen table: no unknown keys, no silent conversions from text, numbers or booleans."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class DetectorConfig(Table):
     """How a detector is built and trained. None = chosen from the data by the rule in `detector.choose`."""
 
-    window: int | None = Field(None, ge=16, multiple_of=8)
+    window: int | None = Field(None, ge=16, le=65_536, multiple_of=8)
     """rows per window; a multiple of 8 from 16 up"""
-    stride: int | None = Field(None, ge=1)
+    stride: int | None = Field(None, ge=1, le=65_536)
     """rows between two scored windows"""
-    steps: int | None = Field(None, ge=1)
+    steps: int | None = Field(None, ge=1, le=10_000_000)
     """training steps"""
     latent: int = Field(16, ge=2, le=256)
     width: int = Field(16, ge=4, le=256)
     """convolution channels of the first block; later blocks have twice as many"""
-    batch: int = Field(64, ge=4)
+    batch: int = Field(64, ge=4, le=65_536)
     loss: LossName = "hinge"
     learning_rate: float = Field(1e-3, gt=0)
     adversarial_weight: float = Field(0.1, ge=0)
@@ -46,15 +46,15 @@ class DetectorConfig(Table):
     """health checks without a better held-out reconstruction before training stops early"""
     holdout: float = Field(0.25, gt=0, lt=0.9)
     """the last part of the training rows, kept for calibration"""
-    memory: int = Field(1024, ge=16)
+    memory: int = Field(1024, ge=16, le=1_000_000)
     """normal windows remembered in feature space"""
     alarms_per_week: float = Field(1.0, gt=0)
     """the alarm budget of one device"""
     max_gap_s: float | None = Field(None, gt=0)
     """a longer step starts a new window; None = ten sampling periods"""
-    max_hold: int | None = Field(None, ge=0)
+    max_hold: int | None = Field(None, ge=0, le=1_000_000)
     """rows a missing value is held for before the channel counts as missing; None = a quarter window"""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     device: DeviceName = "auto"
 
 
@@ -124,7 +124,7 @@ class FleetConfig(Table):
     """path of the model file"""
     topic: str = Field(min_length=1)
     """template such as `plant/{site}/{device}/telemetry`; `+` ignores a level, a last `#` the rest"""
-    devices: tuple[str, ...] = ("*",)
+    devices: tuple[str, ...] = Field(("*",), strict=False, min_length=1)
     """shell patterns of the devices that belong here, where fleets share a topic; the first fleet that fits takes it"""
     dialect: DialectName = "flat"
     time_key: str = "ts"
@@ -188,7 +188,7 @@ class ServiceConfig(Table):
     """The whole file of `anomgan detect CONFIG` and `anomgan dashboard CONFIG`."""
 
     broker: BrokerConfig = BrokerConfig()
-    fleets: tuple[FleetConfig, ...] = Field(min_length=1)
+    fleets: tuple[FleetConfig, ...] = Field(min_length=1, strict=False)
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
     store: StoreConfig
@@ -204,8 +204,26 @@ def parse_config(model: type[Model], document: Mapping[str, Any], where: str) ->
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [_explain(model, item["type"], item["loc"], item["msg"], item.get("input")) for item in error.errors()]
+        found = error.errors()
+        lines = [
+            _explain(model, item["type"], item["loc"], item["msg"], item.get("input"))
+            for item in found
+            if not (item["type"] == "too_short" and any(_inside(other["loc"], item["loc"]) for other in found))
+        ]
         raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def _inside(loc: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    """Whether an error lies within another's value: an array whose only entry is wrong is not also too short."""
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
+
+
+_IN_TOML = {
+    "missing": "this key is required",
+    "tuple_type": "expected an array",
+    "model_type": "expected a table",
+    "too_short": "at least one entry is needed",
+}
 
 
 def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], message: str, given: object) -> str:
@@ -218,10 +236,8 @@ def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], mess
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{path}: unknown key; {hint}"
-    if kind == "missing":
-        return f"{path}: this key is required"
     shown = "" if isinstance(given, Mapping | list | tuple) else f" (got {given!r})"
-    return f"{path}: {message.removeprefix('Value error, ')}{shown}"
+    return f"{path}: {_IN_TOML.get(kind, message.removeprefix('Value error, '))}{shown}"
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

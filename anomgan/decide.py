@@ -9,8 +9,6 @@ closes. Severity is how far the peak stands above the threshold, in decades of p
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from anomgan.config import DecideConfig
 from anomgan.explain import leading_channels, reason
 from anomgan.records import Event, Severity, Source, Verdict
@@ -144,4 +142,4 @@ def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:
 
 def is_anomalous(surprise: float, threshold: float) -> bool:
     """A window is anomalous at or above the threshold; an unknown one (NaN) is not."""
-    return bool(np.isfinite(surprise) and surprise >= threshold)
+    return bool(surprise >= threshold)

@@ -14,13 +14,13 @@ from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.decide import decide_all, is_anomalous
 from anomgan.errors import DataError
 from anomgan.explain import contributions
-from anomgan.fit import MAX_MISSING, WITNESSES, Fitted, fit, window_rule
+from anomgan.fit import MAX_MISSING, Fitted, fit, window_rule
 from anomgan.gan.train import TrainingStep
 from anomgan.model_file import pack, unpack
-from anomgan.records import Event, Floats, TimeSeries, Verdict, series_from_array
-from anomgan.scaling import scale, unscale
-from anomgan.score import look
-from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
+from anomgan.records import Event, Floats, Source, TimeSeries, Verdict, series_from_array
+from anomgan.scaling import scale, unscale, usable
+from anomgan.score import WITNESSES, look
+from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts, waiting_ends
 
 Series = TimeSeries | Floats
 CHUNK = 4096
@@ -50,6 +50,9 @@ class Detector:
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
         self.rule: WindowRule = window_rule(fitted.config)
+        self._weights = np.array([fitted.weights[name] for name in WITNESSES])
+        unknown, blank = np.full(1, np.nan), np.full((1, len(fitted.channels)), np.nan, np.float32)
+        self._nothing = Examination(unknown, unknown, unknown, unknown, blank, blank, blank, blank)
 
     # ---------------------------------------------------------------- make
 
@@ -149,7 +152,7 @@ class Detector:
             return Examination(nothing, nothing, nothing, nothing, blank, blank, blank, blank)
         seen = look(parts.networks, parts.memory, parts.usual, torch.from_numpy(scaled))
         each = {name: surprise(parts.tails[name], getattr(seen, name).double().numpy()) for name in WITNESSES}
-        fused = surprise(parts.tails["fused"], fuse(np.stack([each[name] for name in WITNESSES])))
+        fused = surprise(parts.tails["fused"], fuse(np.stack([each[name] for name in WITNESSES]), self._weights))
         known = seen.missing.numpy() <= MAX_MISSING
         if not np.all(np.isfinite(fused[known])):
             raise FloatingPointError("a score is not finite although its window is")
@@ -161,7 +164,8 @@ class Detector:
         return Examination(
             surprise=fused + unknown,
             discriminator=each["discriminator"] + unknown,
-            reconstruction=np.maximum(each["reconstruction"], each["newest"]) + unknown,
+            reconstruction=np.maximum.reduce([each[name] for name in ("reconstruction", "newest", "largest")])
+            + unknown,
             neighbour=each["neighbour"] + unknown,
             expected=in_units(seen.expected),
             contribution=contributions(seen.error.numpy()),
@@ -196,32 +200,54 @@ class Detector:
         scores[inside] = seen.surprise[newest[inside]]
         return scores
 
+    def verdict(
+        self,
+        source: Source,
+        time_s: float,
+        values: Floats,
+        threshold: float,
+        seen: Examination | None = None,
+        i: int = 0,
+        model: str = "",
+    ) -> Verdict:
+        """What is said of one device at one time: entry i of an examination; without one, that it is unknown.
+
+        values (C,) are `scaling.usable`.
+        """
+        seen, i = (self._nothing, 0) if seen is None else (seen, i)
+        surprise = float(seen.surprise[i])
+        return Verdict(
+            device=source[1],
+            site=source[0],
+            time_s=float(time_s),
+            surprise=surprise,
+            threshold=threshold,
+            anomalous=is_anomalous(surprise, threshold),
+            discriminator=float(seen.discriminator[i]),
+            reconstruction=float(seen.reconstruction[i]),
+            neighbour=float(seen.neighbour[i]),
+            channels=self.channels,
+            values=values.astype(np.float32),
+            expected=seen.expected[i],
+            contribution=seen.contribution[i],
+            model=model,
+            units=self.units,
+            odd=seen.odd[i],
+            odd_expected=seen.odd_expected[i],
+        )
+
     def verdicts(self, series: TimeSeries) -> list[Verdict]:
-        """The verdicts that a stream of this series' readings gives from its first due window on."""
+        """The verdicts that a stream of this series' readings gives, the unknown ones of every warm-up among them."""
         one = self._aligned(series)
         ends, seen = self.examine(one)
-        threshold = self.threshold
-        return [
-            Verdict(
-                device=one.device,
-                site="",
-                time_s=float(one.times[end]),
-                surprise=float(seen.surprise[i]),
-                threshold=threshold,
-                anomalous=is_anomalous(seen.surprise[i], threshold),
-                discriminator=float(seen.discriminator[i]),
-                reconstruction=float(seen.reconstruction[i]),
-                neighbour=float(seen.neighbour[i]),
-                channels=self.channels,
-                values=one.values[end].astype(np.float32),
-                expected=seen.expected[i],
-                contribution=seen.contribution[i],
-                units=self.units,
-                odd=seen.odd[i],
-                odd_expected=seen.odd_expected[i],
-            )
-            for i, end in enumerate(ends)
-        ]
+        due = {int(end): i for i, end in enumerate(ends)}
+        waiting = waiting_ends(segment_starts(one.times, self.rule), self.rule)
+        source, values, threshold = ("", one.device), usable(one.values), self.threshold
+        told = []
+        for row in sorted([*due, *map(int, waiting)]):
+            examined = (seen, due[row]) if row in due else (None, 0)
+            told.append(self.verdict(source, one.times[row], values[row], threshold, *examined))
+        return told
 
     def events(self, series: TimeSeries, rule: DecideConfig | None = None) -> list[Event]:
         """The events of a series at the alarm budget."""

@@ -32,10 +32,12 @@ def reason(
     parts = []
     for channel, seen, meant, unit in zip(channels, observed, expected, units, strict=True):
         suffix = f" {unit}" if unit else ""
-        if np.isnan(seen):
-            parts.append(f"{channel} is missing where {_number(meant)}{suffix} was expected")
-        else:
-            parts.append(f"{channel} is {_number(seen)}{suffix} where {_number(meant)} was expected")
+        told, due = _told_apart(seen, meant)
+        parts.append(
+            f"{channel} is missing where {due}{suffix} was expected"
+            if np.isnan(seen)
+            else f"{channel} is {told}{suffix} where {due} was expected"
+        )
     odds = (
         f"about one normal window in {10**surprise:,.0f} looks this odd"
         if surprise < 9
@@ -44,5 +46,15 @@ def reason(
     return f"{'; '.join(parts)} ({odds})"
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _told_apart(seen: float, meant: float) -> tuple[str, str]:
+    """Both numbers with four digits, or with as many more as it takes to see that they differ."""
+    for digits in range(4, 9):
+        pair = _number(seen, digits), _number(meant, digits)
+        if pair[0] != pair[1]:
+            return pair
+    return _number(seen, 4), _number(meant, 4)
+
+
+def _number(value: float, digits: int) -> str:
+    """So many significant digits, written out: 101300, not 1.013e+05."""
+    return f"{float(f'{value:.{digits}g}'):.15g}"

@@ -17,14 +17,14 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anomgan.calibrate import Tail, fit_tail, fuse, surprise
+from anomgan.calibrate import Tail, fit_tail, fuse, separation, surprise
 from anomgan.config import DetectorConfig
 from anomgan.errors import DataError
 from anomgan.gan.networks import Shape
-from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
+from anomgan.gan.train import Networks, TrainingResult, TrainingStep, disturb, train
 from anomgan.records import Floats, TimeSeries
 from anomgan.scaling import Scaler, fit_scaler, scale
-from anomgan.score import Memory, look, remember, usual_error
+from anomgan.score import WITNESSES, Memory, look, remember, usual_error
 from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
 
 MAX_CALIBRATION = 8192
@@ -34,7 +34,6 @@ MIN_WINDOWS = 8
 MAX_CHANNELS = 100
 MAX_MISSING = 0.5
 Windows = NDArray[np.float32]
-WITNESSES = ("discriminator", "reconstruction", "newest", "neighbour")
 
 
 def choose(config: DetectorConfig, longest: int, rows: int, period_s: float) -> DetectorConfig:
@@ -59,7 +58,8 @@ def window_rule(config: DetectorConfig) -> WindowRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """All that scoring needs, and how it came about. usual (C,) float32 tensor; tails by witness, and "fused"."""
+    """All that scoring needs, and how it came about. usual (C,) float32 tensor; tails by witness and "fused", weights by
+    witness."""
 
     config: DetectorConfig
     channels: tuple[str, ...]
@@ -70,6 +70,7 @@ class Fitted:
     memory: Memory
     usual: torch.Tensor
     tails: dict[str, Tail]
+    weights: dict[str, float]
     summary: dict[str, Any]
 
 
@@ -117,8 +118,9 @@ def fit(
     seen = look(result.networks, memory, usual, windows)
     raw = {name: getattr(seen, name).double().numpy() for name in WITNESSES}
     tails = {name: fit_tail(values) for name, values in raw.items()}
-    fused = fuse(np.stack([surprise(tails[name], raw[name]) for name in WITNESSES]))
-    tails["fused"] = fit_tail(fused)
+    weights = _weights(result.networks, memory, usual, health, config.seed)
+    each = np.stack([surprise(tails[name], raw[name]) for name in WITNESSES])
+    tails["fused"] = fit_tail(fuse(each, np.array([weights[name] for name in WITNESSES])))
     return Fitted(
         config,
         first.channels,
@@ -129,8 +131,21 @@ def fit(
         memory,
         usual,
         tails,
+        weights,
         _summary(series, scaler, pool, held, result),
     )
+
+
+def _weights(networks: Networks, memory: Memory, usual: torch.Tensor, held: Windows, seed: int) -> dict[str, float]:
+    """Each witness's separation of held-out windows (N, C, L) from the same ones disturbed; 1 for all where none can."""
+    normal = torch.from_numpy(held)
+    disturbed = disturb(normal, torch.Generator().manual_seed(seed))
+    calm, odd = (look(networks, memory, usual, windows) for windows in (normal, disturbed))
+    weights = {
+        name: separation(getattr(calm, name).double().numpy(), getattr(odd, name).double().numpy())
+        for name in WITNESSES
+    }
+    return weights if any(weights.values()) else dict.fromkeys(WITNESSES, 1.0)
 
 
 def _agree(series: Sequence[TimeSeries]) -> TimeSeries:

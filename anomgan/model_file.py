@@ -5,9 +5,11 @@ ever executed. `FORMAT` rises when older programs could not read the file rightl
 """
 
 import json
+import math
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -16,11 +18,11 @@ from safetensors.torch import load, save
 from anomgan.calibrate import Tail
 from anomgan.config import DetectorConfig
 from anomgan.errors import ModelFileError
-from anomgan.fit import WITNESSES, Fitted
+from anomgan.fit import MAX_CHANNELS, Fitted, window_rule
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape
 from anomgan.gan.train import Networks
 from anomgan.scaling import Scaler
-from anomgan.score import Memory
+from anomgan.score import WITNESSES, Memory
 
 FORMAT = 1
 NETWORKS = ("generator", "encoder", "discriminator")
@@ -53,6 +55,7 @@ def pack(fitted: Fitted) -> bytes:
         "units": fitted.units,
         "period_s": fitted.period_s,
         "calibration": {name: {"scale": tail.scale, "shape": tail.shape} for name, tail in fitted.tails.items()},
+        "weights": fitted.weights,
         "summary": fitted.summary,
     }
     return save({key: value.contiguous() for key, value in tensors.items()}, {"anomgan": json.dumps(header)})
@@ -67,7 +70,7 @@ def read_header(data: bytes, where: str) -> dict[str, Any]:
         header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["anomgan"])
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ModelFileError(f"{where}: not an anomgan model file") from None
-    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int) or header["format"] < 1:
         raise ModelFileError(f"{where}: not an anomgan model file")
     if header["format"] > FORMAT:
         newer = header.get("library_version", "?")
@@ -82,47 +85,99 @@ def unpack(data: bytes, where: str) -> Fitted:
     header = read_header(data, where)
     try:
         tensors = load(data)
-    except SafetensorError as error:
-        raise ModelFileError(f"{where}: truncated or damaged: {error}") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelFileError(f"{where}: truncated or damaged: {_first_line(error)}") from None
     try:
         return _assemble(header, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ValidationError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else _first_line(error)
         raise ModelFileError(f"{where}: the parts of this model file do not fit together: {reason}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitted:
     config = DetectorConfig.model_validate(header["config"])
-    channels, units = tuple(map(str, header["channels"])), tuple(map(str, header["units"]))
-    for name, tensor in tensors.items():
-        if name != "scaler.centre" and tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{name} is not finite")
-    shape = Shape(len(channels), config.window or 0, config.latent, config.width)
-    networks = Networks(shape, Generator(shape), Encoder(shape), Discriminator(shape, normalised=False))
+    rule = window_rule(config)
+    channels, units = _texts(header, "channels"), _texts(header, "units")
+    if not 1 <= len(channels) <= MAX_CHANNELS or len(set(channels)) < len(channels) or len(units) != len(channels):
+        raise ValueError(f"{len(set(channels))} different channels of {len(channels)}, with {len(units)} units")
+    shape = Shape(len(channels), rule.window, config.latent, config.width)
+    width, features = (shape.channels,), (shape.features,)
+
+    # Sizes are compared before anything is made: a header that lies cannot ask for memory.
+    with torch.device("meta"):
+        networks = Networks(shape, Generator(shape), Encoder(shape), Discriminator(shape, normalised=False))
     for name in NETWORKS:
-        prefix = f"{name}."
-        state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         network = getattr(networks, name)
-        network.load_state_dict(state)
-        network.eval().requires_grad_(False)
-    centre, spread, constant = (tensors[f"scaler.{name}"].numpy() for name in ("centre", "spread", "constant"))
-    memory = Memory(tensors["memory.features"], tensors["memory.centre"], tensors["memory.spread"])
-    sized = {"units": len(units), "scaler": len(centre), "usual": len(tensors["usual"])}
-    for name, size in sized.items():
-        if size != len(channels):
-            raise ValueError(f"{size} entries in {name} for {len(channels)} channels")
-    if memory.features.shape[1:] != (shape.features,):
-        raise ValueError(f"memory of shape {tuple(memory.features.shape)} for {shape.features} features")
-    tails = {
-        name: Tail(
-            tensors[f"tail.{name}.body"].numpy(),
-            tensors[f"tail.{name}.log_survival"].numpy(),
-            float(header["calibration"][name]["scale"]),
-            float(header["calibration"][name]["shape"]),
+        blank = network.state_dict()
+        network.load_state_dict(
+            {key: _take(tensors, f"{name}.{key}", tuple(value.shape)) for key, value in blank.items()}, assign=True
         )
-        for name in TAILS
-    }
+        network.eval().requires_grad_(False)
+    remembered = (len(tensors["memory.features"]), *features)
+    memory = Memory(
+        _take(tensors, "memory.features", remembered),
+        _take(tensors, "memory.centre", features),
+        _take(tensors, "memory.spread", features, positive=True),
+    )
+    scaler = Scaler(
+        _take(tensors, "scaler.centre", width, torch.float64, unseen=True).numpy(),
+        _take(tensors, "scaler.spread", width, torch.float64, positive=True).numpy(),
+        _take(tensors, "scaler.constant", width, torch.bool).numpy(),
+    )
+    tails = {name: _tail(name, header["calibration"][name], tensors) for name in TAILS}
+    weights = {name: _number(header["weights"][name], f"weight of {name}") for name in WITNESSES}
     summary = {**header["summary"], "library_version": header["library_version"]}
-    period_s = float(header["period_s"])
-    scaler = Scaler(centre, spread, constant.astype(bool))
-    return Fitted(config, channels, units, period_s, scaler, networks, memory, tensors["usual"], tails, summary)
+    period_s = _number(header["period_s"], "period_s", positive=True)
+    usual = _take(tensors, "usual", width, positive=True)
+    return Fitted(config, channels, units, period_s, scaler, networks, memory, usual, tails, weights, summary)
+
+
+def _take(
+    tensors: dict[str, torch.Tensor],
+    name: str,
+    size: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    *,
+    positive: bool = False,
+    unseen: bool = False,
+) -> torch.Tensor:
+    """The tensor of that name; ValueError where it is not what scoring relies on. Only an `unseen` one may have NaN."""
+    tensor = tensors[name]
+    if tensor.dtype != dtype or tuple(tensor.shape) != size or tensor.numel() == 0:
+        raise ValueError(f"{name} is {tensor.dtype} {tuple(tensor.shape)}, not {dtype} {size}")
+    finite = torch.isfinite(tensor) | (tensor.isnan() if unseen else False)
+    if not bool(finite.all()) or (positive and not bool((tensor > 0).all())):
+        raise ValueError(f"{name} is not {'positive' if positive else 'finite'}")
+    return tensor
+
+
+def _tail(name: str, numbers: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Tail:
+    """One witness's calibration; its body rises."""
+    knots = (len(tensors[f"tail.{name}.body"]),)
+    body = _take(tensors, f"tail.{name}.body", knots, torch.float64).numpy()
+    log_survival = _take(tensors, f"tail.{name}.log_survival", knots, torch.float64).numpy()
+    if not np.all(np.diff(body) > 0) or not np.all(log_survival <= 0):
+        raise ValueError(f"tail.{name} is not a survival function")
+    scale = _number(numbers["scale"], f"calibration.{name}.scale", positive=True)
+    return Tail(body, log_survival, scale, _number(numbers["shape"], f"calibration.{name}.shape"))
+
+
+def _number(given: object, name: str, *, positive: bool = False) -> float:
+    """A finite number that is not negative."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise ValueError(f"{name} is no number")
+    number = float(given)
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+        raise ValueError(f"{name} is {number}")
+    return number
+
+
+def _texts(header: dict[str, Any], key: str) -> tuple[str, ...]:
+    given = header[key]
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        raise ValueError(f"{key} is not a list of texts")
+    return tuple(given)

@@ -38,7 +38,7 @@ class TimeSeries:
 
     times (T,) float64, strictly increasing; values (T, C) float64, NaN where missing;
     labels (T,) bool or None (True = anomalous); units has one entry per channel ("" = unknown).
-    Raises DataError where shapes disagree or times do not increase.
+    Raises DataError where shapes disagree, times do not increase or two channels share a name.
     """
 
     times: Floats
@@ -49,19 +49,27 @@ class TimeSeries:
     device: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "times", _floats(self.times, "the times"))
+        object.__setattr__(self, "values", _floats(self.values, "the values"))
+        if self.labels is not None:
+            object.__setattr__(self, "labels", _flags(self.labels))
         if not self.units:
             object.__setattr__(self, "units", ("",) * len(self.channels))
-        if self.values.ndim != 2 or self.values.shape != (len(self.times), len(self.channels)):
+        if self.times.ndim != 1 or self.values.shape != (len(self.times), len(self.channels)):
             raise DataError(
-                f"values of shape {self.values.shape} for {len(self.times)} times and {len(self.channels)} channels"
+                f"values of shape {self.values.shape} for times of shape {self.times.shape} "
+                f"and {len(self.channels)} channels"
             )
+        if len(set(self.channels)) < len(self.channels):
+            twice = next(name for name in self.channels if self.channels.count(name) > 1)
+            raise DataError(f"two channels are called {twice!r}")
         if len(self.units) != len(self.channels):
             raise DataError(f"{len(self.units)} units for {len(self.channels)} channels")
-        if self.labels is not None and len(self.labels) != len(self.times):
-            raise DataError(f"{len(self.labels)} labels for {len(self.times)} rows")
-        steps = np.diff(self.times)
+        if self.labels is not None and self.labels.shape != self.times.shape:
+            raise DataError(f"labels of shape {self.labels.shape} for {len(self.times)} rows")
         if not np.all(np.isfinite(self.times)):
             raise DataError(f"row {int(np.argmin(np.isfinite(self.times)))}: the time is not finite")
+        steps = np.diff(self.times)
         if np.any(steps <= 0):
             row = int(np.argmax(steps <= 0)) + 1
             kind = "duplicate timestamp" if steps[row - 1] == 0 else "timestamps are not in order"
@@ -90,13 +98,27 @@ class TimeSeries:
 
 def series_from_array(values: Floats, period_s: float = 1.0, channels: Sequence[str] = ()) -> TimeSeries:
     """A TimeSeries from a bare (T, C) or (T,) array: regular times from 0, channels named c0, c1, ..."""
-    array = np.asarray(values, dtype=np.float64)
+    array = _floats(values, "the values")
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] == 0:
         raise DataError(f"expected an array of shape (T, C), got {np.shape(values)}")
     names = tuple(channels) or tuple(f"c{i}" for i in range(array.shape[1]))
     return TimeSeries(np.arange(len(array), dtype=np.float64) * period_s, array, names)
+
+
+def _floats(given: object, what: str) -> Floats:
+    try:
+        return np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} are not numbers: {error}") from None
+
+
+def _flags(given: object) -> NDArray[np.bool_]:
+    array = np.asarray(given)
+    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+        raise DataError("labels are True and False, or 1 and 0")
+    return array.astype(np.bool_, copy=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

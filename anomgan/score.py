@@ -2,7 +2,8 @@
 
 - discriminator: minus its logit, high where a window looks generated or disturbed;
 - reconstruction: the window against generator(encoder(window)); each channel's squared error is divided by what is
-  usual for that channel on normal data. Over the whole window, and over its newest eighth;
+  usual for that channel on normal data. Three spans of it: the whole window, its newest eighth (`newest`), and the
+  largest single error in that eighth (`largest`), for a fault of one channel drowns in the mean of many;
 - neighbour: the distance, in the discriminator's feature space, to the nearest remembered normal windows.
 
 A missing cell is completed by the generator (one more pass, only for windows that miss something) and counts nothing.
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from anomgan.gan.train import Networks
 
+WITNESSES = ("discriminator", "reconstruction", "newest", "largest", "neighbour")
+"""the statistics that are calibrated and fused, by their names in `Look`"""
 NEIGHBOURS = 3
 NEWEST_SHARE = 8
 CHUNK = 512
@@ -34,7 +37,7 @@ class Memory:
 class Look:
     """What the networks say of N windows.
 
-    discriminator, reconstruction, newest, neighbour (N,): the raw statistics; missing (N,): the share of absent cells.
+    discriminator, reconstruction, newest, largest, neighbour (N,): the raw statistics; missing (N,): the share of absent cells.
     error (N, C): the newest rows' squared error over the usual one. expected (N, C): the generator's newest row.
     odd, odd_expected (N, C): the oddest of the newest rows of each channel, and what was expected there. All scaled.
     """
@@ -42,6 +45,7 @@ class Look:
     discriminator: Tensor
     reconstruction: Tensor
     newest: Tensor
+    largest: Tensor
     neighbour: Tensor
     missing: Tensor
     error: Tensor
@@ -64,12 +68,14 @@ def _look(networks: Networks, memory: Memory, usual: Tensor, windows: Tensor) ->
     logit, features = networks.discriminator(x)  # (N,), (N, F)
     square = ((x - rebuilt) / usual[:, None]).square().masked_fill(absent, 0.0)  # (N, C, L)
     span = max(2, x.shape[2] // NEWEST_SHARE)
-    error = square[:, :, -span:].mean(2)  # (N, C)
-    oddest = square[:, :, -span:].argmax(2, keepdim=True)  # (N, C, 1)
+    newest = square[:, :, -span:]  # (N, C, S)
+    error = newest.mean(2)  # (N, C)
+    largest, oddest = newest.max(2, keepdim=True)  # (N, C, 1) each
     return Look(
         discriminator=-logit,
         reconstruction=square.mean((1, 2)).sqrt(),
         newest=error.mean(1).sqrt(),
+        largest=largest.amax((1, 2)).sqrt(),
         neighbour=neighbour_distance(memory, features),
         missing=absent.float().mean((1, 2)),
         error=error,

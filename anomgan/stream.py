@@ -3,24 +3,25 @@
 Streaming and offline scoring agree because both follow `windows` and both call `Detector.examine_windows`.
 
 What is admitted, per device: a reading at the time of the newest one is a duplicate, an older one is late; both are
-dropped and counted, because a window is a thing of rows in order. A channel that the model does not know is left out
-and counted; one that is missing reads NaN (`windows` holds it for a while) and is counted. A reading without any of
-the model's channels is dropped and counted.
+dropped and counted, because a window is a thing of rows in order. So is one whose time is not a number. A channel that
+the model does not know is left out and counted; one that is missing reads NaN (`windows` holds it for a while) and is
+counted. A reading without any of the model's channels is dropped and counted.
 """
 
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.decide import is_anomalous
 from anomgan.detector import Detector, Examination
 from anomgan.errors import DataError
 from anomgan.records import Floats, Reading, Source, Verdict
-from anomgan.windows import FleetWindows, pack_state, unpack_state
+from anomgan.scaling import usable
+from anomgan.windows import FleetWindows, WindowState, pack_state, unpack_state
 
 CHUNK = 4096
 _MAGIC = b"agSD\x01"
@@ -31,7 +32,7 @@ class StreamDetector:
     """Per-device streaming state around one detector.
 
     `counters` holds totals since the start: readings_admitted = readings_warming_up + readings_scored; windows_scored,
-    windows_unknown (too much missing); gaps; missing_values; dropped.late, dropped.duplicate,
+    windows_unknown (too much missing); gaps; missing_values; dropped.late, dropped.duplicate, dropped.bad_time,
     dropped.no_known_channel (readings); unknown_channel_values. `model` is a name that verdicts carry.
     """
 
@@ -65,7 +66,7 @@ class StreamDetector:
         admitted, who, turn, rows = self._admit(readings)
         if not admitted:
             return []
-        values = np.array(rows, np.float64)  # (n, C)
+        values = usable(np.array(rows, np.float64))  # (n, C)
         times = np.array([reading.time_s for reading in admitted])
         scaled = self.detector.scale(values)
         self.counters["readings_admitted"] += len(admitted)
@@ -90,7 +91,7 @@ class StreamDetector:
                 due_rows.append(at[due])
                 windows.append(fleet.windows(who[at[due]]))
         examined = self._verdicts(admitted, values, due_rows, windows)
-        unknown = [(int(i), self._unknown(admitted[i], values[i])) for i in np.concatenate(waiting)]
+        unknown = [(row, self._verdict(admitted[row], values[row])) for row in np.concatenate(waiting).tolist()]
         known = sum(not np.isnan(verdict.surprise) for _, verdict in examined)
         self.counters["windows_scored"] += known
         self.counters["windows_unknown"] += len(examined) - known
@@ -116,6 +117,9 @@ class StreamDetector:
                 if strangers == len(values):
                     counters["dropped.no_known_channel"] += 1
                     continue
+            if not isfinite(reading.time_s):
+                counters["dropped.bad_time"] += 1
+                continue
             number = self._numbers.get(reading.source)
             if number is None:
                 number = self._add(reading.source)
@@ -147,51 +151,11 @@ class StreamDetector:
         if not windows:
             return []
         seen = self.detector.examine_windows(np.concatenate(windows))
-        at = np.concatenate(due_rows)
-        measured = values[at].astype(np.float32)
-        return [(int(row), self._verdict(readings[row], measured[i], seen, i)) for i, row in enumerate(at)]
+        at = np.concatenate(due_rows).tolist()
+        return [(row, self._verdict(readings[row], values[row], seen, i)) for i, row in enumerate(at)]
 
-    def _verdict(self, reading: Reading, values: NDArray[np.float32], seen: Examination, i: int) -> Verdict:
-        return Verdict(
-            device=reading.device,
-            site=reading.site,
-            time_s=reading.time_s,
-            surprise=float(seen.surprise[i]),
-            threshold=self.threshold,
-            anomalous=is_anomalous(seen.surprise[i], self.threshold),
-            discriminator=float(seen.discriminator[i]),
-            reconstruction=float(seen.reconstruction[i]),
-            neighbour=float(seen.neighbour[i]),
-            channels=self.detector.channels,
-            values=values,
-            expected=seen.expected[i],
-            contribution=seen.contribution[i],
-            model=self.model,
-            units=self.detector.units,
-            odd=seen.odd[i],
-            odd_expected=seen.odd_expected[i],
-        )
-
-    def _unknown(self, reading: Reading, values: Floats) -> Verdict:
-        nan, channels = float("nan"), self.detector.channels
-        blank = np.full(len(channels), np.nan, np.float32)
-        return Verdict(
-            device=reading.device,
-            site=reading.site,
-            time_s=reading.time_s,
-            surprise=nan,
-            threshold=self.threshold,
-            anomalous=False,
-            discriminator=nan,
-            reconstruction=nan,
-            neighbour=nan,
-            channels=channels,
-            values=values.astype(np.float32),
-            expected=blank,
-            contribution=blank,
-            model=self.model,
-            units=self.detector.units,
-        )
+    def _verdict(self, reading: Reading, values: Floats, seen: Examination | None = None, i: int = 0) -> Verdict:
+        return self.detector.verdict(reading.source, reading.time_s, values, self.threshold, seen, i, self.model)
 
     # ---------------------------------------------------------------- state
 
@@ -205,26 +169,35 @@ class StreamDetector:
         return b"".join(parts)
 
     def restore(self, snapshot: bytes) -> None:
-        """Put back what `snapshot` gave; DataError for bytes that are foreign or truncated."""
-        if not snapshot.startswith(_MAGIC):
-            raise DataError("these bytes are not a snapshot of a stream detector")
-        at = len(_MAGIC)
-        while at < len(snapshot):
-            if len(snapshot) < at + _LENGTHS.size:
-                raise DataError("the snapshot is truncated")
-            lengths = _LENGTHS.unpack_from(snapshot, at)
-            edges = np.cumsum([at + _LENGTHS.size, *lengths])
-            if len(snapshot) < edges[-1]:
-                raise DataError("the snapshot is truncated")
-            site, device, packed = (snapshot[a:b] for a, b in pairwise(edges))
-            source = (site.decode(), device.decode())
-            state = unpack_state(packed)
+        """Put back what `snapshot` gave; DataError for foreign, truncated or unfitting bytes, which change nothing."""
+        for source, state in self._read(snapshot):
             number = self._numbers.get(source)
             if number is None:
                 number = self._add(source)
             self._fleet.restore(number, state)
             self._newest_s[number] = state.last_s
-            at = int(edges[-1])
+
+    def _read(self, snapshot: bytes) -> list[tuple[Source, WindowState]]:
+        """The devices and states in a snapshot, all checked."""
+        if not snapshot.startswith(_MAGIC):
+            raise DataError("these bytes are not a snapshot of a stream detector")
+        found: list[tuple[Source, WindowState]] = []
+        at = len(_MAGIC)
+        while at < len(snapshot):
+            if len(snapshot) < at + _LENGTHS.size:
+                raise DataError("the snapshot is truncated")
+            edges = list(accumulate(_LENGTHS.unpack_from(snapshot, at), initial=at + _LENGTHS.size))
+            if len(snapshot) < edges[-1]:
+                raise DataError("the snapshot is truncated")
+            site, device, packed = (snapshot[a:b] for a, b in pairwise(edges))
+            state = unpack_state(packed)
+            self._fleet.require_fit(state)
+            try:
+                found.append(((site.decode(), device.decode()), state))
+            except UnicodeDecodeError:
+                raise DataError("the snapshot is damaged: a device name is not UTF-8") from None
+            at = edges[-1]
+        return found
 
     def bytes_per_device(self) -> int:
         """What the arrays keep for one device."""

@@ -61,6 +61,12 @@ def due_ends(starts: Indices, rule: WindowRule) -> Indices:
     return np.flatnonzero((count >= rule.window) & ((count - rule.window) % rule.stride == 0))
 
 
+def waiting_ends(starts: Indices, rule: WindowRule) -> Indices:
+    """(M,) the rows in warm-up at which a verdict would be due, were there a window: it is unknown."""
+    count = np.arange(len(starts)) - starts + 1
+    return np.flatnonzero((count < rule.window) & (count % rule.stride == 0))
+
+
 def gather_windows(rows: Rows, ends: Indices, window: int) -> Rows:
     """(T, C) and window ends (N,) -> a copy (N, C, L); the last column of a window is its newest row."""
     views = np.lib.stride_tricks.sliding_window_view(rows, window, axis=0)  # (T-L+1, C, L)
@@ -103,7 +109,8 @@ def step(rule: WindowRule, state: WindowState, time_s: float, row: Rows) -> tupl
     age = np.where(valid, 0, np.minimum(state.age, np.iinfo(np.int32).max - 1) + 1).astype(np.int32)
     newest = np.where(age <= rule.max_hold, held, np.float32(np.nan))
     run = 1 if fresh else state.run + 1
-    rows = np.concatenate([state.rows[:, 1:], newest[:, None]], axis=1)
+    before = np.full_like(state.rows, np.nan) if fresh else state.rows
+    rows = np.concatenate([before[:, 1:], newest[:, None]], axis=1)
     due = run >= rule.window and (run - rule.window) % rule.stride == 0
     return WindowState(rows, held, age, run, time_s), rows if due else None
 
@@ -130,6 +137,8 @@ def unpack_state(packed: bytes) -> WindowState:
     sizes = [4 * channels * window, 4 * channels, 4 * channels]
     if len(packed) != _HEAD.size + sum(sizes):
         raise DataError(f"a window state of {len(packed)} bytes where {_HEAD.size + sum(sizes)} were expected")
+    if run < 0 or (run > 0 and not np.isfinite(last_s)):
+        raise DataError(f"a window state of {run} rows whose newest is at {last_s} is damaged")
     edges = np.cumsum([_HEAD.size, *sizes])
     rows, held, age = (
         np.frombuffer(packed[a:b], kind) for a, b, kind in zip(edges, edges[1:], ("<f4", "<f4", "<i4"), strict=False)
@@ -201,12 +210,16 @@ class FleetWindows:
 
     def restore(self, who: int, state: WindowState) -> None:
         """Put a state back; DataError where it was made for another window or number of channels."""
-        if state.rows.shape != (self.channels, self.rule.window):
-            raise DataError(f"a window state of shape {state.rows.shape} does not fit {self.ring.shape[1:]}")
+        self.require_fit(state)
         order = (state.run + np.arange(self.rule.window)) % self.rule.window
         self.ring[who][:, order] = state.rows
         self.held[who], self.age[who] = state.held, state.age
         self.run[who], self.last_s[who] = state.run, state.last_s
+
+    def require_fit(self, state: WindowState) -> None:
+        """DataError where a state was made for another window or number of channels."""
+        if state.rows.shape != (self.channels, self.rule.window):
+            raise DataError(f"a window state of shape {state.rows.shape} does not fit {self.ring.shape[1:]}")
 
     def bytes_per_device(self) -> int:
         """What one device costs in these arrays."""

@@ -128,7 +128,7 @@ def looks_like_dates(cells: pl.Series) -> bool:
     """Whether a column holds dates, judged by its type or its first cell."""
     if cells.dtype == pl.Date or isinstance(cells.dtype, pl.Datetime):
         return True
-    if cells.dtype != pl.String or cells.len() == 0 or cells[0] is None:
+    if cells.dtype != pl.String or cells.len() == 0 or cells[0] is None or _is_numeric_text(cells):
         return False
     return bool(_formats_of(_tidy(cells.head(1))))
 
@@ -183,6 +183,11 @@ def _epoch(moments: pl.Series) -> Floats:
 
 
 def is_row_number(cells: pl.Series) -> bool:
-    """Whether a column counts rows: whole numbers, each one more than the one before."""
+    """Whether a column counts rows, at least two: whole numbers, each one more than the one before."""
     counts = cells.cast(pl.Int64, strict=False) if cells.dtype == pl.String or cells.dtype.is_integer() else None
-    return counts is not None and counts.null_count() == 0 and bool((counts.diff().drop_nulls() == 1).all())
+    return (
+        counts is not None
+        and len(counts) > 1
+        and counts.null_count() == 0
+        and bool((counts.diff().drop_nulls() == 1).all())
+    )

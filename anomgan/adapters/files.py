@@ -6,11 +6,12 @@ Whatever is wrong with a file is a DataError (ConfigError for TOML) that names t
 import contextlib
 import difflib
 import io
+import json
 import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from anomgan.adapters.tables import Table
 
 ALL_ROWS = slice(None)
-_TIME_NAMES = {
+_YEAR_S = 365 * 86_400.0
+TIME_NAMES = {
     "time",
     "timestamp",
     "datetime",
@@ -73,7 +75,7 @@ def read_series(
 
     time: the column of the times (ISO 8601, common date forms, or epoch numbers, see `cells.times`). Left out, it
     is the one column called time, timestamp, datetime or the like; else the one that holds dates; else a first
-    column of consecutive whole numbers, in seconds; where there is none, rows are 1 s apart from 0.
+    column of consecutive whole numbers, in seconds, where others follow; else rows are 1 s apart from 0.
     label: a column of 0 and 1. ignore: columns that are no channels. channels: take these, in this order; left
     out, all others. Columns may be named as in the header or without their unit: `pressure [bar]` is the channel
     `pressure` in bar. rows: a slice of the data rows, within the file. device: the device's name, by default the
@@ -88,12 +90,11 @@ def read_series(
     label_column = _find(table.path, columns, label) if label is not None else None
     if label_column is not None:
         left_out.add(label_column.column)
-    time_column = _find(table.path, columns, time) if time is not None else _find_time(table, columns, left_out)
-    if time_column is not None:
-        left_out.add(time_column.column)
-    chosen = [c for c in columns if c.column not in left_out]
-    if channels is not None:
-        chosen = [_find(table.path, columns, name) for name in channels]
+    chosen = [_find(table.path, columns, name) for name in channels or ()]
+    free = [c for c in columns if c.column not in left_out and c not in chosen]
+    time_column = _find(table.path, columns, time) if time is not None else _find_time(table, free)
+    if channels is None:
+        chosen = [c for c in free if c != time_column]
     if not chosen:
         raise DataError(f"{table.path}: no column is left for a channel (columns: {', '.join(table.frame.columns)})")
 
@@ -111,7 +112,7 @@ def read_series(
     for c, column in enumerate(chosen):
         if np.isnan(values[:, c]).all():
             where = f"{table.place(0)} to {table.lines[-1]}"
-            raise DataError(f"{where}, column {column.column!r}: not a single value; leave the column out")
+            raise DataError(f"{where}, column {column.column!r}: not a single value; leave this column out")
     return TimeSeries(
         times=seconds,
         values=values,
@@ -158,23 +159,30 @@ def read_model_bytes(path: str | PathLike[str]) -> bytes:
         raise ModelFileError(f"{path}: {error.strerror}") from None
 
 
-def write_scores(path: str | Path, series: TimeSeries, columns: Mapping[str, NDArray[Any]]) -> None:
-    """Write a CSV of `time` and the columns given, each (T,) with the rows of the series; NaN becomes an empty cell.
+def write_scores(
+    path: str | Path, series: TimeSeries, columns: Mapping[str, NDArray[Any] | Sequence[int | None]]
+) -> None:
+    """Write a CSV of `time` and the columns given, each with the T rows of the series; NaN and None leave cells empty.
 
-    Times are ISO 8601 UTC, or plain seconds where the series has no dates (its times begin before 1971).
+    Times are ISO 8601 UTC, or plain seconds where they are no dates.
     """
     import polars as pl
 
-    dated = len(series) > 0 and series.times[0] >= 365 * 86_400
     times = pl.Series("time", series.times)
-    if dated:
-        moments = (times * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
+    if len(series) and is_date(series.times[0]):
         whole = bool(np.all(series.times == np.round(series.times)))
+        moments = (times * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
         times = moments.dt.strftime("%Y-%m-%dT%H:%M:%SZ" if whole else "%Y-%m-%dT%H:%M:%S%.6fZ")
-    others = [pl.Series(name, np.asarray(values)).fill_nan(None) for name, values in columns.items()]
+    others = [pl.Series(name, values) for name, values in columns.items()]
+    others = [column.fill_nan(None) if column.dtype.is_float() else column for column in others]
     buffer = io.BytesIO()
     pl.DataFrame([times, *others]).write_csv(buffer)
     write_bytes(path, buffer.getvalue())
+
+
+def is_date(time_s: float) -> bool:
+    """Whether an event time is a date, or else seconds since the start of something: those fall into 1970."""
+    return time_s >= _YEAR_S
 
 
 def write_bytes(path: str | PathLike[str], content: bytes) -> None:
@@ -197,6 +205,31 @@ def write_bytes(path: str | PathLike[str], content: bytes) -> None:
             raise
     except OSError as error:
         raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_writable(path: str | Path) -> None:
+    """DataError where a file could not be put: better before the work than after it."""
+    parent = Path(path).parent
+    if not parent.is_dir():
+        raise DataError(f"{path}: cannot be written: there is no directory {parent}")
+    if Path(path).is_dir() or not os.access(parent, os.W_OK):
+        raise DataError(f"{path}: cannot be written: {'a directory' if Path(path).is_dir() else 'permission denied'}")
+
+
+@contextlib.contextmanager
+def json_lines(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """A fresh file and a function that adds one JSON object to it as a line, there to be read at once."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(path).open("w", encoding="utf-8"))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+
+        def add(record: Mapping[str, Any]) -> None:
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+
+        yield add
 
 
 # ---------------------------------------------------------------- columns and rows
@@ -227,19 +260,20 @@ def _find(path: str, columns: Sequence[_Column], name: str) -> _Column:
     raise DataError(f"{path}: no column {name!r}; {hint}columns: {', '.join(c.column for c in columns)}")
 
 
-def _find_time(table: "Table", columns: Sequence[_Column], left_out: set[str]) -> _Column | None:
+def _find_time(table: "Table", free: Sequence[_Column]) -> _Column | None:
     """The column of the times by the rule in `read_series`; DataError where several could be it."""
     from anomgan.adapters.cells import is_row_number, looks_like_dates
 
-    free = [c for c in columns if c.column not in left_out]
-    named = [c for c in free if c.channel.lower() in _TIME_NAMES]
+    named = [c for c in free if c.channel.lower() in TIME_NAMES]
     candidates = named or [c for c in free if looks_like_dates(table.frame[c.column])]
     if len(candidates) > 1:
         names = " and ".join(repr(c.column) for c in candidates)
         raise DataError(f"{table.path}: columns {names} could each be the time; say which")
     if candidates:
         return candidates[0]
-    return free[0] if free and is_row_number(table.frame[free[0].column]) else None
+    first, *others = table.frame.columns
+    counts = others and free and free[0].column == first and is_row_number(table.frame[first])
+    return free[0] if counts else None
 
 
 def _within(table: "Table", rows: slice) -> slice:

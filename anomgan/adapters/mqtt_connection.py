@@ -144,19 +144,16 @@ class Connection:
 
     def _run(self) -> None:
         try:
+            self._connect()
             delay_s = FIRST_DELAY_S
             while not self._closing:
                 if self.client.socket() is not None:
                     self._turn(min(1.0, self.config.keepalive_s / 4))
-                elif self._connect():
-                    continue
-                elif not self._settled.is_set():
-                    return
+                    if self.connected:
+                        delay_s = FIRST_DELAY_S
                 else:
-                    select.select([self._wake_in], [], [], delay_s)
-                if self.connected:
-                    delay_s = FIRST_DELAY_S
-                elif self.client.socket() is None:
+                    self._pause(delay_s)
+                    self._connect()
                     delay_s = min(delay_s * 2, LONGEST_DELAY_S)
             self._leave()
         finally:
@@ -164,8 +161,10 @@ class Connection:
             self._wake_in.close()
             self._wake_out.close()
 
-    def _connect(self) -> bool:
+    def _connect(self) -> None:
         """One attempt to open the connection; the broker's own answer comes later, in `_connected`."""
+        if self._closing:
+            return
         try:
             self.client.connect(self.config.host, self.config.port, self.config.keepalive_s)
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
@@ -173,8 +172,14 @@ class Connection:
             self.reason = str(failure)
             if not self._settled.is_set():
                 self.settle(failure)
-            return False
-        return True
+
+    def _pause(self, wait_s: float) -> None:
+        """Wait before the next attempt, unless woken."""
+        self._idle = True
+        ready, _, _ = select.select([self._wake_in], [], [], wait_s)
+        self._idle = False
+        if ready:
+            self._wake_in.recv(4096)
 
     def _turn(self, wait_s: float) -> None:
         """Wait for something to do, then read, acknowledge, write, and keep alive."""

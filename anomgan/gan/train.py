@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from anomgan.config import DetectorConfig
-from anomgan.errors import TrainingDiverged
+from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape, fold_spectral_norm
 
@@ -87,10 +87,11 @@ class TrainingResult:
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. Asking for a CUDA that is not there raises RuntimeError from torch."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    """`auto` is CUDA where there is one; ConfigError where a CUDA is asked for that is not there."""
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise ConfigError("device = 'cuda': this PyTorch finds no CUDA device; use 'auto' or 'cpu'")
+    return torch.device("cuda" if present and name != "cpu" else "cpu")
 
 
 def train(
@@ -129,7 +130,8 @@ def _play(
 
     # ---- networks and optimisers
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)  # module initialisers know only the global generator, restored on leaving
+        # Module initialisers know only the CPU's global generator, which is restored on leaving.
+        torch.default_generator.manual_seed(config.seed)
         generator, encoder = Generator(shape).to(device), Encoder(shape).to(device)
         discriminator = Discriminator(shape, normalised=loss.spectral).to(device)
     makers = nn.ModuleList([generator, encoder])
@@ -143,7 +145,7 @@ def _play(
     # ---- what is remembered
     history: list[TrainingHealth] = []
     kept = (slow_generator, slow_encoder, discriminator)
-    best, best_step, best_error = copy.deepcopy(kept), 0, float("inf")
+    best, best_step, best_error = kept, 0, float("inf")
     unimproved, done, stopped, started = 0, 0, "finished", clock()
 
     def uniform(*size: int) -> Tensor:
@@ -200,6 +202,8 @@ def _play(
             health = None
             if index % HEALTH_EVERY == 0 or index == steps:
                 error = _reconstruction_error(slow_generator, slow_encoder, held)
+                if not np.isfinite(error):
+                    raise TrainingDiverged(f"step {index} of {steps}: the held-out reconstruction error is {error}")
                 improved = error < best_error
                 if improved:
                     best, best_step, best_error = copy.deepcopy(kept), index, error
@@ -227,7 +231,9 @@ def _play(
     except KeyboardInterrupt:
         stopped = "interrupted"
 
-    # ---- the best so far
+    # ---- the best so far; before the first look at the game that is what there is
+    if best_step == 0:
+        best, best_step = kept, done
     for network in best:
         network.cpu().requires_grad_(False).eval()
         fold_spectral_norm(network)

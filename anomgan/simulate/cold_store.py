@@ -6,10 +6,10 @@ both. Moisture comes in through the door and from the goods and settles on the c
 Textbook relations: ASHRAE Handbook, Refrigeration, chapters 24 (loads) and 14 (defrost); R134a from its vapour curve.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anomgan.config import Table
 from anomgan.records import Floats
@@ -32,13 +32,20 @@ class ColdStoreSettings(Table):
     set_point_c: float = Field(3.0, ge=-5, le=15)
     band_k: float = Field(2.0, ge=0.3, le=8)
     """the compressor starts this much above the temperature where it stops; the smaller, the shorter its cycle"""
-    defrosts_per_day: int = Field(4, ge=0)
-    defrost_s: float = Field(900.0, gt=0)
+    defrost_every_s: float = Field(21_600.0, ge=0)
+    """from the beginning of one defrost to the beginning of the next; 0 = there are none"""
+    defrost_s: float = Field(600.0, gt=0)
     """how long one takes"""
-    doors_per_day: float = Field(60.0, ge=0)
-    """how often people open the door"""
+    doors_per_hour: float = Field(3.0, ge=0)
+    """how often people open the door, on the average of the day"""
     door_open_s: float = Field(20.0, gt=0)
     """how long it stays open on average"""
+
+    @model_validator(mode="after")
+    def _thaws_rarely(self) -> Self:
+        if 0 < self.defrost_every_s < 2 * self.defrost_s:
+            raise ValueError(f"defrost_s ({self.defrost_s:g}) takes more than half of defrost_every_s")
+        return self
 
 
 class ColdStore(NamedTuple):
@@ -46,10 +53,10 @@ class ColdStore(NamedTuple):
 
     stop_at: Floats
     band: Floats
-    defrosts: Floats
+    defrost_every_s: Floats
     defrost_phase: Floats
     defrost_s: Floats
-    doors_per_day: Floats
+    doors_per_hour: Floats
     door_open_s: Floats
     day_phase: Floats
     ambient: Floats
@@ -104,10 +111,10 @@ def parameters(settings: ColdStoreSettings, traits: Floats) -> ColdStore:
     return ColdStore(
         stop_at=settings.set_point_c - settings.band_k / 2 + 0.3 * t[0],
         band=settings.band_k * same,
-        defrosts=settings.defrosts_per_day * same,
+        defrost_every_s=settings.defrost_every_s * same,
         defrost_phase=t[1] % 1.0,
         defrost_s=settings.defrost_s * same,
-        doors_per_day=settings.doors_per_day * np.exp(0.1 * t[2]),
+        doors_per_hour=settings.doors_per_hour * np.exp(0.1 * t[2]),
         door_open_s=settings.door_open_s * same,
         day_phase=0.02 * t[3],
         ambient=23.0 + 1.5 * t[4],
@@ -129,9 +136,10 @@ def course(store: ColdStore, clock_s: Floats, day_s: float) -> Floats:
     """(R, 3, D): the daily part of the outside temperature, door openings per second, whether it is time to defrost."""
     turn = clock_s[:, None] / day_s + store.day_phase  # (R, D)
     warmth = -3.0 * np.cos(2 * np.pi * turn - 0.8)
-    doors = store.doors_per_day / day_s * (1.0 - 0.9 * np.cos(2 * np.pi * turn))  # by night hardly anybody comes
-    since_defrost = ((turn * store.defrosts + store.defrost_phase) % 1.0) * day_s  # in intervals of the defrosts
-    defrosting = since_defrost < store.defrost_s * store.defrosts
+    doors = store.doors_per_hour / 3600.0 * (1.0 - 0.9 * np.cos(2 * np.pi * turn))  # by night hardly anybody comes
+    every_s = np.where(store.defrost_every_s > 0, store.defrost_every_s, np.inf)
+    since_s = (clock_s[:, None] + store.defrost_phase * store.defrost_every_s) % every_s
+    defrosting = (since_s < store.defrost_s) & (store.defrost_every_s > 0)
     return np.stack([warmth, doors, defrosting.astype(np.float64)], axis=1)
 
 

@@ -244,7 +244,7 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     # a worn bearing and a starved suction add their own
     unbalance = pump.imbalance * rate**2
     recirculation = 2.4 * (point.load - 1.0) * rate**2
-    bearing = (0.5 + 3.0 * wear) * rate
+    bearing = (0.5 + 1.8 * wear) * rate
     starved = 3.0 * np.clip(-0.05 - point.suction, 0.0, 0.8)
     vibration = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2) * (1.0 + 0.03 * shake)
     seen = (

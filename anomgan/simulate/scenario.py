@@ -71,7 +71,7 @@ class FaultConfig(Table):
     site: str | None = None
     """needed only where two sites have a device of that name"""
     kind: str
-    channels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = Field((), strict=False)
     """for sensor faults: which sensors lie"""
     start_s: float = Field(ge=0)
     end_s: float = Field(gt=0)
@@ -86,12 +86,12 @@ class RandomFaultsConfig(Table):
     """none begins earlier"""
     last_s: float | None = Field(None, gt=0)
     """none ends later; None = the end of the run"""
-    spacing_s: tuple[float, float] = (240.0, 400.0)
+    spacing_s: tuple[float, float] = Field((240.0, 400.0), strict=False)
     """from the beginning of one to the beginning of the next, anywhere in the fleet"""
-    duration_s: tuple[float, float] = (60.0, 200.0)
+    duration_s: tuple[float, float] = Field((60.0, 200.0), strict=False)
     quiet_s: float = Field(120.0, ge=0)
     """at least this long between two faults of one device"""
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = Field((), strict=False)
     """() = all that the devices know"""
     severity: float = Field(1.0, gt=0)
     """multiplies the usual severities"""
@@ -110,8 +110,8 @@ class ScenarioConfig(Table):
     broker: BrokerConfig = BrokerConfig()
     clock: ClockConfig = ClockConfig()
     output: OutputConfig = OutputConfig()
-    devices: tuple[DevicesConfig, ...] = Field(min_length=1)
-    faults: tuple[FaultConfig, ...] = ()
+    devices: tuple[DevicesConfig, ...] = Field(min_length=1, strict=False)
+    faults: tuple[FaultConfig, ...] = Field((), strict=False)
     random_faults: RandomFaultsConfig | None = None
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from anomgan.records import Source
-from anomgan.simulate.faults import SENSOR_FAULTS, SEVERITY, Fault, Normal
+from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, Normal
 from anomgan.simulate.kind import Channel, Kind
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 
-LASTS_S: Mapping[str, float] = {"stuck": 120.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
+LASTS_S: Mapping[str, float] = {"stuck": 180.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
 """at least this long, or it may pass before it shows"""
 
 
@@ -59,7 +59,9 @@ def _draw(
     kind, period_s = scenario.kinds[device], scenario.period_s
     name = str(source.choice(_choices(kind, table.kinds)))
     lasts_s = max(float(source.uniform(*table.duration_s)), LASTS_S.get(name, 0.0))
-    size = SEVERITY.get(name, 1.0) * float(source.uniform(0.9, 1.4)) * table.severity
+    size = SEVERITY.get(name, 1.0)
+    if name not in REPLACING:
+        size *= float(source.uniform(0.9, 1.4)) * table.severity
     first, rows = round(start_s / period_s), max(1, round(lasts_s / period_s))
     process = {fault.name: fault for fault in kind.process_faults}
     if name in process:

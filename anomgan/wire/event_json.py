@@ -9,10 +9,11 @@ from anomgan.records import Event
 
 def encode_event(event: Event) -> bytes:
     """One event as a JSON object; times in seconds and as ISO 8601; a missing number is null."""
+    units = event.units or ("",) * len(event.channels)
     channels = [
         {"channel": name, "observed": seen, "expected": meant, "contribution": share, "unit": unit}
         for name, seen, meant, share, unit in zip(
-            event.channels, event.observed, event.expected, event.contributions, event.units, strict=True
+            event.channels, event.observed, event.expected, event.contributions, units, strict=True
         )
     ]
     document = {

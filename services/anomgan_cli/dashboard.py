@@ -10,7 +10,9 @@ import click
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--host", default=None, help="Address to listen on, instead of [dashboard] host.")
-@click.option("--port", default=None, type=click.IntRange(0, 65535), help="Port, instead of [dashboard] port; 0 = free.")
+@click.option(
+    "--port", default=None, type=click.IntRange(0, 65535), help="Port, instead of [dashboard] port; 0 = free."
+)
 def dashboard(config: Path, host: str | None, port: int | None) -> None:
     """Show fleet, devices and events of CONFIG's store in a browser.
 
@@ -26,7 +28,9 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
 
     settings = read_config(config, ServiceConfig)
     if settings.store.sqlite is None:
-        raise ConfigError(f"{config}: store.sqlite: the dashboard reads the SQLite store; add [store.sqlite] with a path")
+        raise ConfigError(
+            f"{config}: store.sqlite: the dashboard reads the SQLite store; add [store.sqlite] with a path"
+        )
     token = os.environ.get(TOKEN_VARIABLE, "")
     address = settings.dashboard.host if host is None else host
     require_token(address, token)

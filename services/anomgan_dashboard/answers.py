@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anomgan.adapters.sqlite_history import History
-from anomgan.adapters.sqlite_read import DeviceState, SqliteReader, Summary, open_reader
+from anomgan.adapters.sqlite_read import DeviceState, Summary, open_reader
 from anomgan.errors import Unreachable
 from anomgan.records import Event
 
@@ -190,7 +190,8 @@ QUESTIONS: Mapping[str, Callable[[Mapping[str, str], Path, float], Json]] = {
 
 def head(total: Summary, store: Path, now_s: float) -> Json:
     """What every answer begins with; `idle_s` is how long ago, by the clock, the store was written."""
-    written = (path.stat().st_mtime for path in (store, Path(f"{store}-wal")) if path.exists())
+    files = [path.stat() for path in (store, Path(f"{store}-wal")) if path.exists()]
+    written = [file.st_mtime for file in files if file.st_size > 0]  # a reader too may make the log, an empty one
     return {
         "store": total.store_id,
         "revision": total.revision,

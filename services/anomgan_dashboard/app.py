@@ -22,9 +22,7 @@ PAGES = ("/", "/device", "/events")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
 
 
-def create_app(
-    sqlite_path: str | Path, *, token: str = "", clock: Callable[[], float] = time.time
-) -> Starlette:
+def create_app(sqlite_path: str | Path, *, token: str = "", clock: Callable[[], float] = time.time) -> Starlette:
     """The dashboard of one store file, which need not exist yet.
 
     With a `token` every page and answer asks for it; without one, only requests that name a loopback host are

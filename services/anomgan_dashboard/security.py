@@ -53,6 +53,8 @@ class SecurityHeaders:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the headers added."""
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
@@ -69,6 +71,7 @@ class TokenGate:
         self.token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or show the way to the login."""
         if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS) or self.admits(HTTPConnection(scope)):
             await self.app(scope, receive, send)
             return

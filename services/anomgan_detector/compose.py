@@ -1,16 +1,14 @@
 """From a checked configuration to a running detector service: the one place that knows all the parts."""
 
 import logging
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from contextlib import ExitStack
 
 from anomgan.adapters.influx import InfluxStore
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
 from anomgan.adapters.ports import Store
+from anomgan.adapters.signals import stopping
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.config import ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
@@ -91,19 +89,3 @@ def require_distinct_models(config: ServiceConfig) -> None:
         first = seen.setdefault((fleet.topic, fleet.devices), number)
         if first != number:
             raise ConfigError(f"fleets.{number}: same topic and devices as fleets.{first}, which takes all messages")
-
-
-@contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; the turn under way is finished. The handlers are put back at the end."""
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -109,4 +109,5 @@ class Fleet:
 
     def counters(self) -> Counter[str]:
         """Totals since the start."""
-        return self._counters + self._stream.counters
+        repeated = Counter({"dropped.duplicate": self._assembler.repeated} if self._assembler else {})
+        return self._counters + self._stream.counters + repeated

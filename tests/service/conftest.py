@@ -98,7 +98,7 @@ def influxdb1_with_password(influxdb1_with_password_url: str, monkeypatch: pytes
         version=1,
         database=f"test_{next(NUMBER)}",
         username="plant",
-        password_env="PLANT_PASSWORD",
+        password_env="PLANT_PASSWORD",  # noqa: S106 a name, not a password
     )
 
 

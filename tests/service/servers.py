@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +59,7 @@ class Server:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start and wait until it answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.log.parent)
         eventually(self._answers, f"{self.command[0]} answers")
@@ -101,6 +103,7 @@ class Mosquitto(Server):
 
     @property
     def config(self) -> BrokerConfig:
+        """How to reach it."""
         return BrokerConfig(host="127.0.0.1", port=self.port)
 
 
@@ -177,15 +180,9 @@ def fetch(url: str, form: dict[str, str], basic: tuple[str, str] | None = None) 
     """The body that answers a posted form."""
     request = urllib.request.Request(url, data=urllib.parse.urlencode(form).encode())  # noqa: S310 the scheme is ours
     if basic is not None:
-        request.add_header("Authorization", "Basic " + _base64(":".join(basic)))
+        request.add_header("Authorization", "Basic " + b64encode(":".join(basic).encode()).decode())
     with urllib.request.urlopen(request, timeout=10.0) as answer:  # noqa: S310 the scheme is ours
         return bytes(answer.read())
-
-
-def _base64(text: str) -> str:
-    from base64 import b64encode
-
-    return b64encode(text.encode()).decode()
 
 
 def influxql(config: InfluxConfig, query: str, basic: tuple[str, str] | None = None) -> list[dict[str, Any]]:

@@ -28,12 +28,19 @@ export async function ask(question, parameters = {}, signal = undefined) {
   return body;
 }
 
+/** A question that a click asked: where the service does not answer, the next turn of `repeat` says so. */
+export function attempt(promise) {
+  promise.catch((error) => {
+    if (!(error instanceof ApiError)) throw error;
+  });
+}
+
 /**
- * Repeat `turn(signal)` until `signal` aborts. `turn` returns the pause in milliseconds before the next.
- * A slow service is asked less often, one that does not answer every second or two; nothing is asked while the page
- * is hidden. `onState(error | null)` hears how each turn went.
+ * Repeat `turn(signal)` until `signal` aborts. `turn` returns the pause in milliseconds before the next; `pace.hurry()`
+ * ends a pause. A slow service is asked less often, one that does not answer every second or two, and nothing is asked
+ * while the page is hidden. `onState(error | null)` hears how each turn went.
  */
-export async function repeat(turn, signal, onState) {
+export async function repeat(turn, signal, onState, pace) {
   let failures = 0;
   while (!signal.aborted) {
     const began = performance.now();
@@ -49,12 +56,12 @@ export async function repeat(turn, signal, onState) {
       pause = Math.min(500 * failures, 2000);
       onState(error);
     }
-    await sleep(Math.max(pause, 5 * (performance.now() - began)), signal);
+    if (pause > 0) await sleep(Math.max(pause, 4 * (performance.now() - began)), signal, pace);
     await visible(signal);
   }
 }
 
-function sleep(milliseconds, signal) {
+function sleep(milliseconds, signal, pace) {
   return new Promise((resolve) => {
     const timer = setTimeout(done, milliseconds);
     function done() {
@@ -63,6 +70,7 @@ function sleep(milliseconds, signal) {
       resolve();
     }
     signal.addEventListener("abort", done);
+    pace.hurry = done;
   });
 }
 

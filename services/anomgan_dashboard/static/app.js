@@ -20,8 +20,9 @@ function show() {
   current?.abort();
   current = new AbortController();
   const { signal } = current;
+  const pace = { hurry() {} };
   const make = VIEWS[location.pathname] ?? fleetView;
-  const view = make(new URLSearchParams(location.search), { signal, go, setAddress, hear });
+  const view = make(new URLSearchParams(location.search), { signal, setAddress, hear, hurry: () => pace.hurry() });
   document.title = `${view.title} · anomgan`;
   host.replaceChildren(view.element);
   for (const link of document.querySelectorAll("nav a")) {
@@ -29,7 +30,7 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   if (view.key) document.addEventListener("keydown", (event) => typing(event) || view.key(event), { signal });
-  repeat(view.turn, signal, beat);
+  repeat(view.turn, signal, beat, pace);
 }
 
 /** Whether a key belongs to a field or to the browser. */
@@ -67,7 +68,7 @@ function beat(error) {
   else if (error !== null && error.status === 404) [state, message] = ["idle", "Not found"];
   else if (error !== null) [state, message] = ["lost", error.message];
   else if (!known(heard.newest)) [state, message] = ["idle", "Waiting for the first readings"];
-  else if (heard.idle > STALE_S) [state, message] = ["idle", `No new readings for ${duration(heard.idle)}`];
+  else if (heard.idle > STALE_S) [state, message] = ["idle", `No readings for ${duration(heard.idle)}`];
   else message = timeOfDay(heard.newest);
   pulse.dataset.state = state;
   if (!pulse.firstChild) pulse.append(h("span", { class: "dot", "aria-hidden": "true" }), h("span"), h("span", { class: "clock" }));

@@ -1,8 +1,8 @@
 // The log of all events, latest first.
 
-import { ask } from "./api.js";
+import { ask, attempt } from "./api.js";
 import { arrange, h, text } from "./dom.js";
-import { dateTime, duration, fullDay, hourMinute, surprise, timeOfDay } from "./format.js";
+import { dateTime, day, duration, fullDay, hourMinute, surprise, timeOfDay } from "./format.js";
 import { deviceLink, emptyNote, severityBadge } from "./parts.js";
 
 const POLL_MS = 2000;
@@ -13,9 +13,8 @@ export function eventsView(query, { setAddress, hear }) {
   const device = query.get("device");
   const site = query.get("site") ?? "";
   let state = CHOICES.some(([value]) => value === query.get("state")) ? query.get("state") : "";
-  let first = [];
-  let older = [];
-  let more = false;
+  const known = new Map();
+  let more = null;
   let asked = 0;
   const rows = new Map();
 
@@ -25,11 +24,11 @@ export function eventsView(query, { setAddress, hear }) {
   });
   const chips = CHOICES.map(([value, name]) => h("button", {
     type: "button", class: "chip", data: { value },
-    on: { click: () => { state = value; older = []; remember(); refresh(); } },
+    on: { click: () => { state = value; known.clear(); more = null; remember(); attempt(refresh()); } },
   }, name));
   const list = h("div", { class: "log" });
   const note = h("div", { class: "note" });
-  const button = h("button", { type: "button", class: "more", hidden: true, on: { click: loadOlder } }, "Show older events");
+  const button = h("button", { type: "button", class: "more", hidden: true, on: { click: () => attempt(loadOlder()) } }, "Show older events");
   const only = device === null ? null : h("p", { class: "only" }, "Events of ", h("a", { href: deviceLink(site, device) }, device),
     " · ", h("a", { href: "/events" }, "show all"));
   const element = h("section", { class: "page" },
@@ -49,18 +48,21 @@ export function eventsView(query, { setAddress, hear }) {
     const answer = await ask("events", page({}), abort);
     if (mine !== asked) return; // a click has asked for something else meanwhile
     hear(answer);
-    first = answer.events;
-    if (older.length === 0) ({ more } = answer);
+    // What the page's span no longer holds has closed or is gone; what lies below it was loaded before and stays.
+    const told = new Set(answer.events.map((event) => event.id));
+    const floor = answer.more ? answer.events[answer.events.length - 1].start_s : -Infinity;
+    for (const event of known.values()) if (event.start_s > floor && !told.has(event.id)) known.delete(event.id);
+    for (const event of answer.events) known.set(event.id, event);
+    more ??= answer.more;
     render();
   }
 
   async function loadOlder() {
-    const known = all();
-    if (known.length === 0) return;
+    const last = sorted().pop();
     button.disabled = true;
     try {
-      const answer = await ask("events", page({ before: known[known.length - 1].id }));
-      older = [...older, ...answer.events];
+      const answer = await ask("events", page({ before: last.id }));
+      for (const event of answer.events) known.set(event.id, event);
       ({ more } = answer);
       render();
     } finally {
@@ -68,15 +70,11 @@ export function eventsView(query, { setAddress, hear }) {
     }
   }
 
-  /** What stands on the first page moves on to the older ones as new events come in. */
-  function all() {
-    const seen = new Map([...older, ...first].map((event) => [event.id, event]));
-    return [...seen.values()].sort((a, b) => b.start_s - a.start_s || (a.id < b.id ? 1 : -1));
-  }
+  const sorted = () => [...known.values()].sort((a, b) => b.start_s - a.start_s || (a.id < b.id ? 1 : -1));
 
   function render() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = all().filter((event) => {
+    const found = sorted().filter((event) => {
       const told = `${event.site} ${event.device} ${event.severity} ${event.reason} ${event.channels.map((c) => c.name).join(" ")}`.toLowerCase();
       return words.every((word) => told.includes(word));
     });
@@ -96,8 +94,8 @@ export function eventsView(query, { setAddress, hear }) {
     arrange(list, children);
     button.hidden = !more;
     note.replaceChildren(...(found.length > 0 ? [] : [emptyNote(
-      all().length > 0 ? "No event matches" : "No events",
-      all().length > 0 ? "Clear the search or load older events." : "When a device stops behaving normally, it is told here.")]));
+      known.size > 0 ? "No event matches" : "No events",
+      known.size > 0 ? "Clear the search or load older events." : "When a device stops behaving normally, it is told here.")]));
   }
 
   function kept(id, make) {
@@ -114,7 +112,7 @@ export function eventRow(event, { brief = false } = {}) {
   const length = h("span", { class: "length" });
   const reason = h("span", { class: "reason" });
   const peak = h("span", { class: "peak" });
-  const when = h("time", { class: "when", title: dateTime(event.start_s) }, brief ? dateTime(event.start_s) : timeOfDay(event.start_s));
+  const when = h("time", { class: "when", title: dateTime(event.start_s) }, brief ? `${day(event.start_s)}, ${hourMinute(event.start_s)}` : timeOfDay(event.start_s));
   const link = h("a", { class: "entry-link", href: deviceLink(event.site, event.device, { event: event.id }) },
     brief ? "Show" : event.device);
   const element = h("article", { class: brief ? "entry brief" : "entry" }, when, severity,
@@ -127,7 +125,7 @@ export function eventRow(event, { brief = false } = {}) {
       severity.replaceChildren(severityBadge(now.severity));
     }
     text(reason, now.reason);
-    text(length, now.state === "open" ? `open since ${hourMinute(now.start_s)}` : duration(now.end_s - now.start_s));
+    text(length, now.state === "open" ? (brief ? "open" : `open since ${hourMinute(now.start_s)}`) : duration(now.end_s - now.start_s));
     text(peak, `peak ${surprise(now.peak)}`);
   }
 

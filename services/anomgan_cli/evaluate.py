@@ -1,0 +1,118 @@
+"""`anomgan evaluate MODEL CSV`: how well a model's scores agree with labels, as a table and a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from anomgan_cli.inputs import by_row, ignore_option, moment, newest_window, read_for_model, rows_option, time_option
+
+if TYPE_CHECKING:
+    from anomgan.evaluate import Evaluation
+    from anomgan.matching import Interval, Matching
+    from anomgan.records import Event
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), metavar="CSV")
+@click.option("--label", required=True, metavar="COLUMN", help="Column of the labels, 0 or 1 (1 = anomalous).")
+@time_option
+@ignore_option
+@rows_option
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="The picture; left out: CSV's name + -evaluation.png, here."
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+def evaluate(
+    model: Path,
+    file: Path,
+    label: str,
+    time: str | None,
+    ignore: Sequence[str],
+    rows: slice,
+    plot: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Score CSV (or Parquet) with MODEL and compare with its labels. Nothing is point-adjusted.
+
+    VUS-PR and AUC-PR say how well the scores rank the rows; events, false alarms and delay what the model would
+    have raised at its own threshold. An event counts as found up to one window after its end. Rows without a
+    score (warm-up, gaps) count as the least anomalous.
+
+    \b
+    anomgan evaluate pump.safetensors pump.csv --time datetime --label anomaly --rows 400:
+    """
+    from anomgan.adapters.files import write_bytes
+    from anomgan.detector import Detector
+    from anomgan.evaluate import evaluate as measure
+    from anomgan.evaluate import intervals
+    from anomgan.matching import match_events
+    from anomgan.vus import dominant_period
+    from anomgan_cli.plots import Picture, evaluation_png
+
+    detector = Detector.load(model)
+    series = read_for_model(detector, file, time, label, ignore, rows)
+    if series.labels is None:
+        raise RuntimeError("a series read with a label column has labels")
+    ends, seen = detector.examine(series)
+    newest = newest_window(detector, series, ends)
+    scores = by_row(seen.surprise, newest)
+    events = detector.events(series)
+    tolerance_s = detector.rule.window * detector.period_s
+    result = measure(
+        scores,
+        series.labels,
+        window=dominant_period(series.values[:, 0]),
+        threshold=detector.threshold,
+        events=events,
+        times=series.times,
+        tolerance_s=tolerance_s,
+    )
+    truth = intervals(series.labels, series.times, series.device)
+    matching = match_events(truth, events, tolerance_s)
+    click.echo(f"\n{result}\n")
+    for line in _told(events, truth, matching):
+        click.echo(line)
+
+    picture = Picture(
+        series=series,
+        channels=detector.channels,
+        expected=by_row(seen.expected, newest),
+        contribution=by_row(seen.contribution, newest),
+        scores=scores,
+        threshold=detector.threshold,
+        truth=truth,
+        found=events,
+        matching=matching,
+        title=_title(series.device, result),
+    )
+    target = plot or Path(f"{file.stem}-evaluation.png")
+    write_bytes(target, evaluation_png(picture))
+    click.echo(f"wrote {target}")
+    if json_file is not None:
+        figures = {"model": str(model), "file": str(file), **result.as_dict()}
+        write_bytes(json_file, (json.dumps(figures, indent=2) + "\n").encode())
+        click.echo(f"wrote {json_file}")
+
+
+def _told(events: "Sequence[Event]", truth: "Sequence[Interval]", matching: "Matching") -> list[str]:
+    """One line per event raised and per true event missed, in order of time."""
+    false = set(matching.false_alarms)
+    lines = [
+        (event.start_s, f"{'false alarm' if i in false else 'found':<11}  {event.severity:<8}  {event.reason}")
+        for i, event in enumerate(events)
+    ]
+    lines += [(truth[i].start_s, f"{'missed':<11}  until {moment(truth[i].end_s)}") for i in matching.missed]
+    return [f"{moment(time_s)}  {text}" for time_s, text in sorted(lines)]
+
+
+def _title(device: str, result: "Evaluation") -> str:
+    """The picture's title: the device and the figures that matter."""
+    alarms = result.alarms
+    counts = (
+        f", {alarms.events_found} of {alarms.true_events} events found, {alarms.false_alarms} false" if alarms else ""
+    )
+    return f"{device}: VUS-PR {result.vus_pr:.3f}, AUC-PR {result.auc_pr:.3f}{counts}"

@@ -1,0 +1,79 @@
+"""`anomgan inspect MODEL`: what a model file holds."""
+
+from pathlib import Path
+
+import click
+
+from anomgan_cli.inputs import moment
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+def inspect(model: Path) -> None:
+    """Show what MODEL was trained on and how, its channels, configuration, calibration and size."""
+    from anomgan.detector import Detector
+
+    detector = Detector.load(model)
+    config, summary, parts = detector.config, detector.summary, detector.parts
+    networks = parts.networks
+    sizes = {
+        name: sum(p.numel() for p in getattr(networks, name).parameters())
+        for name in ("generator", "encoder", "discriminator")
+    }
+    constant = summary["constant_channels"]
+    _table(
+        str(model),
+        [
+            ("size", f"{model.stat().st_size / 1000:.0f} kB, written by anomgan {summary['library_version']}"),
+            ("networks", f"{sum(sizes.values()):,} weights: " + ", ".join(f"{n} {s:,}" for n, s in sizes.items())),
+        ],
+    )
+    _table(
+        "trained on",
+        [
+            ("series", f"{summary['series']}, {summary['rows']} rows, {detector.period_s:g} s apart"),
+            ("from", f"{moment(summary['first_time_s'])} to {moment(summary['last_time_s'])}"),
+            ("windows", f"{summary['training_windows']} to train, {summary['calibration_windows']} to calibrate"),
+            ("steps", f"{summary['steps']} ({summary['stopped']}), best at {summary['best_step']}"),
+            ("seconds", f"{summary['seconds']:.1f} on {summary['device']}"),
+            *(
+                (key.replace("_", " "), f"{value:.4g}")
+                for key, value in sorted(_figures(summary["last_health"]).items())
+            ),
+        ],
+    )
+    scaler = parts.scaler
+    rows = [
+        (name, f"centre {centre:.6g}{unit and ' ' + unit}, spread {spread:.4g}" + (", constant" * (name in constant)))
+        for name, unit, centre, spread in zip(
+            detector.channels, detector.units, scaler.centre, scaler.spread, strict=True
+        )
+    ]
+    _table("channels", rows)
+    _table("configuration", [(name, str(value)) for name, value in config.model_dump().items()])
+    _table(
+        "calibration",
+        [("threshold", f"{detector.threshold:.3f} (surprise), {config.alarms_per_week:g} false alarms a week")]
+        + [
+            (
+                name,
+                f"tail scale {tail.scale:.4g}, shape {tail.shape:.3f}, from {tail.body[-1]:.4g} on"
+                + (f"; weight {parts.weights[name]:.2f}" if name in parts.weights else ""),
+            )
+            for name, tail in parts.tails.items()
+        ],
+    )
+
+
+def _figures(health: dict[str, object]) -> dict[str, float]:
+    """The figures of the last look at the training that say how good it is."""
+    wanted = ("accuracy_real", "accuracy_generated", "diversity", "reconstruction_error")
+    return {key: value for key, value in health.items() if key in wanted and isinstance(value, float)}
+
+
+def _table(title: str, rows: list[tuple[str, str]]) -> None:
+    """A title and aligned lines."""
+    width = max(map(len, [name for name, _ in rows]), default=0)
+    click.echo(click.style(title, bold=True))
+    for name, value in rows:
+        click.echo(f"  {name:<{width}}  {value}")

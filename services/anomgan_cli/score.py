@@ -1,0 +1,58 @@
+"""`anomgan score MODEL CSV`: what the model says of every row, as a CSV."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anomgan_cli.inputs import by_row, ignore_option, newest_window, read_for_model, rows_option, time_option
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), metavar="CSV")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
+@time_option
+@ignore_option
+@rows_option
+def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence[str], rows: slice) -> None:
+    """Score every row of CSV (or Parquet) with MODEL and write the scores as CSV.
+
+    \b
+    time            of the row
+    surprise        -log10 of the probability that a normal window looks this odd; 3 is one in a thousand
+    anomalous       1 where the surprise reaches the model's threshold
+    discriminator, reconstruction, neighbour    the surprise of each witness alone
+    expected_NAME   what the model expected of channel NAME
+
+    Cells are empty where nothing is known: in warm-up and after a gap. No score looks ahead.
+    """
+    import numpy as np
+
+    from anomgan.adapters.files import write_scores
+    from anomgan.detector import Detector
+
+    detector = Detector.load(model)
+    series = read_for_model(detector, file, time, None, ignore, rows)
+    ends, seen = detector.examine(series)
+    newest = newest_window(detector, series, ends)
+    surprise = by_row(seen.surprise, newest)
+    flags: list[int | None] = [None if np.isnan(s) else int(s >= detector.threshold) for s in surprise]
+    expected = by_row(seen.expected, newest)
+    columns: dict[str, Sequence[int | None] | NDArray[Any]] = {
+        "surprise": surprise.astype(np.float32),
+        "anomalous": flags,
+    }
+    for name in ("discriminator", "reconstruction", "neighbour"):
+        columns[name] = by_row(getattr(seen, name), newest).astype(np.float32)
+    columns |= {f"expected_{name}": expected[:, c] for c, name in enumerate(detector.channels)}
+    write_scores(out, series, columns)
+    unknown = int(np.isnan(surprise).sum())
+    click.echo(
+        f"wrote {out}: {len(series)} rows, {unknown} without a score (warm-up, gaps), "
+        f"{flags.count(1)} anomalous (surprise from {detector.threshold:.2f} on)"
+    )

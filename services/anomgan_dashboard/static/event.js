@@ -1,0 +1,71 @@
+// What is said of one event, and which channels the surprise comes from.
+
+import { arrange, h, text } from "./dom.js";
+import { dateTime, duration, known, odds, percent, quantity, surprise, timeOfDay } from "./format.js";
+import { severityBadge } from "./parts.js";
+
+/** The panel of an event. `show(event)` and `close()` are what its buttons do. */
+export function eventPanel({ show, close }) {
+  let event = null;
+  const severity = h("span", {});
+  const state = h("span", { class: "event-state" });
+  const reason = h("p", { class: "sentence" });
+  const facts = h("p", { class: "facts" });
+  const body = h("tbody");
+  const zoomButton = h("button", { type: "button", on: { click: () => show(event) } }, "Show this event");
+  const closeButton = h("button", { type: "button", on: { click: close } }, "Close");
+  const table = h("table", { class: "channels" },
+    h("thead", {}, h("tr", {}, ["Channel", "Observed", "Expected", "Share"].map((name) => h("th", { scope: "col" }, name)))), body);
+  const element = h("section", { class: "card event-panel", "aria-label": "Event" },
+    h("div", { class: "event-head" }, severity, state, h("span", { class: "buttons" }, zoomButton, closeButton)),
+    reason, facts, table);
+
+  function set(next, selected, newest) {
+    if (next === null || next === undefined) return;
+    event = next;
+    element.dataset.severity = event.severity;
+    severity.replaceChildren(severityBadge(event.severity));
+    const open = event.state === "open";
+    text(state, open ? `Open for ${duration(newest - event.start_s)}` : `Closed, lasted ${duration(event.end_s - event.start_s)}`);
+    element.dataset.state = event.state;
+    text(reason, event.reason);
+    text(facts, `From ${dateTime(event.start_s)}${open ? "" : ` to ${timeOfDay(event.end_s)}`}. Peak surprise ${surprise(event.peak)} `
+      + `at ${timeOfDay(event.peak_s)}, threshold ${surprise(event.threshold)}: a normal window so odd is ${odds(event.peak)}.`);
+    zoomButton.hidden = selected;
+    closeButton.hidden = !selected;
+    body.replaceChildren(...event.channels.map((channel) => h("tr", {},
+      h("th", { scope: "row" }, channel.name),
+      h("td", {}, quantity(channel.observed, channel.unit)),
+      h("td", {}, quantity(channel.expected, channel.unit)),
+      h("td", {}, percent(channel.contribution)))));
+  }
+
+  return { element, set };
+}
+
+/** Bars: how much each channel contributes to the surprise at one time. */
+export function contributionPanel() {
+  const when = h("span", { class: "when" });
+  const list = h("ol", { class: "bars" });
+  const rows = new Map();
+  const element = h("section", { class: "card" }, h("h2", {}, "Share of the surprise", when), list);
+
+  function set(channels, at, time) {
+    text(when, known(time) ? `at ${timeOfDay(time)}` : "");
+    const shares = channels.map((channel) => [channel.name, channel.contribution[at] ?? null]);
+    shares.sort((a, b) => (b[1] ?? -1) - (a[1] ?? -1));
+    arrange(list, shares.slice(0, 8).map(([name, share]) => {
+      if (!rows.has(name)) {
+        const amount = h("span", { class: "amount" });
+        const fill = h("span", { class: "fill" });
+        rows.set(name, { amount, fill, element: h("li", {}, h("span", { class: "name" }, name), h("span", { class: "track" }, fill), amount) });
+      }
+      const row = rows.get(name);
+      text(row.amount, percent(share));
+      row.fill.style.width = `${Math.round(100 * (share ?? 0))}%`;
+      return row.element;
+    }));
+  }
+
+  return { element, set };
+}

@@ -1,0 +1,70 @@
+"""From a checked scenario or a recorded series to a running simulator: the one place that knows all the parts."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from itertools import chain
+from pathlib import Path
+
+import orjson
+
+from anomgan.adapters.files import json_lines, write_bytes
+from anomgan.adapters.mqtt import MqttPublisher
+from anomgan.adapters.signals import stopping
+from anomgan.config import BrokerConfig
+from anomgan.simulate import Tick
+from anomgan.simulate.scenario import OutputConfig
+from anomgan_simulator.pace import Pace
+from anomgan_simulator.play import Totals, messages_of, play, truth_topic
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to publish, where and how fast. run_start_s: the event time that faults count from."""
+
+    rows: Iterable[Tick]
+    broker: BrokerConfig
+    output: OutputConfig
+    speed: float
+    run_start_s: float
+
+
+def run(
+    job: Job,
+    *,
+    truth: Path | None = None,
+    summary: Path | None = None,
+    report: Callable[[Totals, Tick], None] | None = None,
+) -> Totals:
+    """Publish the rows until they end or SIGINT or SIGTERM comes; what is under way is finished first.
+
+    truth: file for the ground truth, JSON lines. summary: file for the totals, one JSON object, written at the end.
+    Raises what is wrong with names, topics, files or the broker before anything is published.
+    """
+    with stopping() as stop, ExitStack() as stack:
+        first, rows = peek(job.rows)
+        if first is not None:
+            check(first, job.output)
+        add_truth = stack.enter_context(json_lines(truth)) if truth is not None else None
+        publisher = stack.enter_context(closing(MqttPublisher(job.broker, job.broker.client_id)))
+        pace = Pace(job.speed, time.monotonic, stop.wait)
+        totals = play(rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report)
+        totals.lost = publisher.lost
+    if summary is not None:
+        write_bytes(summary, orjson.dumps(asdict(totals), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return totals
+
+
+def check(tick: Tick, output: OutputConfig) -> None:
+    """Make the messages of one row, its ground truth's topics too; raises what is wrong with names and topics."""
+    messages_of(tick, output)
+    for reading in tick.readings:
+        truth_topic(reading.site, reading.device, output)
+
+
+def peek(rows: Iterable[Tick]) -> tuple[Tick | None, Iterator[Tick]]:
+    """The first row, and all of them still to come."""
+    ahead = iter(rows)
+    first = next(ahead, None)
+    return first, ahead if first is None else chain([first], ahead)

@@ -1,0 +1,29 @@
+"""Ground truth in plain values: a record when a fault begins, one when it ends; alike on the topic and in the file."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from anomgan.simulate import Fault
+
+State = Literal["begin", "end"]
+
+
+def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, Any]:
+    """What JSON says of a fault. Times are event time; `end` is the first moment without the fault."""
+    start_s, end_s = run_start_s + fault.start_s, run_start_s + fault.end_s
+    return {
+        "state": state,
+        "device": fault.device,
+        "site": fault.site,
+        "kind": fault.kind,
+        "channels": list(fault.channels),
+        "severity": fault.severity,
+        "start": _iso(start_s),
+        "end": _iso(end_s),
+        "start_s": start_s,
+        "end_s": end_s,
+    }
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")
