@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from anomgan.errors import ConfigError
 
@@ -149,9 +149,8 @@ class InputConfig(Table):
     max_payload_bytes: int = Field(1_000_000, ge=64)
     max_future_s: float = Field(86_400.0, gt=0)
     """a reading stamped further ahead of the clock is dropped"""
-    max_late_s: float = Field(0.0, ge=0)
-    """a reading older than the device's newest by up to this is dropped as `late` without a log line"""
     ignore_retained: bool = True
+    """a retained message is an old one: it is dropped and counted"""
 
 
 class PublishConfig(Table):
@@ -162,6 +161,16 @@ class PublishConfig(Table):
     status: str = "anomgan/status"
     """retained `online` / `offline` of the service itself"""
     qos: Literal[0, 1, 2] = 1
+
+    @field_validator("events", "status")
+    @classmethod
+    def _can_be_published_to(cls, topic: str, info: ValidationInfo) -> str:
+        placeholders = ("{site}", "{device}") if info.field_name == "events" else ()
+        for level in topic.split("/"):
+            if level not in placeholders and any(letter in "+#{}\0" for letter in level):
+                allowed = f"; placeholders that fill a level: {', '.join(placeholders)}" if placeholders else ""
+                raise ValueError(f"{level!r} cannot stand in a topic to publish to{allowed}")
+        return topic
 
 
 class DecideConfig(Table):

@@ -1,5 +1,6 @@
 """Which channels made a window odd, and what was expected instead."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,11 +33,11 @@ def reason(
     parts = []
     for channel, seen, meant, unit in zip(channels, observed, expected, units, strict=True):
         suffix = f" {unit}" if unit else ""
-        told, due = _told_apart(seen, meant)
+        digits = _digits(seen, meant)
         parts.append(
-            f"{channel} is missing where {due}{suffix} was expected"
-            if np.isnan(seen)
-            else f"{channel} is {told}{suffix} where {due} was expected"
+            f"{channel} is missing where {_number(meant, digits)}{suffix} was expected"
+            if math.isnan(seen)
+            else f"{channel} is {_number(seen, digits)}{suffix} where {_number(meant, digits)} was expected"
         )
     odds = (
         f"about one normal window in {10**surprise:,.0f} looks this odd"
@@ -46,13 +47,13 @@ def reason(
     return f"{'; '.join(parts)} ({odds})"
 
 
-def _told_apart(seen: float, meant: float) -> tuple[str, str]:
-    """Both numbers with four digits, or with as many more as it takes to see that they differ."""
-    for digits in range(4, 9):
-        pair = _number(seen, digits), _number(meant, digits)
-        if pair[0] != pair[1]:
-            return pair
-    return _number(seen, 4), _number(meant, 4)
+def _digits(seen: float, meant: float) -> int:
+    """Four significant digits, or as many more as show two digits of the difference."""
+    difference = abs(seen - meant)
+    if not 0.0 < difference < math.inf:
+        return 4
+    alike = math.log10(max(abs(seen), abs(meant))) - math.log10(difference)
+    return min(max(4, math.ceil(alike) + 2), 9)
 
 
 def _number(value: float, digits: int) -> str:

@@ -20,8 +20,9 @@ from tqdm import tqdm
 from anomgan.calibrate import Tail, fit_tail, fuse, separation, surprise
 from anomgan.config import DetectorConfig
 from anomgan.errors import DataError
+from anomgan.gan.disturb import disturb
 from anomgan.gan.networks import Shape
-from anomgan.gan.train import Networks, TrainingResult, TrainingStep, disturb, train
+from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.records import Floats, TimeSeries
 from anomgan.scaling import Scaler, fit_scaler, scale
 from anomgan.score import WITNESSES, Memory, look, remember, usual_error
@@ -58,8 +59,10 @@ def window_rule(config: DetectorConfig) -> WindowRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """All that scoring needs, and how it came about. usual (C,) float32 tensor; tails by witness and "fused", weights by
-    witness."""
+    """All that scoring needs, and how it came about.
+
+    usual (C,) float32 tensor; tails by witness and "fused"; weights by witness.
+    """
 
     config: DetectorConfig
     channels: tuple[str, ...]
@@ -94,15 +97,16 @@ def fit(
     # ---- scale, and cut into training and held-out windows
     scaler = fit_scaler(np.concatenate([one.values for one in series]))
     cuts = [_cut(one, scaler, rule, config.holdout) for one in series]
-    pool = _Pool([cut.rows for cut in cuts], [cut.train_ends for cut in cuts], rule.window)
-    held = np.concatenate([cut.held for cut in cuts])
-    if len(pool) < MIN_WINDOWS or len(held) < MIN_WINDOWS:
+    # a missing cell reads as the centre while training, and as missing when calibrating, as it will when scoring
+    pool = _Pool([np.nan_to_num(cut.rows, nan=0.0) for cut in cuts], [cut.train_ends for cut in cuts], rule.window)
+    later = _Pool([cut.rows for cut in cuts], [cut.held_ends for cut in cuts], rule.window)
+    if len(pool) < MIN_WINDOWS or len(later) < MIN_WINDOWS:
         raise DataError(
-            f"{sum(map(len, series))} rows give {len(pool)} training and {len(held)} calibration windows of "
-            f"{rule.window} rows without gaps; at least {MIN_WINDOWS} of each are needed: give more rows, or a "
-            f"shorter window (the shortest is 16)"
+            f"{sum(map(len, series))} rows give {len(pool)} training and {len(later)} calibration windows of "
+            f"{rule.window} rows without gaps and at most half missing; at least {MIN_WINDOWS} of each are needed: "
+            f"give more rows, or a shorter window (the shortest is 16)"
         )
-    held = held[_spaced(len(held), MAX_CALIBRATION)]
+    held = later.spaced(MAX_CALIBRATION)
 
     # ---- train
     shape = Shape(len(first.channels), rule.window, config.latent, config.width)
@@ -137,7 +141,7 @@ def fit(
 
 
 def _weights(networks: Networks, memory: Memory, usual: torch.Tensor, held: Windows, seed: int) -> dict[str, float]:
-    """Each witness's separation of held-out windows (N, C, L) from the same ones disturbed; 1 for all where none can."""
+    """Each witness's separation of held-out windows (N, C, L) from themselves disturbed; 1 for all where none can."""
     normal = torch.from_numpy(held)
     disturbed = disturb(normal, torch.Generator().manual_seed(seed))
     calm, odd = (look(networks, memory, usual, windows) for windows in (normal, disturbed))
@@ -165,11 +169,11 @@ def _agree(series: Sequence[TimeSeries]) -> TimeSeries:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Cut:
-    """One series scaled and held (T, C), the ends of its training windows (N,), its held-out windows (M, C, L)."""
+    """One series scaled and held (T, C), and the ends of its training windows (N,) and of its held-out ones (M,)."""
 
     rows: Windows
     train_ends: NDArray[np.int64]
-    held: Windows
+    held_ends: NDArray[np.int64]
 
 
 def _cut(one: TimeSeries, scaler: Scaler, rule: WindowRule, holdout: float) -> _Cut:
@@ -181,14 +185,7 @@ def _cut(one: TimeSeries, scaler: Scaler, rule: WindowRule, holdout: float) -> _
     ends = ends[_missing_share(rows, ends, rule.window) <= MAX_MISSING]
     cut = round(len(one) * (1.0 - holdout))
     clean = ends[ends - rule.window + 1 >= cut]
-    held = clean if len(clean) >= MIN_CALIBRATION else ends[ends >= cut]
-    return _Cut(
-        rows, ends[ends < cut], gather_windows(rows, held, rule.window) if len(held) else _no_windows(rows, rule)
-    )
-
-
-def _no_windows(rows: Windows, rule: WindowRule) -> Windows:
-    return np.empty((0, rows.shape[1], rule.window), np.float32)
+    return _Cut(rows, ends[ends < cut], clean if len(clean) >= MIN_CALIBRATION else ends[ends >= cut])
 
 
 def _missing_share(rows: Windows, ends: NDArray[np.int64], window: int) -> Floats:
@@ -204,11 +201,11 @@ def _spaced(count: int, most: int) -> NDArray[np.int64]:
 
 
 class _Pool:
-    """Training windows of several series, cut out when asked for; a missing cell reads as the centre."""
+    """Windows of several series, cut out when asked for."""
 
     def __init__(self, rows: Sequence[Windows], ends: Sequence[NDArray[np.int64]], window: int) -> None:
         offsets = np.cumsum([0, *(len(part) for part in rows)])[:-1]
-        self._rows = np.nan_to_num(np.concatenate(rows), nan=0.0)
+        self._rows = np.concatenate(rows)
         self._ends = np.concatenate([part + offset for part, offset in zip(ends, offsets, strict=True)])
         self._window = window
 

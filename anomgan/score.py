@@ -37,7 +37,7 @@ class Memory:
 class Look:
     """What the networks say of N windows.
 
-    discriminator, reconstruction, newest, largest, neighbour (N,): the raw statistics; missing (N,): the share of absent cells.
+    discriminator, reconstruction, newest, largest, neighbour (N,): raw statistics; missing (N,): share of absent cells.
     error (N, C): the newest rows' squared error over the usual one. expected (N, C): the generator's newest row.
     odd, odd_expected (N, C): the oddest of the newest rows of each channel, and what was expected there. All scaled.
     """

@@ -1,5 +1,6 @@
 """What many tests share: one thread for torch, and one small detector trained once."""
 
+import hypothesis
 import pytest
 import torch
 from examples import normal_series
@@ -13,8 +14,10 @@ STRIDE = 2
 
 
 def pytest_configure() -> None:
-    """Small networks run faster on one thread, and the same on every machine."""
+    """Small networks run faster on one thread, and the same on every machine; a busy machine fails no example."""
     torch.set_num_threads(1)
+    hypothesis.settings.register_profile("anomgan", deadline=None)
+    hypothesis.settings.load_profile("anomgan")
 
 
 @pytest.fixture(scope="session")

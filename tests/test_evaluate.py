@@ -87,6 +87,22 @@ def test_vus_equals_its_definition_with_all_thresholds() -> None:
     assert vus(labels, scores, 7) == pytest.approx(naive_vus(labels, scores, 7), abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("window", "pr", "roc"),
+    [
+        (10, 0.6733257365953284, 0.7875982826201657),
+        (60, 0.7186497394118563, 0.8431934689100612),
+        (125, 0.7644089058604803, 0.8845452150191186),
+    ],
+)
+def test_vus_is_what_tsb_ad_computes(window: int, pr: float, roc: float) -> None:
+    """The expected values are those of TSB-AD 1.5, `generate_curve(labels, scores, window, "opt", 250)`."""
+    row = np.arange(1000)
+    labels = np.isin(row // 25, [0, 7, 8, 20, 21, 22, 39])
+    scores = np.round(np.abs(np.sin(row * row / 500.0)) + 0.4 * labels, 3)
+    assert vus(labels, scores, window) == pytest.approx((pr, roc), abs=1e-9)
+
+
 def test_vus_forgives_a_flag_just_before_the_label_and_not_one_far_away() -> None:
     labels = np.zeros(400, dtype=bool)
     labels[200:220] = True

@@ -86,8 +86,8 @@ def test_at_rest_the_pump_gives_the_pressure_that_the_system_takes_and_the_contr
 def test_at_rest_the_motor_sheds_what_it_loses(pumps: Pump) -> None:
     state = settle(pumps)
     room = pumps.ambient + course(pumps, NOON, 86_400.0)[0, 2]
-    conductance = 0.12 * pumps.motor_rated / pumps.motor_rise * (0.4 + 0.6 * state.rate)
-    np.testing.assert_allclose(conductance * (state.motor_temperature - room), duty_of(pumps, state).losses, rtol=1e-3)
+    sheds = pumps.sheds * (0.4 + 0.6 * state.rate)
+    np.testing.assert_allclose(sheds * (state.motor_temperature - room), duty_of(pumps, state).losses, rtol=1e-3)
 
 
 def test_the_steady_state_does_not_depend_on_the_sampling_period(pumps: Pump) -> None:

@@ -339,14 +339,14 @@ def naive_extremes(times: Sequence[float], column: Sequence[float], width_s: flo
     seed=st.integers(0, 1000),
     cut=st.integers(1, 29),
 )
-def test_thinning_keeps_every_extreme_of_every_column(
+def test_thinning_keeps_every_extreme_and_carries_the_rest_from_the_oddest_row(
     steps: list[float], start_s: float, points: int, seed: int, cut: int
 ) -> None:
     times = start_s + np.cumsum(steps)
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(len(times), 3)).astype(np.float32)
-    rows[rng.random(rows.shape) < 0.2] = np.nan
-    thin = Extremes(times[0], times[-1], points, 3)
+    rows = rng.normal(size=(len(times), 5)).astype(np.float32)
+    rows[:, :3][rng.random((len(times), 3)) < 0.2] = np.nan
+    thin = Extremes(times[0], times[-1], points, 3, carried=2)
     thin.add(times[:cut], rows[:cut])  # in pieces, as rows come from the store
     thin.add(times[cut:], rows[cut:])
     out_times, out = thin.result()
@@ -356,6 +356,11 @@ def test_thinning_keeps_every_extreme_of_every_column(
     for column in range(3):
         kept = naive_extremes(out_times.tolist(), out[:, column].tolist(), thin.width_s)
         np.testing.assert_array_equal(kept, naive_extremes(times.tolist(), rows[:, column].tolist(), thin.width_s))
+    for time_s, carried in zip(out_times, out[:, 3:], strict=True):
+        bucket = rows[np.floor(times / thin.width_s) == np.floor(time_s / thin.width_s)]
+        oddest = max(bucket, key=lambda row: -math.inf if math.isnan(row[0]) else row[0])
+        assert carried.tolist() in bucket[:, 3:].tolist()
+        assert math.isnan(oddest[0]) or carried.tolist() == oddest[3:].tolist()
 
 
 def test_a_spike_of_one_reading_survives_in_a_day(path: Path) -> None:

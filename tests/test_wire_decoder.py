@@ -16,7 +16,6 @@ from anomgan.wire.times import read_time
 
 NOW = 1_750_000_000.0
 EXAMPLES = 40
-"""per dialect; fifty thousand were run once"""
 TOPIC = "plant/p1/telemetry"
 GOOD = b'{"ts": 1700000000.5, "flow": 2.5, "level": 7}'
 

@@ -49,7 +49,8 @@ def test_a_score_line_is_as_documented() -> None:
 
 def test_a_channel_line_is_as_documented_and_a_channel_of_which_nothing_is_known_has_none() -> None:
     assert channel_lines(VERDICT) == [
-        "anomaly_channel,site=n\\,1,device=p\\ 1,channel=temp\\=1 value=20.6,expected=20.1,contribution=0.75 1700000000000001"
+        "anomaly_channel,site=n\\,1,device=p\\ 1,channel=temp\\=1 "
+        "value=20.6,expected=20.1,contribution=0.75 1700000000000001"
     ]
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from anomgan.config import BrokerConfig
 from anomgan.errors import Unreachable
@@ -29,6 +29,9 @@ user {user}
 """
 
 
+Kind = Literal["mosquitto", "amqtt"]
+
+
 class LocalBroker:
     """A running broker as a context manager: `with LocalBroker() as broker: MqttSource(broker.config, ...)`.
 
@@ -37,9 +40,9 @@ class LocalBroker:
     about a thousand messages a second: enough for a demo, not for a plant.
     """
 
-    def __init__(self, port: int = 0, prefer: str = "mosquitto") -> None:
+    def __init__(self, port: int = 0, prefer: Kind = "mosquitto") -> None:
         self.port = port or _free_port()
-        self.name = "mosquitto" if prefer == "mosquitto" and mosquitto_path() else "amqtt"
+        self.name: Kind = "mosquitto" if prefer == "mosquitto" and mosquitto_path() else "amqtt"
         self._child: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 

@@ -6,25 +6,35 @@ Imports nothing of anomgan, so that it starts quickly.
 """
 
 import asyncio
+import os
 import subprocess
 import sys
+import threading
+import time
 
 
 def main(port: int, command: list[str]) -> int:
-    """Serve until standard input ends; the exit status is 0 unless the broker ended first."""
+    """Serve until standard input ends, or until the broker does."""
     return _other(command) if command else asyncio.run(_amqtt(port))
 
 
+def await_parent() -> None:
+    """Return when nobody holds the other end of standard input any more."""
+    while os.read(0, 4096):
+        pass
+
+
 def _other(command: list[str]) -> int:
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as broker:  # noqa: S603 the parent found it on PATH
-        sys.stdin.buffer.read()
-        ended = broker.poll()
+    broker = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 the parent found it on PATH
+
+    def end() -> None:
+        await_parent()
         broker.terminate()
-        try:
-            broker.wait(3.0)
-        except subprocess.TimeoutExpired:
-            broker.kill()
-    return 0 if ended is None else 1
+        time.sleep(3.0)
+        broker.kill()
+
+    threading.Thread(target=end, daemon=True).start()
+    return broker.wait()
 
 
 async def _amqtt(port: int) -> int:
@@ -37,7 +47,7 @@ async def _amqtt(port: int) -> int:
         }
     )
     await broker.start()
-    await asyncio.to_thread(sys.stdin.buffer.read)
+    await asyncio.to_thread(await_parent)
     await broker.shutdown()
     return 0
 

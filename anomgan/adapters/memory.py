@@ -18,6 +18,7 @@ class MemorySource:
         self._fed = threading.Condition()
         self._count = 0
         self._closed = False
+        self.overflowed = 0
         self.acknowledged: list[Message] = []
         for topic, payload in messages:
             self.feed(topic, payload)

@@ -72,10 +72,14 @@ class MqttSource:
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
         waiting = self._waiting
-        self._arrived.clear()
-        if not waiting:
+        deadline = time.monotonic() + timeout_s
+        while not waiting:
             self._connection.check()
-            self._arrived.wait(timeout_s)
+            self._arrived.clear()
+            remaining_s = deadline - time.monotonic()
+            if waiting or remaining_s <= 0:  # asked again: they may have come before the clearing
+                break
+            self._arrived.wait(remaining_s)  # no proof: word of messages that are already taken may come late
         messages = [waiting.popleft() for _ in range(min(limit, len(waiting)))]
         if self._full_since is not None and len(waiting) < self._limit:
             self._connection.wake()
@@ -220,6 +224,7 @@ class MqttPublisher:
         raise Unreachable(f"{connection.where}: {len(self._open)} messages unacknowledged for {self._patience_s:g} s")
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        connection = self._connection
         deadline = time.monotonic() + timeout_s
         while True:
             self._progress.clear()
@@ -229,7 +234,9 @@ class MqttPublisher:
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:
                 return False
-            self._connection.check()
+            if connection.closed:
+                raise Unreachable(f"{connection.where}: closed")
+            connection.check()
             self._progress.wait(min(remaining_s, 1.0))
 
     def _settle(self) -> None:

@@ -108,6 +108,11 @@ class Connection:
         self.close(patience_s=0.5)
         raise self._failure or Unreachable(f"{self.where}: no answer within {self.config.connect_timeout_s:g} s")
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been told to leave."""
+        return self._closing
+
     def settle(self, failure: ServerError | None = None) -> None:
         """Called in the thread: the connection is ready for use, or will not be. `start` waits for the first word."""
         if not self._settled.is_set():

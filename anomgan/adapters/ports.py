@@ -30,6 +30,9 @@ class Batch:
 class MessageSource(Protocol):
     """Where messages come from."""
 
+    overflowed: int
+    """messages lost because nobody took them in time; only QoS 0 may be"""
+
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
         ...

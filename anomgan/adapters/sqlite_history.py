@@ -68,8 +68,10 @@ def read_history(
     first, last = connection.execute(f"SELECT min(time_s), max(time_s) {span}", bounds).fetchone()
     few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT ?)"  # noqa: S608 a constant
     thinned = connection.execute(few, (*bounds, points + 1)).fetchone()[0] > points
-    width = len(SCALARS) + 3 * len(channels)
-    extremes = Extremes(first, last, points, width) if thinned else None
+    C = len(channels)
+    width = len(SCALARS) + 3 * C
+    # The surprise comes first and the contributions last: a bucket's shares are those of its oddest row.
+    extremes = Extremes(first, last, points, width - C, carried=C) if thinned else None
     pieces_t: list[Floats] = [np.empty(0)]
     pieces: list[Matrix] = [np.empty((0, width), dtype=np.float32)]
     count = 0

@@ -109,18 +109,18 @@ def _read_csv_table(path: str, raw: bytes) -> Table:
 
 def _decode(path: str, raw: bytes) -> str:
     """Bytes as text; DataError names what they are instead, or the line that is not UTF-8."""
-    if not raw.strip():
-        raise DataError(f"{path}: the file is empty")
     for magic, kind in _FOREIGN.items():
         if raw.startswith(magic):
             raise DataError(f"{path}: this is {kind}")
-    if path.lower().endswith((".parquet", ".pq")):
+    if raw and path.lower().endswith((".parquet", ".pq")):
         raise DataError(f"{path}: not a Parquet file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not UTF-8; save it as UTF-8") from None
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty")
     if "\0" in text:
         raise DataError(f"{path}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte; this is not CSV")
     return text

@@ -12,8 +12,9 @@ that were disturbed (`disturb`). The last two lie close to the normal manifold, 
 """
 
 import copy
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,14 +26,14 @@ from torch.nn import functional
 
 from anomgan.config import DetectorConfig
 from anomgan.errors import ConfigError, TrainingDiverged
+from anomgan.gan.disturb import disturb, wear
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape, fold_spectral_norm
 
 HEALTH_EVERY = 25
-NOISE = 0.05
-MISSING_SHARE = 0.1
 LATENT_WEIGHT = 0.5
 COLLAPSED_BELOW = 0.1
+COLDEST = 0.1
 
 
 @dataclass(slots=True)
@@ -156,13 +157,16 @@ def _play(
 
     try:
         for index in range(1, steps + 1):
+            _set_learning_rate((make, judge), config.learning_rate * _cooling(index / steps))
             x = torch.from_numpy(sample(rng, config.batch)).to(device)  # (B, C, L)
             x_worn = wear(x, dice)
             z = latent(len(x))
 
+            # ---- what the generator side makes of it; both players see the same
+            made, rebuilt = generator(z), generator(encoder(x_worn))  # (B, C, L) each
+
             # ---- discriminator
-            with torch.no_grad():
-                fakes = (generator(z), generator(encoder(x_worn)), disturb(x, dice))
+            fakes = (made.detach(), rebuilt.detach(), disturb(x, dice))
             fake = torch.cat(fakes)  # (3B, C, L)
             logit, _ = discriminator(torch.cat([x, fake]))
             logit_real, logit_fake = logit[: len(x)], logit[len(x) :]
@@ -176,7 +180,6 @@ def _play(
 
             # ---- generator and encoder
             discriminator.requires_grad_(False)
-            made, rebuilt = generator(z), generator(encoder(x_worn))  # (B, C, L) each
             logit_made, _ = discriminator(torch.cat([made, rebuilt]))
             reconstruction = functional.smooth_l1_loss(rebuilt, x, beta=0.5)
             cycle = functional.mse_loss(encoder(made), z)
@@ -253,40 +256,15 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def wear(x: Tensor, dice: torch.Generator) -> Tensor:
-    """Normal windows (B, C, L) as the encoder gets them: mild noise, and now and then one channel missing (0)."""
-    batch, channels, _ = x.shape
-    worn = x + NOISE * torch.randn(x.shape, generator=dice).to(x)
-    if channels == 1:
-        return worn
-    which = torch.randint(channels, (batch,), generator=dice)
-    hit = torch.rand(batch, generator=dice) < MISSING_SHARE
-    keep = torch.ones(batch, channels, 1)
-    keep[torch.arange(batch)[hit], which[hit]] = 0.0
-    return worn * keep.to(x)
+def _cooling(progress: float) -> float:
+    """The learning rate's course over a run: half a cosine from 1 down to COLDEST (Loshchilov & Hutter 2017, eq. 5)."""
+    return COLDEST + (1.0 - COLDEST) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def disturb(x: Tensor, dice: torch.Generator) -> Tensor:
-    """Normal windows (B, C, L), each disturbed in about a third of its channels from a random step onwards.
-
-    One of: a level shift, the same channel of another window (the correlation breaks), a frozen value, noise.
-    """
-    batch, channels, length = x.shape
-    rand = torch.rand(batch, 4, generator=dice)
-    kind = (4 * rand[:, 0]).long()[:, None, None]  # (B, 1, 1)
-    start = (length * 0.9 * rand[:, 1]).long()
-    late = torch.arange(length)[None, None, :] >= start[:, None, None]  # (B, 1, L)
-    chosen = torch.rand(batch, channels, generator=dice) < 0.3
-    chosen[torch.arange(batch), torch.randint(channels, (batch,), generator=dice)] = True
-    where = late & chosen[:, :, None]  # (B, C, L)
-    sign = 1.0 - 2.0 * (torch.rand(batch, channels, 1, generator=dice) < 0.5).float()
-    size = (0.3 + 2.0 * rand[:, 2, None, None]) * sign  # (B, C, 1)
-    other = x.roll(1, 0)
-    frozen = x.gather(2, start.to(x.device)[:, None, None].expand(-1, channels, 1)).expand_as(x)
-    noisy = x + (0.3 + rand[:, 3, None, None]).to(x) * torch.randn(x.shape, generator=dice).to(x)
-    options = torch.stack([x + size.to(x), other, frozen, noisy])  # (4, B, C, L)
-    disturbed = options.gather(0, kind.to(x.device).expand_as(x)[None])[0]
-    return torch.where(where.to(x.device), disturbed, x)
+def _set_learning_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) -> None:
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate
 
 
 @torch.no_grad()

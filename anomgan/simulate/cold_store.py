@@ -6,6 +6,7 @@ both. Moisture comes in through the door and from the goods and settles on the c
 Textbook relations: ASHRAE Handbook, Refrigeration, chapters 24 (loads) and 14 (defrost); R134a from its vapour curve.
 """
 
+import math
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -205,23 +206,27 @@ def step(
     door = ((left_s > 0) | (left_open > 0)).astype(np.float64)
     exchange = store.door_air * open_share + 5e-4
     count, dt = substeps(period_s, MAX_STEP_S)
+    follow, soaks = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / PROBE_S)
+    thawing = defrosting == 1
+    fan = np.where(thawing, 0.1, 1.0) * store.coil  # it rests while the heater thaws
     air, goods, coil, condensing, humidity, frost, suction, discharge, running, since_s = state[:10]
     for _ in range(count):
         # the thermostat, with a lock against short cycles and during defrost
-        start = (running == 0) & (air > store.stop_at + store.band) & (since_s >= RESTART_S) & (defrosting == 0)
-        stop = (running == 1) & ((air < store.stop_at) | (defrosting == 1))
-        running = np.where(start, 1.0, np.where(stop, 0.0, running))
+        on = running == 1
+        start = ~on & (air > store.stop_at + store.band) & (since_s >= RESTART_S) & ~thawing
+        stop = on & ((air < store.stop_at) | thawing)
+        on = (on | start) & ~stop
+        running = on.astype(np.float64)
         since_s = np.where(start | stop, 0.0, since_s) + dt
         circuit = cycle(store, coil, condensing, leak)
         cooling, power = running * circuit.cooling, running * circuit.power
         # moisture settles on a cold coil and leaves a warm one
-        wetting = np.where(running == 1, 0.08, 0.02) * (humidity - saturated_air(coil))  # kg/s
+        wetting = np.where(on, 0.08, 0.02) * (humidity - saturated_air(coil))  # kg/s
         wetting = np.maximum(wetting, -frost / dt)
         humidity = humidity + dt * (store.moisture + exchange * (outside - humidity) - wetting) / 140.0
-        humidity = np.minimum(humidity, saturated_air(air))
-        # the coil between the room's air and the refrigerant; the fan rests while the heater thaws
-        transfer = store.coil / (1.0 + frost / 12.0) * np.where(defrosting == 1, 0.1, 1.0)
-        heater = 1800.0 * ((defrosting == 1) & (coil < 8.0))
+        # the coil between the room's air and the refrigerant
+        transfer = fan / (1.0 + frost / 12.0)
+        heater = 1800.0 * (thawing & (coil < 8.0))
         from_air = transfer * (air - coil)
         coil_heat = from_air + FROST_HEAT * np.maximum(wetting, 0.0) + heater - cooling
         coil = coil + dt * coil_heat / (12e3 + dt * transfer)
@@ -229,18 +234,18 @@ def step(
         # the room
         heat = store.walls * (ambient - air) + store.goods * (goods - air) + lights - from_air
         heat = heat + exchange * AIR_HEAT * (ambient - air)
-        goods = goods + (air - goods) * (1.0 - np.exp(-dt / PROBE_S))
+        goods = goods + (air - goods) * soaks
         air = air + dt * heat / store.air_heat
+        humidity = np.minimum(humidity, saturated_air(air))  # what it cannot hold falls as dew
         # the condenser, whose fan runs with the compressor
-        shed = store.condenser * np.where(running == 1, 1.0, 0.2)
+        shed = store.condenser * np.where(on, 1.0, 0.2)
         condensing = condensing + dt * (cooling + power - shed * (condensing - ambient)) / (15e3 + dt * shed)
         # pressures follow their temperatures within seconds
-        follow = 1.0 - np.exp(-dt / 4.0)
-        low = saturation_bar(np.where(running == 1, circuit.evaporating, coil))
+        low = saturation_bar(np.where(on, circuit.evaporating, coil))
         suction = suction + (low - suction) * follow
         discharge = discharge + (saturation_bar(condensing) - discharge) * follow
     inrush = 1.0 + 1.2 * np.exp(-since_s / 1.5)
-    current = running * cycle(store, coil, condensing, leak).power / (230.0 * 0.85) * inrush
+    current = power / (230.0 * 0.85) * inrush
     seen = (
         air,
         coil,

@@ -138,6 +138,10 @@ def strength(fault: Fault, age_s: Floats) -> Floats:
     return fault.severity * (np.clip(age_s / fault.ramp_s, 0.0, 1.0) if fault.ramp_s > 0 else np.ones_like(age_s))
 
 
+MOMENT = 32
+"""rows over which the start of a correlation break is compared"""
+
+
 class Active(NamedTuple):
     """A sensor fault that has begun, with all it has to remember. channels: indices (C',); the arrays go with them."""
 
@@ -159,14 +163,14 @@ def begin(
 ) -> Active:
     """Begin a sensor fault; healthy (C,) is its first row.
 
-    The course of a correlation break is one of the stretches in which the channel was, on average, far from where it
-    is now (the farthest third), so that the break is real.
+    The course of a correlation break begins at one of the moments (the farthest third) when the channel was far from
+    where it is now, so that the break is real.
     """
     names = [sensor.name for sensor in sensors]
     channels = [names.index(name) for name in fault.channels]
     first_row, end_row = rows_of(fault, period_s)
     key = stream_key(seed, fault.site, fault.device, "fault", fault.kind, str(first_row), *fault.channels)
-    length = min(end_row - first_row, len(normal.course) // 2)
+    length = min(end_row - first_row, MOMENT)
     totals = np.concatenate([[0.0], np.cumsum(normal.course[:, channels[0]])])
     distance = np.abs((totals[length:] - totals[:-length]) / length - healthy[channels[0]])
     far = np.argsort(-distance, kind="stable")[: max(1, len(distance) // 3)]

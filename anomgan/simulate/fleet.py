@@ -169,7 +169,7 @@ def _stop(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
     stop = scenario.rows if rows is None else start_row + rows
     beyond = stop is not None and scenario.rows is not None and stop > scenario.rows
     if start_row < 0 or beyond or (stop is not None and stop <= start_row):
-        end = "" if stop is None else stop
+        end = "" if rows is None else stop
         length = "without end" if scenario.rows is None else f"of {scenario.rows} rows"
         raise ConfigError(f"rows {start_row}:{end} of a run {length}")
     return stop

@@ -7,6 +7,7 @@ the motor's temperature from its losses, vibration from speed and from the dista
 Textbook relations: Gülich, Centrifugal Pumps, chapters 2, 4 and 10; induction motor after its equivalent circuit.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander
+from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
 RHO_G = 9810.0
 """weight of a cubic metre of water, N"""
@@ -63,9 +64,14 @@ class Pump(NamedTuple):
     suction_loss: Floats
     static_bar: Floats
     ambient: Floats
-    motor_rise: Floats
+    sheds: Floats
+    """W/K that the motor gives off at full speed"""
     motor_time_s: Floats
     imbalance: Floats
+    steepness: Floats
+    """by how much the pump's pressure falls with the square of the flow, bar/(m³/s)²"""
+    inertia: Floats
+    """of the water column, bar s²/m³"""
 
 
 class PumpState(NamedTuple):
@@ -77,6 +83,8 @@ class PumpState(NamedTuple):
     smooth_flow: Floats
     batch: Floats
     motor_temperature: Floats
+    discharge: Floats
+    losses: Floats
     fast: Floats
     slow: Floats
     tank: Floats
@@ -106,24 +114,28 @@ def parameters(settings: PumpSettings, traits: Floats) -> Pump:
     flow = settings.flow_m3h / 3600.0 * np.exp(0.04 * t[0])
     head = settings.head_m * np.exp(0.03 * t[1])
     best = 0.72 * np.exp(0.02 * t[2])
+    motor_rated = 1.25 * RHO_G * flow * head / best
+    suction_loss = 0.06 * np.exp(0.1 * t[8])
     same = np.ones_like(flow)
     return Pump(
         flow=flow,
         head=head,
         best_efficiency=best,
-        motor_rated=1.25 * RHO_G * flow * head / best,
+        motor_rated=motor_rated,
         swing=settings.swing * np.exp(0.1 * t[3]),
         batches=settings.batches_per_day * same,
         batch_draw=settings.batch_draw * np.exp(0.1 * t[4]),
         batch_phase=t[5] % 1.0,
         day_phase=0.02 * t[6],
         tank_m=3.0 + 0.3 * t[7],
-        suction_loss=0.06 * np.exp(0.1 * t[8]),
+        suction_loss=suction_loss,
         static_bar=0.35 * RHO_G * head / BAR,
         ambient=23.0 + 1.5 * t[9],
-        motor_rise=48.0 * np.exp(0.06 * t[10]),
+        sheds=0.12 * motor_rated / (48.0 * np.exp(0.06 * t[10])),
         motor_time_s=900.0 * same,
         imbalance=1.6 * np.exp(0.15 * t[11]),
+        steepness=(0.25 * RHO_G * head / BAR + suction_loss) / flow**2,
+        inertia=WATER_COLUMN_S * 1.8 * RHO_G * head / BAR / flow,
     )
 
 
@@ -152,7 +164,7 @@ def duty(pump: Pump, flow: Floats, rate: Floats, tank: Floats, motor_temperature
     shaft = hydraulic / efficiency + friction
     torque = shaft / speed / pump.motor_rated  # as a share of the rated one
     rpm = RATED_RPM * rate * (1.0 - RATED_SLIP * torque)
-    rated_current = pump.motor_rated / (0.89 * np.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
+    rated_current = pump.motor_rated / (0.89 * math.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
     drawn = np.sqrt(MAGNETISING**2 + (1.0 - MAGNETISING**2) * torque**2)
     copper = 0.065 * pump.motor_rated * drawn**2 * (1.0 + 0.0039 * (motor_temperature - 70.0))
     iron = 0.035 * pump.motor_rated * rate**1.5
@@ -196,7 +208,9 @@ def rest(pump: Pump, inputs: Inputs) -> PumpState:
         integral=rate,
         smooth_flow=flow,
         batch=inputs.course[1],
-        motor_temperature=room + 0.8 * pump.motor_rise,
+        motor_temperature=room + 0.1 * pump.motor_rated / pump.sheds,
+        discharge=set_point(pump, flow),
+        losses=0.1 * pump.motor_rated,
         fast=zero,
         slow=zero,
         tank=zero,
@@ -215,37 +229,36 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     weather = wander(state.weather, inputs.shocks[3], period_s, 1800.0)
     shake = wander(state.shake, inputs.shocks[4], period_s, 2.0)
     tank = pump.tank_m + 0.12 * level - 0.15 * (demand - 0.66)  # the tank is drawn down when much is taken
-    room = pump.ambient + warmth + 0.4 * weather
+    room = pump.ambient + warmth + 0.25 * weather
+    disturbance = demand + 0.012 * fast + 0.012 * slow
     count, dt = substeps(period_s, MAX_STEP_S)
-    flow, rate, integral, smooth, batch, motor = state[:6]
+    stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
+    flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
     for _ in range(count):
-        batch = batch + (draws - batch) * (1.0 - np.exp(-dt / 4.0))  # its valve takes seconds to move
-        opening = np.clip(demand + pump.batch_draw * batch + 0.012 * fast + 0.02 * slow, 0.2, 1.4)
-        point = duty(pump, flow, rate, tank, motor, inputs.faults)
+        batch = batch + (draws - batch) * stroke  # its valve takes seconds to move
+        opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4)
         # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
         system = resistance(pump, opening)
-        surplus = point.discharge - pump.static_bar - system * flow**2
-        slope = 2.0 * flow * (system + (0.25 * RHO_G / BAR * pump.head + pump.suction_loss) / pump.flow**2)
-        inertia = WATER_COLUMN_S * 2.0 * 0.9 * RHO_G * pump.head / BAR / pump.flow
-        flow = np.maximum(flow + dt * surplus / (inertia + dt * slope), 0.02 * pump.flow)
+        surplus = discharge - pump.static_bar - system * flow**2
+        slope = 2.0 * flow * (system + pump.steepness)
+        flow = np.maximum(flow + dt * surplus / (pump.inertia + dt * slope), 0.02 * pump.flow)
         # the controller: proportional pressure, PI, limited ramp
-        smooth = smooth + (flow - smooth) * (1.0 - np.exp(-dt / 5.0))
-        error = set_point(pump, smooth) - point.discharge
-        integral = np.clip(integral + 0.05 * dt * error, 0.5, 1.12)
-        wanted = np.clip(integral + 0.04 * error, 0.5, 1.12)
-        rate = rate + np.clip(wanted - rate, -0.05 * dt, 0.05 * dt)
+        smooth = smooth + (flow - smooth) * smoothing
+        error = set_point(pump, smooth) - discharge
+        integral = within(integral + 0.05 * dt * error, 0.5, 1.12)
+        wanted = within(integral + 0.04 * error, 0.5, 1.12)
+        rate = rate + within(wanted - rate, -0.05 * dt, 0.05 * dt)
         # the motor: losses in, air out; its own fan cools better at speed
-        rated_losses = 0.12 * pump.motor_rated
-        conductance = rated_losses / pump.motor_rise * (0.4 + 0.6 * rate)
-        heat_capacity = rated_losses / pump.motor_rise * pump.motor_time_s
-        motor = motor + dt * (point.losses - conductance * (motor - room)) / (heat_capacity + dt * conductance)
-    point = duty(pump, flow, rate, tank, motor, inputs.faults)
+        sheds = pump.sheds * (0.4 + 0.6 * rate)
+        motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
+        point = duty(pump, flow, rate, tank, motor, inputs.faults)
+        discharge, losses = point.discharge, point.losses
     # unbalance grows with the square of the speed, recirculation with the distance to the best efficiency point,
     # a worn bearing and a starved suction add their own
     unbalance = pump.imbalance * rate**2
     recirculation = 2.4 * (point.load - 1.0) * rate**2
     bearing = (0.5 + 1.8 * wear) * rate
-    starved = 3.0 * np.clip(-0.05 - point.suction, 0.0, 0.8)
+    starved = 3.0 * within(-0.05 - point.suction, 0.0, 0.8)
     vibration = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2) * (1.0 + 0.03 * shake)
     seen = (
         flow * 3600.0,
@@ -257,7 +270,8 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         motor,
         vibration,
     )
-    return PumpState(flow, rate, integral, smooth, batch, motor, fast, slow, level, weather, shake), seen
+    after = PumpState(flow, rate, integral, smooth, batch, motor, discharge, losses, fast, slow, level, weather, shake)
+    return after, seen
 
 
 PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
@@ -274,7 +288,7 @@ PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
     ),
     process_faults=(
         ProcessFault("blockage", ("suction_pressure", "speed", "motor_power", "motor_current")),
-        ProcessFault("bearing_wear", ("vibration", "motor_current", "motor_power")),
+        ProcessFault("bearing_wear", ("vibration", "motor_temperature", "motor_current", "motor_power")),
     ),
     settings=PumpSettings,
     traits=12,

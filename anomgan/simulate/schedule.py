@@ -12,7 +12,7 @@ from anomgan.simulate.kind import Channel, Kind
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 
-LASTS_S: Mapping[str, float] = {"stuck": 180.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
+LASTS_S: Mapping[str, float] = {"stuck": 240.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
 """at least this long, or it may pass before it shows"""
 
 

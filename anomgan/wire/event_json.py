@@ -41,7 +41,8 @@ def event_topic(template: str, event: Event) -> str:
     levels = template.split("/")
     if not event.site:
         levels = [level for level in levels if level != "{site}"]
-    return "/".join(levels).replace("{site}", event.site).replace("{device}", event.device)
+    names = {"{site}": event.site, "{device}": event.device}
+    return "/".join(names.get(level, level) for level in levels)
 
 
 def _iso(time_s: float) -> str:

@@ -31,11 +31,20 @@ count = 3
 name = "pump-"
 site = "waterworks"
 
+[devices.settings]
+batches_per_day = 3
+
 [[devices]]
 kind = "cold_store"
 count = 2
 name = "cold-"
 site = "depot"
+
+[devices.settings]        # short cycles: within the normal stretch a device shows all that it does
+band_k = 1.0
+defrost_every_s = 0
+doors_per_hour = 20
+door_open_s = 12
 
 [random_faults]
 first_s = {first_s}

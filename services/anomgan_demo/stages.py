@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from anomgan.config import BrokerConfig, DetectorConfig
 from anomgan.detector import Detector
 from anomgan.errors import AnomganError, Unreachable
 from anomgan.records import Source, TimeSeries
+from anomgan.simulate.scenario import KINDS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import parse_template
@@ -31,6 +32,8 @@ from anomgan_demo.report import describe_report, make_report
 
 NORMAL_ROWS = 3000
 SPEED = 20.0
+STEPS = 1000
+"""training steps of each model: well under a minute for both"""
 TOPIC = "plant/{site}/{device}/telemetry"
 START_S = 60.0
 DRAIN_S = 60.0
@@ -144,7 +147,9 @@ def train(folder: Folder, series: dict[Source, TimeSeries], seed: int) -> None:
     for kind, shape in MODELS.items():
         theirs = [one for (_, device), one in series.items() if device.startswith(shape.rstrip("*"))]
         say(f"training on {len(theirs)} devices of kind {kind}, {len(theirs[0].channels)} channels")
-        detector = Detector.fit(theirs, DetectorConfig(stride=1, seed=seed), progress=True)
+        units = tuple(channel.unit for channel in KINDS[kind].channels)  # the messages do not carry them
+        theirs = [replace(one, units=units) for one in theirs]
+        detector = Detector.fit(theirs, DetectorConfig(stride=1, steps=STEPS, seed=seed), progress=True)
         detector.save(folder.model(kind))
 
 

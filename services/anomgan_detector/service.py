@@ -73,6 +73,7 @@ class DetectorService:
     def counters(self) -> dict[str, int]:
         """Totals since the start, over all fleets."""
         total = Counter(self._counters)
+        total["dropped.overflow"] = self._source.overflowed
         for fleet in self._fleets:
             total += fleet.counters()
         return dict(total)

@@ -6,7 +6,7 @@ For the page's tests and pictures: `python tests/service/synthetic_fleet.py STOR
 import argparse
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -163,8 +163,8 @@ class Member:
     since: int = 0
 
 
-def plant(devices: int, rows: int) -> list[Member]:
-    """Pumps and cold stores; the second has an open fault, the last is silent, the one before it warming up."""
+def plant(devices: int, rows: int, troubled: bool = True) -> list[Member]:
+    """Pumps and cold stores; if troubled, the second has an open fault, the last is silent, the one before it new."""
     members = []
     for i in range(devices):
         kind = COLD_STORE if i % 5 in (2, 4) else PUMP
@@ -175,8 +175,10 @@ def plant(devices: int, rows: int) -> list[Member]:
         )
         name = f"{kind.model}-{i + 1:0{len(str(devices))}d}"
         members.append(Member(kind, name, "north" if i % 3 else "south", faults, i, 10**9))
+    if not troubled:
+        return members
     members[1] = replace(members[1], faults=(*members[1].faults[:1], Fault(rows - 210, 10**9, 1.3)))
-    if devices > 4:
+    if devices > 2:
         members[-1] = replace(members[-1], until=rows - 400, faults=())
         members[-2] = replace(members[-2], since=rows - 40, faults=())
     return members
@@ -202,18 +204,23 @@ def member_batch(member: Member, rows: range) -> Batch:
     return Batch(verdicts, events)
 
 
+def merged(batches: Iterable[Batch]) -> Batch:
+    """Several batches as one."""
+    told = list(batches)
+    return Batch([v for batch in told for v in batch.verdicts], [e for batch in told for e in batch.events])
+
+
 def fill(store: SqliteStore, members: Sequence[Member], rows: range) -> None:
     """Write the rows of every device."""
-    for member in members:
-        store.write(member_batch(member, rows))
+    for first in range(0, len(members), 50):
+        store.write(merged(member_batch(member, rows) for member in members[first : first + 50]))
     store.write(Batch(counters={"messages_received": len(rows) * len(members), "dropped.bad_json": 3}))
 
 
 def live(store: SqliteStore, members: Sequence[Member], first: int) -> Iterator[int]:
     """Write one more row of every device each time it is asked."""
     for row in itertools.count(first):
-        batches = [member_batch(member, range(row, row + 1)) for member in members]
-        store.write(Batch([v for b in batches for v in b.verdicts], [e for b in batches for e in b.events]))
+        store.write(merged(member_batch(member, range(row, row + 1)) for member in members))
         yield row
 
 

@@ -67,8 +67,10 @@ def test_nothing_is_left_when_the_parent_is_killed(kind: str) -> None:
     if kind == "mosquitto":
         require("mosquitto")
     parent, port, children = start_parent(kind)
-    parent.kill()
-    parent.wait(10.0)
+    assert parent.stdout is not None
+    with parent.stdout:
+        parent.kill()
+        parent.wait(10.0)
     eventually(lambda: not port_answers(port), "the port is free")
     eventually(lambda: not any(child.is_running() for child in children), "no process is left")
 
@@ -78,11 +80,11 @@ def test_control_c_in_the_terminal_reaches_the_parent_only(kind: str) -> None:
     if kind == "mosquitto":
         require("mosquitto")
     parent, port, children = start_parent(kind)
-    os.killpg(parent.pid, signal.SIGINT)  # what a terminal does: the whole foreground group gets it
     assert parent.stdout is not None
-    assert parent.stdout.readline() == b"interrupted, and the broker answers: True\n"
-    assert parent.wait(15.0) == 0
-    parent.stdout.close()
+    with parent.stdout:
+        os.killpg(parent.pid, signal.SIGINT)  # what a terminal does: the whole foreground group gets it
+        assert parent.stdout.readline() == b"interrupted, and the broker answers: True\n"
+        assert parent.wait(15.0) == 0
     assert not port_answers(port)
     assert not any(child.is_running() for child in children)
 
@@ -91,8 +93,8 @@ PARENT = """
 import sys, time
 from anomgan.adapters.local_broker import LocalBroker, _answers
 with LocalBroker(prefer=sys.argv[1]) as broker:
-    print(broker.port, flush=True)
     try:
+        print(broker.port, flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted, and the broker answers:", _answers(broker.port), flush=True)

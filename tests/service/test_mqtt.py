@@ -307,6 +307,80 @@ def peer() -> Iterator[Callable[..., BrokerConfig]]:
     listener.close()
 
 
+class CuttingProxy:
+    """A TCP proxy that can cut all its connections at any moment, wherever in a packet they are."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._open += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
+                self._threads[-1].start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with source:
+            try:
+                while data := source.recv(1000):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                return
+
+    def cut(self) -> None:
+        """End every connection, at both ends."""
+        for one in self._open:
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        self._open.clear()
+
+    def close(self) -> None:
+        """Accept no more, and end what there is."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(5.0)
+
+
+def test_connections_cut_again_and_again_lose_nothing(mosquitto: BrokerConfig) -> None:
+    with closing(CuttingProxy(mosquitto.port)) as proxy:
+        config = mosquitto.model_copy(update={"port": proxy.port})
+        with closing(MqttSource(with_id(config), FLEET)) as source, closing(MqttPublisher(config)) as publisher:
+            feeder = threading.Thread(
+                target=lambda: [publisher.publish("plant/p1", str(number).encode()) for number in range(8000)]
+            )
+            feeder.start()
+            seen: set[int] = set()
+            cuts = 0
+            while len(seen) < 8000:
+                some = source.receive(200, 10.0)
+                assert some, f"only {len(seen)} came"
+                source.acknowledge(some)
+                seen.update(numbers_of(some))
+                if len(seen) > 1500 * (cuts + 1):
+                    proxy.cut()
+                    cuts += 1
+            feeder.join()
+            assert publisher.flush(20.0)
+            assert cuts == 5
+            assert source._connection.generation > 3
+
+
 CONNACK = b"\x20\x02\x00\x00"
 
 

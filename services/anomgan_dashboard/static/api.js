@@ -56,7 +56,7 @@ export async function repeat(turn, signal, onState, pace) {
       pause = Math.min(500 * failures, 2000);
       onState(error);
     }
-    if (pause > 0) await sleep(Math.max(pause, 4 * (performance.now() - began)), signal, pace);
+    if (pause > 0) await sleep(Math.max(pause, 8 * (performance.now() - began)), signal, pace);
     await visible(signal);
   }
 }

@@ -5,7 +5,7 @@ import { chartBoard, openGaps } from "./charts.js";
 import { arrange, h, text } from "./dom.js";
 import { contributionPanel, eventPanel } from "./event.js";
 import { eventRow } from "./events.js";
-import { ago, dateTime, odds, surprise, timeOfDay } from "./format.js";
+import { ago, dateTime, odds, surprise, timeSpan } from "./format.js";
 import { emptyNote, setState, stateBadge } from "./parts.js";
 import { DEFAULT_S, RANGES, aroundEvent, isLive, moved, pauseMs, rangeParameters, rangeQuery, readRange, zoomed } from "./range.js";
 
@@ -101,7 +101,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
       button.setAttribute("aria-pressed", String(button.dataset.value === String(range.all ? "all" : range.last)));
     }
     live.setAttribute("aria-pressed", String(isLive(range)));
-    text(span, shown === null ? "" : `${dateTime(shown.start)} – ${timeOfDay(shown.end)}`);
+    text(span, shown === null ? "" : timeSpan(shown.start, shown.end));
   }
 
   // ---------------------------------------------------------------- events

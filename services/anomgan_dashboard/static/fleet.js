@@ -16,6 +16,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
   let revision = -1;
   let newest = null;
   let shown = PORTION;
+  let matching = 0;
   let filter = STATES.includes(query.get("state")) ? query.get("state") : "";
 
   const search = h("input", {
@@ -44,7 +45,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
 
   // More rows are made only as they come into sight: five thousand devices cost no more than a hundred.
   const watcher = new IntersectionObserver((entries) => {
-    if (entries.some((entry) => entry.isIntersecting) && shown < rows.size + PORTION && shown < devices.size) {
+    if (entries.some((entry) => entry.isIntersecting) && shown < matching) {
       shown += PORTION;
       render();
     }
@@ -67,6 +68,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
       if (filter === "" || device.state === filter) found.push(device);
     }
     found.sort(byAttention);
+    matching = found.length;
     for (const { state, count, button } of chips) {
       const total = state === "" ? [...counts.values()].reduce((a, b) => a + b, 0) : counts.get(state);
       text(count, String(total));
@@ -80,12 +82,12 @@ export function fleetView(query, { signal, setAddress, hear }) {
       row.set(device, newest);
       return row.element;
     }));
-    table.hidden = found.length === 0;
-    note.replaceChildren(...emptiness(found.length));
+    table.hidden = matching === 0;
+    note.replaceChildren(...emptiness());
   }
 
-  function emptiness(found) {
-    if (found > 0) return [];
+  function emptiness() {
+    if (matching > 0) return [];
     if (devices.size > 0) return [emptyNote("No device matches", "Clear the search or choose another state.")];
     return [emptyNote("Waiting for the first readings", "Devices appear here as soon as the detector has stored what they say.")];
   }

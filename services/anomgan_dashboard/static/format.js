@@ -44,6 +44,9 @@ export const day = (seconds) => date.format(seconds * 1000);
 export const fullDay = (seconds) => longDate.format(seconds * 1000);
 export const dateTime = (seconds) => (known(seconds) ? `${day(seconds)}, ${timeOfDay(seconds)}` : UNKNOWN);
 
+/** From one time to another; the date stands twice only where it changes. */
+export const timeSpan = (start, end) => `${dateTime(start)} – ${day(start) === day(end) ? timeOfDay(end) : dateTime(end)}`;
+
 /** A length of time in its two largest units. */
 export function duration(seconds) {
   if (!known(seconds)) return UNKNOWN;

@@ -1,0 +1,252 @@
+"""Deciding: verdicts become events with hysteresis; the same events as a twin that looks at the whole sequence."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomgan.config import DecideConfig
+from anomgan.decide import (
+    CRITICAL_DECADES,
+    MAJOR_DECADES,
+    QUIET,
+    FleetDecisions,
+    decide,
+    decide_all,
+    is_anomalous,
+    severity,
+)
+from anomgan.records import Event, Verdict
+
+THRESHOLD = 4.0
+NAN = float("nan")
+
+
+def verdict(surprise: float, time_s: float, device: str = "pump", site: str = "") -> Verdict:
+    share = np.array([0.7, 0.3], np.float32)
+    return Verdict(
+        device=device,
+        site=site,
+        time_s=time_s,
+        surprise=surprise,
+        threshold=THRESHOLD,
+        anomalous=is_anomalous(surprise, THRESHOLD),
+        discriminator=surprise,
+        reconstruction=surprise,
+        neighbour=surprise,
+        channels=("flow", "pressure"),
+        values=np.array([surprise, 2.0], np.float32),
+        expected=np.array([1.0, 2.0], np.float32),
+        contribution=share,
+        model="model",
+        units=("l/min", "bar"),
+    )
+
+
+def verdicts(*surprises: float, device: str = "pump") -> list[Verdict]:
+    return [verdict(surprise, float(i), device) for i, surprise in enumerate(surprises)]
+
+
+def told(rule: DecideConfig, *surprises: float) -> list[tuple[int, str, Event]]:
+    """(at which verdict, state, event) of everything that is told."""
+    state, heard = QUIET, []
+    for i, one in enumerate(verdicts(*surprises)):
+        state, event = decide(rule, state, one)
+        if event is not None:
+            heard.append((i, event.state, event))
+    return heard
+
+
+RULE = DecideConfig(open_after=2, close_after=3, close_level=0.5)
+
+
+def test_an_event_opens_after_so_many_anomalous_verdicts_and_is_back_dated_to_the_first() -> None:
+    heard = told(RULE, 0, 5, 0, 5, 5)
+    assert [(i, state) for i, state, _ in heard] == [(4, "open")]
+    event = heard[0][2]
+    assert (event.start_s, event.end_s, event.peak) == (3.0, 4.0, 5.0)
+
+
+def test_one_verdict_opens_where_one_is_enough() -> None:
+    assert [(i, state) for i, state, _ in told(DecideConfig(open_after=1), 5)] == [(0, "open")]
+
+
+def test_between_the_levels_an_event_neither_opens_nor_closes() -> None:
+    """3 lies under the threshold 4 and above the closing level 2."""
+    assert told(RULE, 3, 3, 3, 3) == []
+    heard = told(RULE, 5, 5, 3, 3, 3, 3, 3, 3)
+    assert [(i, state) for i, state, _ in heard] == [(1, "open")]
+
+
+def test_an_event_closes_after_so_many_calm_verdicts_and_ends_at_its_last_anomalous_one() -> None:
+    heard = told(RULE, 5, 5, 1, 1, 3, 1, 1, 1)
+    assert [(i, state) for i, state, _ in heard] == [(1, "open"), (7, "closed")]
+    assert heard[1][2].end_s == 1.0
+
+
+def test_runs_nearer_than_the_calm_are_one_event() -> None:
+    heard = told(RULE, 5, 5, 1, 1, 5, 1, 1, 1, 5, 5)
+    assert [(i, state) for i, state, _ in heard] == [(1, "open"), (7, "closed"), (9, "open")]
+    assert heard[1][2].end_s == 4.0
+    assert heard[2][2].start_s == 8.0
+
+
+def test_an_unknown_verdict_never_opens_and_counts_as_calm() -> None:
+    assert told(RULE, 5, NAN, 5, NAN, 5) == []
+    assert [(i, state) for i, state, _ in told(RULE, 5, 5, NAN, NAN, NAN)] == [(1, "open"), (4, "closed")]
+
+
+def test_an_event_is_told_again_when_its_severity_rises_and_only_then() -> None:
+    heard = told(RULE, 5, 5, 5.5, 6.5, 6.6, 5, 11, 10, 12)
+    assert [(i, event.severity) for i, _, event in heard] == [(1, "minor"), (3, "major"), (6, "critical")]
+    assert {event.id for _, _, event in heard} == {"pump@0"}
+
+
+def test_the_peak_is_the_oddest_verdict_and_tells_the_reason() -> None:
+    heard = told(RULE, 5, 9, 7, 1, 1, 1)
+    closed = heard[-1][2]
+    assert (closed.peak, closed.peak_s, closed.observed[0]) == (9.0, 1.0, 9.0)
+    assert closed.channels == ("flow", "pressure")
+    assert closed.units == ("l/min", "bar")
+    assert closed.reason.startswith("flow is 9 l/min where 1 was expected")
+
+
+def test_the_peak_before_opening_counts() -> None:
+    assert told(RULE, 9, 5)[0][2].peak == 9.0
+
+
+@pytest.mark.parametrize(
+    ("peak", "word"),
+    [
+        (THRESHOLD, "minor"),
+        (THRESHOLD + MAJOR_DECADES - 1e-9, "minor"),
+        (THRESHOLD + MAJOR_DECADES, "major"),
+        (THRESHOLD + CRITICAL_DECADES, "critical"),
+        (1e300, "critical"),
+        (math.inf, "critical"),
+    ],
+)
+def test_severity_is_how_many_decades_the_peak_stands_above_the_threshold(peak: float, word: str) -> None:
+    assert severity(peak, THRESHOLD) == word
+
+
+def test_at_the_threshold_is_anomalous_and_unknown_is_not() -> None:
+    assert is_anomalous(4.0, 4.0)
+    assert is_anomalous(math.inf, 4.0)
+    assert not is_anomalous(3.999, 4.0)
+    assert not is_anomalous(NAN, 4.0)
+
+
+def test_the_identity_of_an_event_is_its_device_and_start() -> None:
+    rule = DecideConfig(open_after=1)
+    ids = {
+        event.id
+        for site, device, time_s in [("", "a", 0.0), ("s", "a", 0.0), ("", "b", 0.0), ("", "a", 0.001)]
+        for event in FleetDecisions(rule).update([verdict(9.0, time_s, device, site)])
+    }
+    assert ids == {"a@0", "s/a@0", "b@0", "a@1"}
+
+
+# ---------------------------------------------------------------- a twin that sees the whole sequence
+
+
+def naive_events(rule: DecideConfig, surprises: list[float]) -> list[tuple[float, float, float, str]]:
+    """(start, end, peak, state) of every event, found by looking at all verdicts at once."""
+    odd = [s >= THRESHOLD for s in surprises]
+    calm = [not s >= rule.close_level * THRESHOLD for s in surprises]
+    events, at = [], 0
+    while at < len(surprises):
+        opens = at + rule.open_after
+        if not (opens <= len(odd) and all(odd[at:opens])):
+            at += 1
+            continue
+        closes = next(
+            (
+                i
+                for i in range(opens, len(odd))
+                if i + 1 - rule.close_after >= opens and all(calm[i + 1 - rule.close_after : i + 1])
+            ),
+            None,
+        )
+        within = range(at, len(odd) if closes is None else closes + 1)
+        events.append(
+            (
+                float(at),
+                float(max(i for i in within if odd[i])),
+                max(surprises[i] for i in within if odd[i]),
+                "open" if closes is None else "closed",
+            )
+        )
+        if closes is None:
+            break
+        at = closes + 1
+    return events
+
+
+surprise_lists = st.lists(st.sampled_from([NAN, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0]), max_size=40)
+rules = st.builds(
+    DecideConfig,
+    open_after=st.integers(1, 4),
+    close_after=st.integers(1, 4),
+    close_level=st.sampled_from([0.25, 0.5, 0.75, 1.0]),
+)
+
+
+@given(rule=rules, surprises=surprise_lists)
+def test_the_events_are_those_of_the_naive_twin(rule: DecideConfig, surprises: list[float]) -> None:
+    events = decide_all(rule, verdicts(*surprises))
+    assert [(e.start_s, e.end_s, e.peak, e.state) for e in events] == naive_events(rule, surprises)
+
+
+@given(rule=rules, surprises=surprise_lists)
+def test_what_is_told_of_an_event_is_consistent(rule: DecideConfig, surprises: list[float]) -> None:
+    """Opened once, closed at most once and last; severity and peak never fall; never two open at once."""
+    rank = ["minor", "major", "critical"]
+    by_id: dict[str, list[Event]] = {}
+    for _, _, event in told(rule, *surprises):
+        by_id.setdefault(event.id, []).append(event)
+    for history in by_id.values():
+        assert [event.state for event in history[:-1]] == ["open"] * (len(history) - 1)
+        assert [rank.index(event.severity) for event in history] == sorted(rank.index(e.severity) for e in history)
+        assert len({event.start_s for event in history}) == 1
+        for before, after in pairwise(history):
+            assert after.peak >= before.peak
+            assert after.end_s >= before.end_s
+    assert sum(history[-1].state == "open" for history in by_id.values()) <= 1
+
+
+@given(rule=rules, a=surprise_lists, b=surprise_lists)
+def test_devices_do_not_touch_each_other(rule: DecideConfig, a: list[float], b: list[float]) -> None:
+    mixed = [v for pair in zip(verdicts(*a, device="a"), verdicts(*b, device="b"), strict=False) for v in pair]
+    fleet = FleetDecisions(rule)
+    together = fleet.update(mixed)
+    for device, surprises in (("a", a), ("b", b)):
+        alone = FleetDecisions(rule).update(verdicts(*surprises, device=device)[: min(len(a), len(b))])
+        assert [e for e in together if e.device == device] == alone
+
+
+@given(rule=rules, surprises=surprise_lists, cut=st.integers(0, 40))
+def test_how_verdicts_are_batched_does_not_matter(rule: DecideConfig, surprises: list[float], cut: int) -> None:
+    whole, parts = FleetDecisions(rule), FleetDecisions(rule)
+    every = verdicts(*surprises)
+    assert whole.update(every) == parts.update(every[:cut]) + parts.update(every[cut:])
+    assert whole.open_events() == parts.open_events()
+
+
+def test_open_events_stand_as_they_are_now() -> None:
+    fleet = FleetDecisions(RULE)
+    fleet.update(verdicts(5, 5, 5.5))
+    (event,) = fleet.open_events()
+    assert (event.end_s, event.peak) == (2.0, 5.5)
+
+
+def test_the_oddest_rows_are_shown_where_they_are_known() -> None:
+    one = replace(
+        verdict(9.0, 0.0), odd=np.array([50.0, 2.0], np.float32), odd_expected=np.array([7.0, 2.0], np.float32)
+    )
+    (event,) = FleetDecisions(DecideConfig(open_after=1)).update([one])
+    assert (event.observed, event.expected) == ((50.0, 2.0), (7.0, 2.0))

@@ -1,0 +1,295 @@
+"""The adversarial loop: repeatable, watched, stoppable, and it learns."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from anomgan.config import DetectorConfig, LossName
+from anomgan.errors import ConfigError, TrainingDiverged
+from anomgan.gan.disturb import disturb, wear
+from anomgan.gan.losses import LOSSES
+from anomgan.gan.networks import Shape
+from anomgan.gan.train import (
+    COLLAPSED_BELOW,
+    HEALTH_EVERY,
+    TrainingResult,
+    TrainingStep,
+    choose_device,
+    train,
+)
+
+Windows = NDArray[np.float32]
+SHAPE = Shape(channels=2, window=16, latent=3, width=4)
+
+
+def sines(rng: np.random.Generator, count: int) -> Windows:
+    """Two coupled sines at a random phase (count, 2, 16)."""
+    phase = rng.uniform(0, 2 * np.pi, (count, 1)) + np.arange(16) / 3.0
+    return np.stack([np.sin(phase), np.cos(phase)], axis=1).astype(np.float32)
+
+
+HELD = sines(np.random.default_rng(99), 64)
+
+
+def small(**changes: Any) -> DetectorConfig:
+    return DetectorConfig(**{"window": 16, "latent": 3, "width": 4, "batch": 16, "device": "cpu", **changes})
+
+
+def play(steps: int, on_step: Callable[[TrainingStep], None] | None = None, **changes: Any) -> TrainingResult:
+    return train(sines, HELD, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
+
+
+def weights(result: TrainingResult) -> list[torch.Tensor]:
+    networks = result.networks
+    return [p for n in (networks.generator, networks.encoder, networks.discriminator) for p in n.state_dict().values()]
+
+
+@pytest.mark.parametrize("loss", list(LOSSES))
+def test_every_loss_trains_stays_finite_and_hands_over_plain_frozen_networks(loss: LossName) -> None:
+    result = play(30, loss=loss)
+    assert (result.steps, result.stopped, result.device) == (30, "finished", "cpu")
+    assert [health.step for health in result.health] == [HEALTH_EVERY, 30]
+    for health in result.health:
+        assert np.isfinite([health.discriminator_loss, health.generator_loss, health.diversity]).all()
+        assert 0 <= health.accuracy_real <= 1
+        assert 0 <= health.accuracy_generated <= 1
+        assert health.reconstruction_error >= health.best_reconstruction_error > 0
+    assert all(torch.isfinite(weight).all() for weight in weights(result))
+    for network in (result.networks.generator, result.networks.encoder, result.networks.discriminator):
+        assert not network.training
+        assert not any(parameter.requires_grad for parameter in network.parameters())
+        assert not any(nn.utils.parametrize.is_parametrized(layer) for layer in network.modules())
+
+
+@pytest.fixture(scope="module")
+def long_game() -> TrainingResult:
+    return play(150, learning_rate=3e-3)
+
+
+def test_training_makes_the_reconstruction_better(long_game: TrainingResult) -> None:
+    errors = [health.reconstruction_error for health in long_game.health]
+    assert errors[-1] < 0.7 * errors[0]
+
+
+@pytest.mark.parametrize("loss", list(LOSSES))
+def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_seed_others(loss: LossName) -> None:
+    first = play(6, loss=loss, seed=3)
+    torch.manual_seed(12345)
+    for a, b in zip(weights(first), weights(play(6, loss=loss, seed=3)), strict=True):
+        assert torch.equal(a, b)
+    assert any(not torch.equal(a, b) for a, b in zip(weights(first), weights(play(6, loss=loss, seed=4)), strict=True))
+
+
+def test_the_global_random_state_is_left_as_it_was() -> None:
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002 - that it does not move is the law
+    play(3)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state[1])  # noqa: NPY002 - as above
+
+
+def test_the_number_of_threads_is_put_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        play(1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_on_step_hears_of_every_step_and_health_now_and_then() -> None:
+    heard: list[TrainingStep] = []
+    result = play(55, heard.append)
+    assert [step.step for step in heard] == list(range(1, 56))
+    assert {step.steps for step in heard} == {55}
+    assert tuple(step.health for step in heard if step.health is not None) == result.health
+    assert [health.step for health in result.health] == [25, 50, 55]
+
+
+def interrupt_at(step: int) -> Callable[[TrainingStep], None]:
+    def on_step(now: TrainingStep) -> None:
+        if now.step == step:
+            raise KeyboardInterrupt
+
+    return on_step
+
+
+def test_an_interrupt_keeps_the_best_so_far() -> None:
+    interrupted, whole = play(100, interrupt_at(60)), play(50)
+    assert (interrupted.stopped, interrupted.steps, interrupted.best_step) == ("interrupted", 60, 50)
+    for a, b in zip(weights(interrupted), weights(whole), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_an_interrupt_before_the_first_look_keeps_what_was_learned() -> None:
+    early = play(100, interrupt_at(20))
+    assert (early.stopped, early.steps, early.best_step) == ("interrupted", 20, 20)
+    for a, b in zip(weights(early), weights(play(20)), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_an_error_in_on_step_is_not_swallowed() -> None:
+    def broken(_: TrainingStep) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        play(5, broken)
+
+
+def test_a_learning_rate_beyond_reason_diverges_and_says_where() -> None:
+    with pytest.raises(TrainingDiverged, match=r"step \d+ of 200"):
+        play(200, learning_rate=1e18)
+
+
+def test_a_loss_that_is_not_finite_raises_at_once() -> None:
+    def poisoned(rng: np.random.Generator, count: int) -> Windows:
+        return np.full((count, 2, 16), np.nan, np.float32)
+
+    with pytest.raises(TrainingDiverged, match="step 1 of 9"):
+        train(poisoned, HELD, SHAPE, small(), 9)
+
+
+def test_a_held_out_error_that_is_not_finite_raises() -> None:
+    with pytest.raises(TrainingDiverged, match="held-out"):
+        train(sines, np.full_like(HELD, np.nan), SHAPE, small(), 3)
+
+
+def test_training_stops_early_when_the_held_out_error_no_longer_falls() -> None:
+    """What is held out is the contrary of what is learned, so learning makes it worse."""
+    result = train(sines, -5 * HELD[:, ::-1].copy(), SHAPE, small(patience=2, learning_rate=1e-2), 2000)
+    errors = [health.reconstruction_error for health in result.health]
+    assert result.stopped == "early"
+    assert result.best_step == HEALTH_EVERY * (1 + int(np.argmin(errors)))
+    assert result.steps == result.best_step + 2 * HEALTH_EVERY
+
+
+def test_generated_windows_that_are_all_alike_are_called_a_collapse(long_game: TrainingResult) -> None:
+    """A generator that has hardly moved makes windows that differ little beside real ones that differ a lot."""
+
+    def wide(rng: np.random.Generator, count: int) -> Windows:
+        return 1e3 * sines(rng, count)
+
+    alike = train(wide, 1e3 * HELD, SHAPE, small(learning_rate=1e-9), 1).health[-1]
+    assert alike.diversity < COLLAPSED_BELOW
+    assert alike.collapsed
+    healthy = long_game.health[-1]
+    assert healthy.diversity > 3 * COLLAPSED_BELOW
+    assert not healthy.collapsed
+
+
+def test_constant_windows_train_without_dividing_by_zero() -> None:
+    def still(rng: np.random.Generator, count: int) -> Windows:
+        return np.zeros((count, 2, 16), np.float32)
+
+    result = train(still, np.zeros((8, 2, 16), np.float32), SHAPE, small(), 30)
+    assert np.isfinite(result.health[-1].diversity)
+
+
+def test_time_comes_from_the_clock_given() -> None:
+    ticks: Iterator[int] = count()
+    result = train(sines, HELD, SHAPE, small(), 25, clock=lambda: float(next(ticks)))
+    assert result.health[0].seconds == 1.0
+    assert result.seconds == 2.0
+
+
+def test_the_training_windows_are_left_alone() -> None:
+    pool = sines(np.random.default_rng(0), 64)
+    kept = pool.copy()
+    train(lambda rng, n: pool[:n], HELD, SHAPE, small(), 5)
+    np.testing.assert_array_equal(pool, kept)
+
+
+# ---------------------------------------------------------------- devices
+
+
+def test_auto_finds_a_device_and_an_absent_cuda_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(ConfigError, match="cuda"):
+        choose_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_training_on_cuda_hands_over_networks_on_the_cpu_and_leaves_its_random_state_alone() -> None:
+    before = torch.cuda.get_rng_state()
+    result = play(30, device="cuda")
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert result.device == "cuda"
+    assert {weight.device.type for weight in weights(result)} == {"cpu"}
+
+
+# ---------------------------------------------------------------- what windows are changed into
+
+
+def dice(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_disturbing_leaves_a_window_as_it_was_before_some_step_and_moves_at_least_one_channel_after_it() -> None:
+    x = torch.from_numpy(sines(np.random.default_rng(0), 400)).repeat(1, 3, 1)  # (400, 6, 16)
+    kept = x.clone()
+    y = disturb(x, dice(0))
+    assert torch.equal(x, kept)
+    assert y.shape == x.shape
+    changed = (y != x).numpy()
+    touched = changed.any(axis=2)  # (400, 6)
+    assert touched.any(axis=1).mean() > 0.95
+    assert 0.25 < touched.mean() < 0.6
+    for window in changed:
+        first = [int(channel.argmax()) for channel in window if channel.any()]
+        if first:
+            assert max(first) - min(first) <= 2  # all of a window's channels from the same step on
+
+
+def test_every_kind_of_disturbance_occurs() -> None:
+    x = torch.from_numpy(sines(np.random.default_rng(0), 600))
+    y = disturb(x, dice(1)).numpy()
+    kinds = set()
+    before = x.numpy()
+    for b in range(len(x)):
+        for c in range(2):
+            late = np.flatnonzero(y[b, c] != before[b, c])
+            if len(late) < 5:
+                continue
+            new, old = y[b, c, late], before[b, c, late]
+            if np.ptp(new) == 0:
+                kinds.add("frozen")
+            elif np.ptp(new - old) < 1e-5:
+                kinds.add("shift")
+                assert 0.29 < abs(float((new - old)[0])) < 2.31
+            elif np.array_equal(new, before[b - 1, c, late]):
+                kinds.add("exchanged")
+            else:
+                kinds.add("noise")
+    assert kinds == {"frozen", "shift", "exchanged", "noise"}
+
+
+def test_wearing_adds_mild_noise_and_now_and_then_loses_one_channel() -> None:
+    x = torch.ones(2000, 3, 16)
+    y = wear(x, dice(0))
+    lost = (y == 0).all(dim=2)  # (2000, 3)
+    assert lost.sum(dim=1).max() == 1
+    assert 0.05 < lost.any(dim=1).float().mean() < 0.15
+    assert lost.any(dim=0).all()
+    assert 0.03 < (y - x)[~lost].std() < 0.07
+    assert torch.equal(x, torch.ones(2000, 3, 16))
+
+
+def test_a_single_channel_is_never_lost() -> None:
+    y = wear(torch.ones(500, 1, 16), dice(0))
+    assert not (y == 0).all(dim=2).any()
+
+
+def test_the_dice_alone_decide() -> None:
+    x = torch.from_numpy(sines(np.random.default_rng(0), 8))
+    for change in (wear, disturb):
+        assert torch.equal(change(x, dice(5)), change(x, dice(5)))
+        assert not torch.equal(change(x, dice(5)), change(x, dice(6)))

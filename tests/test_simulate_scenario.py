@@ -1,0 +1,130 @@
+"""A wrong scenario is refused before anything is published, with the place and the nearest right word."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anomgan.errors import ConfigError
+from anomgan.simulate import SENSOR_FAULTS, Scenario, parse_scenario
+from anomgan.simulate.scenario import KINDS
+
+REFERENCE = Path(__file__).parents[1] / "configs" / "simulate.toml"
+
+
+def parse(toml: str) -> Scenario:
+    return parse_scenario(tomllib.loads(toml), "plant.toml")
+
+
+PLANT = """
+[clock]
+duration_s = 1000
+[[devices]]
+kind = "pump"
+name = "pump-"
+count = 2
+site = "north"
+[[devices]]
+kind = "cold_store"
+name = "cold-"
+site = "south"
+"""
+
+
+def fault(**keys: Any) -> str:
+    given = {"device": "pump-1", "kind": "stuck", "channels": ["flow"], "start_s": 100, "end_s": 200} | keys
+    lines = [f"{key} = {value!r}" for key, value in given.items() if value is not None]
+    return "[[faults]]\n" + "\n".join(lines) + "\n"
+
+
+def test_a_right_scenario_names_its_devices_and_faults() -> None:
+    scenario = parse(PLANT + fault() + fault(device="cold-1", kind="door_left_open", channels=None, start_s=50))
+    assert list(scenario.kinds) == [("north", "pump-1"), ("north", "pump-2"), ("south", "cold-1")]
+    assert scenario.rows == 1000
+    assert [one.kind for one in scenario.faults] == ["door_left_open", "stuck"]  # in order of their start
+    assert scenario.faults[0].channels[0] == "door"
+    assert scenario.faults[0].source == ("south", "cold-1")
+
+
+def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault() -> None:
+    text = REFERENCE.read_text()
+    scenario = parse_scenario(tomllib.loads(text), "simulate.toml")
+    tables = type(scenario.config).model_fields
+    words = set(text.replace("[", " ").replace("]", " ").replace(",", " ").replace('"', " ").replace(":", " ").split())
+    for name in ("clock", "output"):
+        assert set(type(getattr(scenario.config, name)).model_fields) <= words
+    for name in ("devices", "faults"):
+        assert set(type(getattr(scenario.config, name)[0]).model_fields) <= words | {"settings"}
+    assert set(type(scenario.config.random_faults).model_fields) <= words
+    assert set(tables) - {"broker"} <= words | {"clock", "output"}
+    assert set(SENSOR_FAULTS) <= words
+    for kind in KINDS.values():
+        assert {kind.name, *kind.names, *kind.settings.model_fields} <= words
+        assert {process.name for process in kind.process_faults} <= words
+
+
+@pytest.mark.parametrize(
+    ("toml", "message"),
+    [
+        ("", r"plant.toml: devices: this key is required"),
+        (PLANT.replace("cold_store", "cold_stor"), r"devices.1.kind: .* 'cold_stor'; did you mean 'cold_store'\?"),
+        (PLANT.replace('"pump"', '"turbine"'), r"devices.0.kind: .* 'turbine'; known: pump, cold_store"),
+        (PLANT.replace("count = 2", "count = 0"), r"devices.0.count"),
+        (PLANT.replace("count = 2", "cuont = 2"), r"devices.0.cuont: unknown key; did you mean 'count'\?"),
+        (PLANT.replace('"pump-"', '"pump/"'), r"devices.0.name: 'pump/' cannot stand in a topic"),
+        (PLANT.replace('"north"', '"no+th"'), r"devices.0.site: 'no\+th' cannot stand in a topic"),
+        (PLANT.replace('site = "north"', ""), r"devices.0.site: this key is required, because a topic .* has \{site\}"),
+        (PLANT.replace('"cold-"', '"pump-"').replace("south", "north"), r"two devices are called 'pump-1' at"),
+        (PLANT + "[devices.settings]\nband = 2", r"devices.1.settings: band: unknown key; did you mean 'band_k'\?"),
+        (PLANT + "[devices.settings]\nband_k = -2", r"devices.1.settings: band_k"),
+        (PLANT + "[output]\ndialect = 'flatt'", r"output.dialect"),
+        (PLANT.replace("1000", "1000\nspeed = -1"), r"clock.speed"),
+        (PLANT.replace("1000", "1000\nstart = 2024-01-01T00:00:00"), r"clock.start"),
+        (PLANT.replace("1000", "1000\nperiod_s = 0"), r"clock.period_s"),
+        (PLANT + fault(device="pump-3"), r"faults.0.device: unknown device 'pump-3'; did you mean 'pump-[12]'\?"),
+        (PLANT + fault(site="south"), r"faults.0.device: unknown device 'pump-1'"),
+        (PLANT + fault(kind="stck"), r"faults.0.kind: unknown fault of a pump 'stck'; did you mean 'stuck'\?"),
+        (PLANT + fault(kind="refrigerant_leak", channels=None), r"faults.0.kind: .* 'refrigerant_leak'; known: "),
+        (PLANT + fault(channels=["flwo"]), r"faults.0.channels: .* 'flwo'; did you mean 'flow'\?"),
+        (PLANT + fault(channels=[]), r"faults.0.channels: this key is required for a sensor fault"),
+        (PLANT + fault(channels=["flow", "flow"]), r"faults.0.channels: one stands there twice"),
+        (PLANT + fault(kind="blockage"), r"faults.0.channels: 'blockage' acts on the machine; it takes no channels"),
+        (PLANT + fault(device="cold-1", kind="drift", channels=["door"]), r"faults.0.channels: 'door' is a contact"),
+        (PLANT + fault(end_s=1001), r"faults.0.end_s: 1001 is after the end of the run \(1000 s\)"),
+        (PLANT + fault(end_s=100), r"faults.0.end_s: 100 is not at least a period after start_s 100"),
+        (PLANT + fault(severity=0), r"faults.0.severity: 0 is no fault"),
+        (PLANT + fault(kind="blockage", channels=None, severity=-1), r"faults.0.severity: -1 is no fault"),
+        (PLANT + fault() + fault(start_s=150, end_s=300), r"faults.1: stuck .* contradicts faults.0 \(stuck\)"),
+        (PLANT + fault() + fault(kind="drift", end_s=101), r"faults.1: drift .* contradicts faults.0 \(stuck\)"),
+        (PLANT + "[random_faults]\nkinds = ['rust']", r"random_faults.kinds: unknown fault 'rust'"),
+        (PLANT + "[random_faults]\nspacing_s = [400, 240]", r"random_faults: spacing_s takes \[low, high\]"),
+        (PLANT + "[random_faults]\nfirst_s = 2000", r"random_faults.first_s: 2000 is after the end of the run"),
+        (PLANT + "[broker]\npassword = 'x'", r"broker.password: secrets do not belong in a configuration file"),
+    ],
+)  # fmt: skip
+def test_a_wrong_scenario_is_refused_by_name(toml: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        parse(toml)
+    assert str(caught.value).startswith("plant.toml: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        fault(start_s=200, end_s=300),  # one after the other
+        fault(device="pump-2"),
+        fault(channels=["speed"]),
+        fault(kind="bearing_wear", channels=None),  # the machine fails behind a stuck sensor
+    ],
+)
+def test_faults_that_can_be_true_together_are_accepted(others: str) -> None:
+    assert len(parse(PLANT + fault() + others).faults) == 2
+
+
+def test_two_devices_of_one_name_are_told_apart_by_their_site() -> None:
+    twins = PLANT.replace('name = "cold-"', 'name = "pump-"')
+    with pytest.raises(ConfigError, match=r"faults.0.site: this key is required, for 'pump-1' stands at"):
+        parse(twins + fault())
+    assert parse(twins + fault(site="north")).faults[0].source == ("north", "pump-1")
