@@ -16,7 +16,8 @@ STRIDE = 2
 def pytest_configure() -> None:
     """Small networks run faster on one thread, and the same on every machine; a busy machine fails no example."""
     torch.set_num_threads(1)
-    hypothesis.settings.register_profile("anomgan", deadline=None)
+    too_slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile("anomgan", deadline=None, suppress_health_check=too_slow)
     hypothesis.settings.load_profile("anomgan")
 
 

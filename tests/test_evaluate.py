@@ -23,7 +23,8 @@ Case = tuple[NDArray[np.bool_], Floats]
 def labelled_scores(draw: st.DrawFn) -> Case:
     """Labels with both kinds of row, and scores with and without ties."""
     rows = draw(st.integers(2, 60))
-    labels = draw(arrays.arrays(np.bool_, rows).filter(lambda x: 0 < x.sum() < len(x)))
+    labels = draw(arrays.arrays(np.bool_, rows))
+    labels[draw(st.permutations(range(rows)))[:2]] = True, False
     levels = draw(st.sampled_from([2, 5, 1000]))
     return labels, draw(arrays.arrays(np.int64, rows, elements=st.integers(0, levels))).astype(np.float64) / levels
 

@@ -33,7 +33,7 @@ from anomgan.errors import ConfigError, DataError, ModelFileError
 from anomgan.records import TimeSeries
 
 NAN = float("nan")
-quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def put(folder: Path, text: str | bytes, name: str = "pump.csv") -> Path:

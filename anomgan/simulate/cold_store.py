@@ -284,7 +284,7 @@ COLD_STORE: Kind[ColdStoreSettings, ColdStore, ColdStoreState] = Kind(
         Channel("product_temperature", "°C", 0.05, 0.03, -40.0, 60.0, bias=0.1, lively=False),
         Channel("suction_pressure", "bar", 0.01, 0.01, -1.0, 10.0, bias=0.02),
         Channel("discharge_pressure", "bar", 0.02, 0.03, -1.0, 30.0, bias=0.03),
-        Channel("compressor_current", "A", 0.05, 0.04, 0.0, 30.0),
+        Channel("compressor_current", "A", 0.05, 0.04, 0.0, 30.0, lively=False),
         Channel("humidity", "%", 0.2, 0.25, 0.0, 100.0, bias=1.0),
         Channel("door", "", 1.0, 0.0, 0.0, 1.0, digital=True),
     ),

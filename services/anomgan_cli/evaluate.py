@@ -36,11 +36,11 @@ def evaluate(
     plot: Path | None,
     json_file: Path | None,
 ) -> None:
-    """Score CSV (or Parquet) with MODEL and compare with its labels. Nothing is point-adjusted.
+    """Compare MODEL's scores of CSV or Parquet with its labels.
 
     VUS-PR and AUC-PR say how well the scores rank the rows; events, false alarms and delay what the model would
-    have raised at its own threshold. An event counts as found up to one window after its end. Rows without a
-    score (warm-up, gaps) count as the least anomalous.
+    have raised at its own threshold. Nothing is point-adjusted. An event counts as found up to one window after its
+    end. Rows without a score (warm-up, gaps) count as the least anomalous.
 
     \b
     anomgan evaluate pump.safetensors pump.csv --time datetime --label anomaly --rows 400:

@@ -10,7 +10,7 @@ from anomgan_cli.inputs import moment
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def inspect(model: Path) -> None:
-    """Show what MODEL was trained on and how, its channels, configuration, calibration and size."""
+    """Show what MODEL holds: data, training, calibration, size."""
     from anomgan.detector import Detector
 
     detector = Detector.load(model)

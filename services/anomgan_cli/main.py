@@ -31,7 +31,7 @@ COMMANDS: dict[str, click.Command] = {
 }
 
 
-@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="anomgan", message="%(prog)s %(version)s")
 def cli() -> None:
     """Find anomalies in sensor data with a generative adversarial network.
@@ -43,10 +43,10 @@ def cli() -> None:
     and what was expected of them.
 
     \b
-    anomgan demo                                              see all of it live
-    anomgan train pump.csv --rows :400 --out pump.safetensors learn from your own normal data
-    anomgan evaluate pump.safetensors pump.csv --label anomaly --rows 400:
-    anomgan detect detector.toml                              score live MQTT telemetry
+    anomgan demo                                                    all of it, live, on this machine
+    anomgan train pump.csv --rows :400 --out pump.safetensors       learn from your own data
+    anomgan evaluate pump.safetensors pump.csv --label anomaly      compare with labels
+    anomgan detect detector.toml                                    score live MQTT telemetry
     """
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @ignore_option
 @rows_option
 def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence[str], rows: slice) -> None:
-    """Score every row of CSV (or Parquet) with MODEL and write the scores as CSV.
+    """Write MODEL's score of every row of CSV or Parquet.
 
     \b
     time            of the row

@@ -41,7 +41,7 @@ def train(
     report: Path | None,
     **settings: Any,
 ) -> None:
-    """Learn from the normal readings in CSV (or Parquet) what normal windows look like.
+    """Learn what is normal from the readings in CSV or Parquet.
 
     Several files are several devices of one kind, with the same channels. All columns are channels, but for the
     time and what --ignore names. The rows should be normal; what --window and --steps leave open is chosen from
