@@ -4,7 +4,9 @@ Everything here is learned from held-out normal windows and nothing else. A `Tai
 statistic: empirical below its 90 % quantile, above it a generalised Pareto tail (Pickands 1975), fitted by
 probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
 likelihood is not. The shape ξ is kept within [0, 0.5]: a tail that ended (ξ < 0) would give every far value the same
-probability 0 and lose their rank; ξ = 0 is the exponential.
+probability 0 and lose their rank; ξ = 0 is the exponential. Neighbouring windows overlap, so that a hundred excesses
+may be two events; so few cannot tell a shape, and ξ is drawn towards the exponential as n / (n + PRIOR) with n
+independent excesses, which is what a prior worth PRIOR excesses does (as in Coles & Dixon 1999).
 """
 
 import math
@@ -20,6 +22,7 @@ MIN_SPACING = 1e-3
 TAIL_SHARE = 0.1
 MIN_EXCESSES = 10
 MAX_SHAPE = 0.5
+PRIOR = 20.0
 SECONDS_PER_WEEK = 7 * 86_400.0
 
 
@@ -37,8 +40,8 @@ class Tail:
     shape: float
 
 
-def fit_tail(values: Floats) -> Tail:
-    """The tail of normal values (N,), N >= 2, all finite; DataError otherwise."""
+def fit_tail(values: Floats, overlap: int = 1) -> Tail:
+    """The tail of normal values (N,), N >= 2 and finite or DataError; about `overlap` of them tell the same."""
     if len(values) < 2 or not np.all(np.isfinite(values)):
         raise DataError(f"calibration needs at least two finite values, got {len(values)}")
     ordered = np.sort(values)
@@ -55,12 +58,12 @@ def fit_tail(values: Floats) -> Tail:
     body = ordered[knots[::-1]]
     survival = (count - np.array(knots[::-1])) / (count + 1.0)  # Weibull plotting position: never 0, never 1
     excess = ordered[keep:] - ordered[keep - 1]
-    scale, shape = _pareto(excess, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
+    scale, shape = _pareto(excess, len(excess) / overlap, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
     return Tail(body, np.log10(survival), scale, shape)
 
 
-def _pareto(excess: Floats, floor: float) -> tuple[float, float]:
-    """(σ, ξ) by probability-weighted moments: ξ = 2 - b0/(b0 - 2 b1), σ = 2 b0 b1/(b0 - 2 b1), ξ then bounded."""
+def _pareto(excess: Floats, independent: float, floor: float) -> tuple[float, float]:
+    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards 0."""
     count = len(excess)
     mean = float(np.mean(excess))
     if mean <= floor:
@@ -69,8 +72,8 @@ def _pareto(excess: Floats, floor: float) -> tuple[float, float]:
     moment = float(np.mean(weight * excess))
     gap = mean - 2.0 * moment
     shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
-    shape = min(max(shape, 0.0), MAX_SHAPE)
-    return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess when ξ was bounded
+    shape = min(max(shape, 0.0), MAX_SHAPE) * independent / (independent + PRIOR)
+    return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
 
 
 def surprise(tail: Tail, values: Floats) -> Floats:

@@ -272,8 +272,9 @@ class Detector:
 def _as_series(series: Series, period_s: float = 1.0, channels: Sequence[str] = ()) -> TimeSeries:
     if isinstance(series, TimeSeries):
         return series
-    array = np.asarray(series, np.float64)
-    width = 1 if array.ndim == 1 else array.shape[-1]
-    if channels and width != len(channels):
-        raise DataError(f"an array of {width} channels for a model of {len(channels)}: {', '.join(channels)}")
-    return series_from_array(array, period_s, channels)
+    one = series_from_array(series, period_s)
+    if channels and len(one.channels) != len(channels):
+        raise DataError(
+            f"an array of {len(one.channels)} channels for a model of {len(channels)}: {', '.join(channels)}"
+        )
+    return replace(one, channels=tuple(channels) or one.channels)

@@ -107,6 +107,7 @@ def fit(
             f"give more rows, or a shorter window (the shortest is 16)"
         )
     held = later.spaced(MAX_CALIBRATION)
+    overlap = max(1, round(rule.window * len(held) / len(later)))  # so many neighbours share rows
 
     # ---- train
     shape = Shape(len(first.channels), rule.window, config.latent, config.width)
@@ -121,10 +122,10 @@ def fit(
     usual = usual_error(result.networks, windows)
     seen = look(result.networks, memory, usual, windows)
     raw = {name: getattr(seen, name).double().numpy() for name in WITNESSES}
-    tails = {name: fit_tail(values) for name, values in raw.items()}
+    tails = {name: fit_tail(values, overlap) for name, values in raw.items()}
     weights = _weights(result.networks, memory, usual, health, config.seed)
     each = np.stack([surprise(tails[name], raw[name]) for name in WITNESSES])
-    tails["fused"] = fit_tail(fuse(each, np.array([weights[name] for name in WITNESSES])))
+    tails["fused"] = fit_tail(fuse(each, np.array([weights[name] for name in WITNESSES])), overlap)
     return Fitted(
         config,
         first.channels,

@@ -1,5 +1,6 @@
 """Example series and readings: a device that does what it always does, and the same with things missing."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,12 +24,13 @@ def normal_series(rows: int, seed: int) -> TimeSeries:
 
 
 def readings_of(series: TimeSeries, device: str = "pump", site: str = "") -> list[Reading]:
-    """The readings whose series this is; a missing value is left out of its reading, as devices do."""
-    rows = zip(series.times.tolist(), series.values.tolist(), strict=True)
-    return [
-        Reading(device, time_s, {n: v for n, v in zip(series.channels, row, strict=True) if v == v}, site)
-        for time_s, row in rows
-    ]
+    """The readings whose series this is; a missing value is left out of its reading, unless all are missing."""
+    readings = []
+    for time_s, row in zip(series.times.tolist(), series.values.tolist(), strict=True):
+        whole = dict(zip(series.channels, row, strict=True))
+        there = {name: value for name, value in whole.items() if not math.isnan(value)}
+        readings.append(Reading(device, time_s, there or whole, site))
+    return readings
 
 
 def spoiled(series: TimeSeries, rng: np.random.Generator, *, gaps: Sequence[int] = ()) -> TimeSeries:

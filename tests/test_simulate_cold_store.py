@@ -120,14 +120,27 @@ def test_a_door_left_open_shows_on_its_contact_and_warms_and_wets_the_air() -> N
     assert np.all(opened[-100:, HUMIDITY].mean(axis=0) > healthy[-100:, HUMIDITY].mean(axis=0) + 5.0)
 
 
-def test_who_opens_the_door_closes_it_after_a_while() -> None:
-    comes_at_once = np.array([[0.0] * DEVICES, [0.5] * DEVICES])
-    _, seen = run(stores(doors_per_hour=10.0, door_open_s=20.0), 400.0, chances=comes_at_once)
-    stays = 4.0 - np.log(0.5) * 16.0
-    assert np.all(seen[:, DOOR] == 1)  # the next comes as soon as it is closed
-    _, seen = run(stores(doors_per_hour=0.0), 400.0, chances=comes_at_once)
-    assert np.all(seen[:, DOOR] == 0)
-    assert stays < 20.0
+@pytest.mark.parametrize(("chance", "rows"), [(0.0, 2), (0.5, 5), (1.0, 8)])
+def test_who_opens_the_door_leaves_it_open_as_long_as_chance_says(chance: float, rows: int) -> None:
+    store = stores(doors_per_hour=60.0, door_open_s=20.0)  # 8 to 32 s
+    given = course(store, np.arange(20) * 4.0, 86_400.0)
+    somebody_comes = np.array([[0.0] * DEVICES, [chance] * DEVICES])
+    state = COLD_STORE.rest(store, Inputs(given[0], STILL, somebody_comes, STILL))
+    shown = []
+    for row, course_of_row in enumerate(given):
+        chances = somebody_comes if row == 0 else NOBODY_COMES
+        state, seen = step(store, state, Inputs(course_of_row, STILL, chances, STILL), 4.0)
+        shown.append(seen[DOOR])
+    opened = np.array(shown)
+    assert np.all(opened[:rows] == 1)
+    assert np.all(opened[rows:] == 0)
+
+
+def test_people_come_as_often_as_the_settings_say_more_by_day_than_by_night() -> None:
+    store = stores(doors_per_hour=6.0)
+    rates = course(store, np.arange(0.0, 86_400.0, 60.0), 86_400.0)[:, 1]  # openings per second
+    np.testing.assert_allclose(rates.mean(axis=0) * 3600.0, store.doors_per_hour, rtol=1e-3)
+    assert np.all(rates[700:740].mean(axis=0) > 5.0 * rates[:20].mean(axis=0))
 
 
 def test_defrost_stops_the_compressor_warms_the_coil_and_clears_the_frost() -> None:

@@ -1,8 +1,10 @@
 """The simulator's loop: every row in its time, truth beside it, nothing skipped; and its command's messages."""
 
 import json
+import subprocess
+import sys
+import tomllib
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from anomgan.simulate import Scenario, Tick, parse_scenario, simulate, ticks
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Decoder, PayloadFormat, parse_template
 from anomgan_cli.main import main
-from anomgan_simulator import play as play_module
+from anomgan_cli.simulate import parse_broker
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.play import Totals, play
+from anomgan_simulator.play import REPORT_S, Totals, play
 from anomgan_simulator.replay import replay
 
 Command = Callable[..., tuple[int, str, str]]
@@ -64,8 +66,6 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def scenario() -> Scenario:
-    import tomllib
-
     return parse_scenario(tomllib.loads(PLANT), "plant.toml")
 
 
@@ -199,7 +199,7 @@ def test_progress_is_told_from_time_to_time(rows: list[Tick], scenario: Scenario
     )
     assert [row for _, row in heard] == pytest.approx([25, 50, 75], abs=2)
     assert all(count == row + 1 for count, row in heard)
-    assert play_module.REPORT_S == 5.0
+    assert REPORT_S == 5.0
 
 
 def recorded() -> TimeSeries:
@@ -318,9 +318,7 @@ def test_wrong_input_is_one_line_and_status_2(command: Command, arguments: tuple
     assert "Traceback" not in err
 
 
-def test_hosts_are_read_as_people_write_them(command: Command) -> None:
-    from anomgan_cli.simulate import parse_broker
-
+def test_hosts_are_read_as_people_write_them() -> None:
     def read(text: str) -> object:
         return parse_broker(None, None, text)  # type: ignore[arg-type]  # the callback looks at neither
 
@@ -331,12 +329,5 @@ def test_hosts_are_read_as_people_write_them(command: Command) -> None:
 
 
 def test_the_simulator_needs_no_torch() -> None:
-    import subprocess
-    import sys
-
     program = "import sys, anomgan_simulator.compose, anomgan.simulate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_no_row_is_made_before_it_is_wanted(scenario: Scenario) -> None:
-    assert [tick.row for tick in islice(ticks(scenario, 3), 2)] == [3, 4]

@@ -137,8 +137,11 @@ class SqliteReader:
         before: str | None = None,
         limit: int = 100,
     ) -> list[Event]:
-        """Events that touch [start_s, end_s], latest start first; `before` = id of the last one of the page above."""
-        where = ["e.start_s <= ?", "e.end_s >= ?"]
+        """Events that touch [start_s, end_s], latest start first; `before` = id of the last one of the page above.
+
+        An open event goes on, whatever end it has been told with so far.
+        """
+        where = ["e.start_s <= ?", "(e.end_s >= ? OR e.state = 'open')"]
         parameters: list[object] = [end_s, start_s]
         if source is not None:
             where.append("e.device_id = (SELECT id FROM device WHERE site = ? AND device = ?)")

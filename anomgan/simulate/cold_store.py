@@ -198,9 +198,9 @@ def step(
     ambient = store.ambient + warmth + 0.4 * weather
     lights = store.lights * (1.0 + 0.2 * bustle)
     outside = 0.5 * saturated_air(ambient)
-    # people: who finds the door closed may open it, and leaves it open for a while
+    # people: who finds the door closed may open it; sooner or later its closer shuts it
     opens = (state.door_left_s <= 0) & (inputs.chances[0] < 1.0 - np.exp(-doors * period_s))
-    stays = 4.0 - np.log(1.0 - inputs.chances[1]) * np.maximum(store.door_open_s - 4.0, 0.0)
+    stays = (0.4 + 1.2 * inputs.chances[1]) * store.door_open_s
     left_s = np.where(opens, stays, state.door_left_s)
     open_share = np.maximum(np.minimum(left_s / period_s, 1.0), np.minimum(left_open, 1.0))
     door = ((left_s > 0) | (left_open > 0)).astype(np.float64)
@@ -244,7 +244,7 @@ def step(
         low = saturation_bar(np.where(on, circuit.evaporating, coil))
         suction = suction + (low - suction) * follow
         discharge = discharge + (saturation_bar(condensing) - discharge) * follow
-    inrush = 1.0 + 1.2 * np.exp(-since_s / 1.5)
+    inrush = 1.0 + 0.5 * np.exp(-since_s / 2.0)
     current = power / (230.0 * 0.85) * inrush
     seen = (
         air,

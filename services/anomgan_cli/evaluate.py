@@ -10,7 +10,7 @@ import click
 from anomgan_cli.inputs import by_row, ignore_option, moment, newest_window, read_for_model, rows_option, time_option
 
 if TYPE_CHECKING:
-    from anomgan.evaluate import Evaluation
+    from anomgan.evaluation import Evaluation
     from anomgan.matching import Interval, Matching
     from anomgan.records import Event
 
@@ -47,8 +47,8 @@ def evaluate(
     """
     from anomgan.adapters.files import write_bytes
     from anomgan.detector import Detector
-    from anomgan.evaluate import evaluate as measure
-    from anomgan.evaluate import intervals
+    from anomgan.evaluation import evaluate as measure
+    from anomgan.evaluation import intervals
     from anomgan.matching import match_events
     from anomgan.vus import dominant_period
     from anomgan_cli.plots import Picture, evaluation_png

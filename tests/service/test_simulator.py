@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -101,8 +102,6 @@ def readings_of(messages: list[Message]) -> list[Reading]:
 def test_two_stretches_in_two_processes_arrive_as_the_one_run_they_are(
     mosquitto: BrokerConfig, plant: Path, tmp_path: Path
 ) -> None:
-    import tomllib
-
     with listening(mosquitto) as source:
         quiet = run(mosquitto, plant, "--rows", ":280", "--summary", tmp_path / "first.json", "--quiet")
         files = ("--truth", tmp_path / "truth.jsonl", "--summary", tmp_path / "second.json")

@@ -157,7 +157,8 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
       told = answer;
       ({ store } = answer);
       ({ revision } = answer.device);
-      ({ events } = answer);
+      // An open event goes on for as long as its device does, whatever end it has been told with so far.
+      events = answer.events.map((event) => (event.state === "open" ? { ...event, end_s: answer.device.time_s } : event));
       paintEvents();
       const chosen = chosenEvent();
       // A selected event's channels come first, in its order, and are read out at its peak.

@@ -1,7 +1,7 @@
 // What is said of one event, and which channels the surprise comes from.
 
 import { arrange, h, text } from "./dom.js";
-import { dateTime, duration, known, odds, percent, quantity, surprise, timeOfDay, timeSpan } from "./format.js";
+import { dateTime, duration, known, percent, quantity, surprise, timeOfDay, timeSpan } from "./format.js";
 import { severityBadge } from "./parts.js";
 
 /** The panel of an event. `show(event)` and `close()` are what its buttons do. */
@@ -29,8 +29,8 @@ export function eventPanel({ show, close }) {
     text(state, open ? `Open for ${duration(newest - event.start_s)}` : `Closed, lasted ${duration(event.end_s - event.start_s)}`);
     element.dataset.state = event.state;
     text(reason, event.reason);
-    text(facts, `${open ? `Since ${dateTime(event.start_s)}` : timeSpan(event.start_s, event.end_s)}. Peak surprise `
-      + `${surprise(event.peak)} (${odds(event.peak)} normal windows) at ${timeOfDay(event.peak_s)}, threshold ${surprise(event.threshold)}.`);
+    text(facts, `${open ? `Since ${dateTime(event.start_s)}` : timeSpan(event.start_s, event.end_s)}. `
+      + `Peak surprise ${surprise(event.peak)} at ${timeOfDay(event.peak_s)}, threshold ${surprise(event.threshold)}.`);
     zoomButton.hidden = selected;
     closeButton.hidden = !selected;
     body.replaceChildren(...event.channels.map((channel) => h("tr", {},

@@ -112,7 +112,8 @@ export function eventRow(event, { brief = false } = {}) {
   const length = h("span", { class: "length" });
   const reason = h("span", { class: "reason" });
   const peak = h("span", { class: "peak" });
-  const when = h("time", { class: "when", title: dateTime(event.start_s) }, brief ? `${day(event.start_s)}, ${hourMinute(event.start_s)}` : timeOfDay(event.start_s));
+  const when = h("time", { class: "when", title: dateTime(event.start_s) },
+    brief ? `${day(event.start_s)}, ${hourMinute(event.start_s)}` : timeOfDay(event.start_s));
   const link = h("a", { class: "entry-link", href: deviceLink(event.site, event.device, { event: event.id }) },
     brief ? "Show" : event.device);
   const element = h("article", { class: brief ? "entry brief" : "entry" }, when, severity,

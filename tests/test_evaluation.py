@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from anomgan.errors import DataError
-from anomgan.evaluate import auc_roc, average_precision, best_f1, evaluate, intervals
+from anomgan.evaluation import auc_roc, average_precision, best_f1, evaluate, intervals
 from anomgan.matching import Interval, match_events
 from anomgan.records import Floats
 from anomgan.vus import DEFAULT_WINDOW, dominant_period, labelled_runs, vus

@@ -1,0 +1,69 @@
+"""Verdicts and events for the store's tests, and a look into its file."""
+
+import math
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from anomgan.records import Event, Verdict
+
+NAN = math.nan
+
+
+def verdict(time_s: float, surprise: float = 1.0, device: str = "p1", **changes: object) -> Verdict:
+    made = Verdict(
+        device=device,
+        site="north",
+        time_s=time_s,
+        surprise=surprise,
+        threshold=3.0,
+        anomalous=surprise >= 3.0,
+        discriminator=surprise,
+        reconstruction=surprise + 1,
+        neighbour=surprise + 2,
+        channels=("flow", "pressure"),
+        values=np.array([time_s % 1000, NAN], dtype=np.float32),
+        expected=np.array([1.0, 2.0], dtype=np.float32),
+        contribution=np.array([0.25, 0.75], dtype=np.float32),
+        model="pump",
+        units=("m³/h", "bar"),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def event(id_: str = "e1", start_s: float = 10.0, end_s: float = 20.0, **changes: object) -> Event:
+    made = Event(
+        id=id_,
+        device="p1",
+        site="north",
+        state="open",
+        start_s=start_s,
+        end_s=end_s,
+        peak=5.0,
+        peak_s=15.0,
+        severity="major",
+        channels=("flow", "pressure"),
+        observed=(3.0, NAN),
+        expected=(1.0, 2.0),
+        contributions=(0.75, 0.25),
+        reason="flow is too high; \"quoted\" <b>bold</b> 'and' ünïcödé 🚰",
+        threshold=3.0,
+        model="pump",
+        units=("m³/h", ""),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything in the file, but for the revisions."""
+    connection = sqlite3.connect(path)
+    tables = {
+        table: connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 a constant
+        for table in ("verdict", "event", "channels", "counter")
+    }
+    columns = "site, device, first_s, time_s, step_s, surprise, threshold, anomalous, trail"
+    tables["device"] = connection.execute(f"SELECT {columns} FROM device").fetchall()  # noqa: S608 a constant
+    connection.close()
+    return tables

@@ -1,0 +1,275 @@
+"""The model file: what comes back is what was saved; anything else is a ModelFileError, never another exception."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from anomgan.adapters.files import read_model_bytes
+from anomgan.detector import Detector
+from anomgan.errors import ModelFileError
+from anomgan.model_file import FORMAT, pack, read_header, unpack
+from anomgan.records import TimeSeries
+
+Header = dict[str, Any]
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def packed(detector: Detector) -> bytes:
+    return pack(detector.parts)
+
+
+def opened(packed: bytes) -> tuple[Header, Tensors]:
+    return read_header(packed, "x"), load_tensors(packed)
+
+
+def closed(header: Header | str, tensors: Tensors) -> bytes:
+    text = header if isinstance(header, str) else json.dumps(header)
+    return save_tensors(tensors, {"anomgan": text})
+
+
+def refused(data: bytes) -> str:
+    """The message of the ModelFileError that this file gives; a file that loads must also score."""
+    with pytest.raises(ModelFileError) as caught:
+        Detector(unpack(data, "pump.safetensors"))
+    message = str(caught.value)
+    assert message.startswith("pump.safetensors: ")
+    assert len(message.splitlines()) == 1
+    return message
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+def test_a_loaded_detector_is_the_one_that_was_saved(detector: Detector, series: TimeSeries, tmp_path: Path) -> None:
+    path = tmp_path / "pump.safetensors"
+    detector.save(path)
+    state = torch.get_rng_state()
+    loaded = Detector.load(str(path))
+    assert torch.equal(torch.get_rng_state(), state)
+    np.testing.assert_array_equal(loaded.score(series), detector.score(series))
+    assert loaded.config == detector.config
+    assert (loaded.channels, loaded.units, loaded.period_s) == (detector.channels, detector.units, detector.period_s)
+    assert loaded.threshold == detector.threshold
+    assert loaded.summary.items() >= detector.summary.items()
+    assert loaded.summary["library_version"]
+    assert pack(loaded.parts) == path.read_bytes() or loaded.summary != detector.summary
+
+
+def test_saving_again_replaces_the_file_and_leaves_nothing_beside_it(detector: Detector, tmp_path: Path) -> None:
+    path = tmp_path / "pump.safetensors"
+    path.write_bytes(b"old")
+    detector.save(path)
+    detector.save(path)
+    assert Detector.load(path).channels == detector.channels
+    assert [p.name for p in tmp_path.iterdir()] == ["pump.safetensors"]
+
+
+def test_any_safetensors_reader_finds_plain_tensors(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    assert header["format"] == FORMAT
+    assert not any("parametrizations" in name for name in tensors)
+    assert {str(tensor.dtype) for tensor in tensors.values()} == {"torch.float32", "torch.float64", "torch.bool"}
+
+
+# ---------------------------------------------------------------- files that are no model
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"nowhere\.safetensors: no such file"):
+        Detector.load(tmp_path / "nowhere.safetensors")
+    with pytest.raises(ModelFileError, match=tmp_path.name):
+        read_model_bytes(tmp_path)
+
+
+def test_every_truncation_is_refused(packed: bytes) -> None:
+    head = 8 + int.from_bytes(packed[:8], "little")
+    for cut in [*range(12), *range(12, head, 997), head - 1, head, head + 1, len(packed) // 2, len(packed) - 1]:
+        refused(packed[:cut])
+    refused(packed + b"\0")
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"",
+        b"\0" * 8,
+        b"\xff" * 64,
+        b"time,flow\n1,2\n",
+        b"\x02\0\0\0\0\0\0\0[]",
+        b"\x02\0\0\0\0\0\0\0{}",
+        b"PK\x03\x04" * 9,
+    ],
+)
+def test_a_foreign_file_is_refused(foreign: bytes) -> None:
+    assert "not an anomgan model file" in refused(foreign)
+
+
+def test_a_safetensors_file_of_others_is_refused() -> None:
+    assert "not an anomgan model file" in refused(save_tensors({"x": torch.zeros(3)}, {"format": "pt"}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "null", "[]", "{}", '{"format": "1"}', '{"format": 0}', '{"format": 1.0}', "{", "[" * 100_000]
+)
+def test_a_header_that_is_none_is_refused(packed: bytes, text: str) -> None:
+    refused(closed(text, opened(packed)[1]))
+
+
+def test_a_newer_format_is_refused_with_the_version_that_wrote_it(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    message = refused(closed(header | {"format": FORMAT + 1, "library_version": "9.9"}, tensors))
+    assert "newer anomgan (9.9, format 2)" in message
+
+
+# ---------------------------------------------------------------- headers that lie
+
+
+def changed(header: Header, place: str, value: object) -> Header:
+    """The header with the value at a dotted place replaced."""
+    copy: Header = json.loads(json.dumps(header))
+    *tables, key = place.split(".")
+    inner = copy
+    for table in tables:
+        inner = inner[table]
+    inner[key] = value
+    return copy
+
+
+PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
+config.max_gap_s config.max_hold config.alarms_per_week config.memory channels units period_s calibration
+calibration.fused calibration.discriminator.scale calibration.fused.shape summary weights weights.neighbour"""
+LIES = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1", [], {}, [[]], ["a"] * 3]
+
+
+@pytest.mark.parametrize("place", PLACES.split())
+def test_a_tampered_header_is_refused_or_still_scores(packed: bytes, series: TimeSeries, place: str) -> None:
+    header, tensors = opened(packed)
+    refusals = 0
+    for lie in LIES:
+        try:
+            detector = Detector(unpack(closed(changed(header, place, lie), tensors), "x"))
+        except ModelFileError:
+            refusals += 1
+            continue
+        scores = detector.score(series.values)
+        assert not np.isinf(scores).any()
+        assert np.isfinite(detector.threshold)
+        detector.events(series)
+    assert refusals >= 5
+
+
+@pytest.mark.parametrize(
+    "place", ["config", "channels", "units", "period_s", "calibration", "summary", "library_version"]
+)
+def test_a_header_without_a_part_is_refused_by_name(packed: bytes, place: str) -> None:
+    header, tensors = opened(packed)
+    del header[place]
+    assert place in refused(closed(header, tensors))
+
+
+@pytest.mark.parametrize("window", [65_536, 10**6 * 8, 10**18])
+def test_a_header_cannot_ask_for_memory(packed: bytes, window: int) -> None:
+    """Sizes are compared with the tensors that are there before anything is made."""
+    header, tensors = opened(packed)
+    huge = changed(changed(changed(header, "config.window", window), "config.width", 256), "config.latent", 256)
+    refused(closed(huge, tensors))
+
+
+def test_two_channels_of_one_name_are_refused(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    refused(closed(changed(header, "channels", ["a", "a", "b"]), tensors))
+
+
+# ---------------------------------------------------------------- tensors that do not fit
+
+CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "empty": lambda t: t[:0],
+    "longer": lambda t: torch.cat([t, t]),
+    "one dimension more": lambda t: t[None],
+    "flat": lambda t: t.flatten(),
+    "a number": lambda t: t.flatten()[0],
+    "not finite": lambda t: torch.full_like(t, float("nan")) if t.is_floating_point() else t.to(torch.float32),
+    "infinite": lambda t: torch.full_like(t, float("inf")) if t.is_floating_point() else t.to(torch.int8),
+    "16 bits": lambda t: t.to(torch.float16),
+    "brain float": lambda t: t.to(torch.bfloat16),
+    "integers": lambda t: t.to(torch.int64),
+    "complex": lambda t: t.to(torch.complex64),
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_tensors_of_the_right_name_and_the_wrong_shape_or_kind_are_refused(packed: bytes, change: str) -> None:
+    header, tensors = opened(packed)
+    for name, tensor in tensors.items():
+        wrong = CHANGES[change](tensor).contiguous()
+        if wrong.shape == tensor.shape and wrong.dtype == tensor.dtype and not wrong.is_floating_point():
+            continue
+        if (name, change) in {("scaler.centre", "not finite")} or (wrong.shape == tensor.shape and change in ("flat",)):
+            continue  # a channel never seen has no centre; a vector is flat already
+        if (name, change) == ("memory.features", "longer"):
+            continue  # more is remembered; that fits
+        refused(closed(header, tensors | {name: wrong}))
+
+
+def test_a_missing_tensor_is_refused_by_name(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    for name in tensors:
+        rest = {key: value for key, value in tensors.items() if key != name}
+        assert name.split(".")[0] in refused(closed(header, rest))
+
+
+@pytest.mark.parametrize("name", ["scaler.spread", "memory.spread", "usual"])
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_spread_that_is_not_positive_is_refused(packed: bytes, name: str, value: float) -> None:
+    header, tensors = opened(packed)
+    wrong = tensors[name].clone()
+    wrong[0] = value
+    assert name in refused(closed(header, tensors | {name: wrong}))
+
+
+def test_a_survival_function_that_falls_back_is_refused(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    assert "tail.fused" in refused(closed(header, tensors | {"tail.fused.body": tensors["tail.fused.body"].flip(0)}))
+    up = tensors["tail.fused.log_survival"].abs() + 1.0
+    assert "tail.fused" in refused(closed(header, tensors | {"tail.fused.log_survival": up}))
+
+
+# ---------------------------------------------------------------- any bytes at all
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused_with_a_model_file_error(noise: bytes) -> None:
+    for data in (noise, len(noise).to_bytes(8, "little") + noise):
+        with pytest.raises(ModelFileError):
+            unpack(data, "x")
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10**6), noise=st.binary(min_size=1, max_size=8), in_header=st.booleans())
+def test_a_damaged_file_is_refused_or_still_scores(
+    packed: bytes, detector: Detector, place: int, noise: bytes, in_header: bool
+) -> None:
+    head = 8 + int.from_bytes(packed[:8], "little")
+    start = place % (head if in_header else len(packed))
+    damaged = packed[:start] + noise + packed[start + len(noise) :]
+    try:
+        loaded = Detector(unpack(damaged, "x"))
+    except ModelFileError:
+        return
+    assert loaded.rule.window % 8 == 0
+    try:
+        scores = loaded.score_windows(np.zeros((1, len(loaded.channels), loaded.rule.window)))
+    except FloatingPointError:
+        return  # a weight of 1e38 is a number too; the score says that it is not one
+    assert not np.isinf(scores).any()
