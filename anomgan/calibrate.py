@@ -98,14 +98,15 @@ def separation(normal: Floats, disturbed: Floats) -> float:
 
 
 def fuse(surprises: Floats, weights: Floats) -> Floats:
-    """Witness surprises (W, N) and weights (W,) -> one statistic (N,): their weighted sum.
+    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the root of their weighted squares' sum.
 
-    Fisher (1932) adds log p-values; his chi-squared law asks for independent witnesses, which these are not, so the
-    sum's tail is fitted again on normal data, and the fused surprise is a -log10 probability all the same. A weight
-    is the witness's `separation` of held-out normal windows from disturbed ones: one that cannot tell them apart on
-    this data has no say.
+    This stands between Fisher's sum of log p-values (1932), in which witnesses that see nothing outvote one that sees
+    much, and Tippett's smallest p-value (1931), in which agreement counts for nothing. Witnesses are not independent,
+    so neither law gives the result a meaning; its tail is fitted again on normal data, which makes the fused surprise
+    a -log10 probability. A weight is the witness's `separation` of held-out normal windows from disturbed ones: one
+    that cannot tell them apart on this data has no say.
     """
-    result: Floats = weights @ surprises
+    result: Floats = np.sqrt(weights @ np.square(surprises))
     return result
 
 

@@ -10,7 +10,7 @@ counted. A reading without any of the model's channels is dropped and counted.
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, islice, pairwise
 from math import isfinite
 
@@ -33,11 +33,20 @@ class StreamDetector:
 
     `counters` holds totals since the start: readings_admitted = readings_warming_up + readings_scored; windows_scored,
     windows_unknown (too much missing); gaps; missing_values; dropped.late, dropped.duplicate, dropped.bad_time,
-    dropped.no_known_channel (readings); unknown_channel_values. `model` is a name that verdicts carry.
+    dropped.no_known_channel (readings); unknown_channel_values. `model` is a name that verdicts carry. `on_odd` hears
+    of each reading that is dropped (as its counter is called) or has an `unknown_channel` or a `missing_channel`.
     """
 
-    def __init__(self, detector: Detector, *, alarms_per_week: float | None = None, model: str = "") -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        alarms_per_week: float | None = None,
+        model: str = "",
+        on_odd: Callable[[str, Reading], None] = lambda what, reading: None,
+    ) -> None:
         self.detector = detector
+        self._on_odd = on_odd
         self.model = model
         budget = detector.config.alarms_per_week if alarms_per_week is None else alarms_per_week
         self.threshold = detector.threshold_for(budget)
@@ -115,17 +124,21 @@ class StreamDetector:
                 if strangers:
                     counters["unknown_channel_values"] += strangers
                 if strangers == len(values):
-                    counters["dropped.no_known_channel"] += 1
+                    self._drop("no_known_channel", reading)
                     continue
+                if strangers:
+                    self._on_odd("unknown_channel", reading)
+                if len(values) - strangers < len(known):
+                    self._on_odd("missing_channel", reading)
             if not isfinite(reading.time_s):
-                counters["dropped.bad_time"] += 1
+                self._drop("bad_time", reading)
                 continue
             number = self._numbers.get(reading.source)
             if number is None:
                 number = self._add(reading.source)
             newest = self._newest_s[number]
             if not reading.time_s > newest:
-                counters["dropped.duplicate" if reading.time_s == newest else "dropped.late"] += 1
+                self._drop("duplicate" if reading.time_s == newest else "late", reading)
                 continue
             self._newest_s[number] = reading.time_s
             get = values.get
@@ -135,6 +148,10 @@ class StreamDetector:
             turns[number] = turn[-1] + 1
             rows.append([get(channel, nan) for channel in channels])
         return admitted, np.array(who, np.int64), np.array(turn, np.int64), rows
+
+    def _drop(self, reason: str, reading: Reading) -> None:
+        self.counters[f"dropped.{reason}"] += 1
+        self._on_odd(f"dropped.{reason}", reading)
 
     def _add(self, source: Source) -> int:
         number = self._numbers[source] = self._fleet.add()

@@ -11,6 +11,7 @@ from anomgan.records import Floats, TimeSeries
 from anomgan.simulate import SENSOR_FAULTS, parse_scenario, simulate
 from anomgan.simulate.faults import SEVERITY
 from anomgan.simulate.pump import PUMP
+from anomgan.simulate.randomness import BLOCK
 
 START, END, PERIOD_S = 401, 601, 4.0
 """rows; not at the edge of a block"""
@@ -170,6 +171,7 @@ def test_a_noise_burst_widens_the_channel_around_the_same_mean(
     assert added.std() == pytest.approx(expected, rel=0.3)
     assert abs(added.mean()) < 0.3 * expected
     assert abs(np.corrcoef(added[1:], added[:-1])[0, 1]) < 0.2
+    assert abs(np.corrcoef(added[BLOCK:], added[:-BLOCK])[0, 1]) < 0.4
 
 
 def test_a_broken_correlation_looks_normal_alone_and_wrong_together(

@@ -149,6 +149,14 @@ def test_noise_is_white_and_as_large_as_the_sensor_says() -> None:
     assert 0.8 * channel.noise < jitter.std() < 1.6 * channel.noise
 
 
+def test_the_noise_of_one_device_and_sensor_has_nothing_to_do_with_another_s() -> None:
+    pumps = simulate(scenario((PUMPS,), clock={"period_s": 1.0, "duration_s": 1000.0}))
+    sensors = ("flow", "suction_pressure", "discharge_pressure", "motor_temperature")
+    jitter = [np.diff(one.values[:, one.channels.index(name)], n=3) for one in pumps for name in sensors]
+    together = np.abs(np.corrcoef(jitter)) - np.eye(len(jitter))
+    assert together.max() < 0.3
+
+
 def test_an_endless_run_goes_on_and_asks_how_much_of_it_is_wanted() -> None:
     endless = scenario(clock={"duration_s": None}, random_faults={})
     assert endless.rows is None

@@ -164,6 +164,23 @@ def test_unknown_channels_are_left_out_and_counted_and_missing_ones_too(detector
     assert counted(detector, [at(0.0, flow=float("inf"), pressure=1e300, current=1.0)]) == {"missing_values": 2}
 
 
+def test_every_odd_reading_is_told_as_it_is_counted(detector: Detector) -> None:
+    heard: list[tuple[str, Reading]] = []
+    stream = StreamDetector(detector, on_odd=lambda what, reading: heard.append((what, reading)))
+    good, late, bare = at(5.0), at(1.0), at(9.0, stranger=1.0)
+    partial = at(10.0, flow=1.0, stranger=2.0)
+    stream.push([good, good, late, at(float("nan")), bare, partial, at(11.0)])
+    assert [what for what, _ in heard] == [
+        "dropped.duplicate",
+        "dropped.late",
+        "dropped.bad_time",
+        "dropped.no_known_channel",
+        "unknown_channel",
+        "missing_channel",
+    ]
+    assert [reading for _, reading in heard[-3:]] == [bare, partial, partial]
+
+
 def test_a_gap_starts_anew_and_is_counted(detector: Detector) -> None:
     longest = detector.rule.max_gap_s
     assert counted(detector, [at(0.0), at(longest), at(2 * longest + 0.1), at(2 * longest + 0.2)]) == {"gaps": 1}

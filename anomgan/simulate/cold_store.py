@@ -246,33 +246,11 @@ def step(
         discharge = discharge + (saturation_bar(condensing) - discharge) * follow
     inrush = 1.0 + 0.5 * np.exp(-since_s / 2.0)
     current = power / (230.0 * 0.85) * inrush
-    seen = (
-        air,
-        coil,
-        goods,
-        suction - 1.013,
-        discharge - 1.013,
-        current,
-        100.0 * humidity / saturated_air(air),
-        door,
-    )
+    moist = 100.0 * humidity / saturated_air(air)
+    seen = (air, coil, goods, suction - 1.013, discharge - 1.013, current, moist, door)
     left_s = np.maximum(left_s - period_s, 0.0)
-    after = ColdStoreState(
-        air,
-        goods,
-        coil,
-        condensing,
-        humidity,
-        frost,
-        suction,
-        discharge,
-        running,
-        since_s,
-        door,
-        left_s,
-        weather,
-        bustle,
-    )
+    room = (air, goods, coil, condensing, humidity, frost)
+    after = ColdStoreState(*room, suction, discharge, running, since_s, door, left_s, weather, bustle)
     return after, seen
 
 

@@ -260,16 +260,8 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     bearing = (0.5 + 1.8 * wear) * rate
     starved = 3.0 * within(-0.05 - point.suction, 0.0, 0.8)
     vibration = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2) * (1.0 + 0.03 * shake)
-    seen = (
-        flow * 3600.0,
-        point.suction,
-        point.discharge,
-        point.rpm,
-        point.current,
-        point.electric / 1000.0,
-        motor,
-        vibration,
-    )
+    power_kw = point.electric / 1000.0
+    seen = (flow * 3600.0, point.suction, discharge, point.rpm, point.current, power_kw, motor, vibration)
     after = PumpState(flow, rate, integral, smooth, batch, motor, discharge, losses, fast, slow, level, weather, shake)
     return after, seen
 

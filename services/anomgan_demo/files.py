@@ -47,6 +47,7 @@ doors_per_hour = 20
 door_open_s = 12
 
 [random_faults]
+severity = 1.5            # what an engineer would see in a plot
 first_s = {first_s}
 {last}"""
 

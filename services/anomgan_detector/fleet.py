@@ -20,7 +20,7 @@ from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import TopicTemplate, parse_template
 
 log = logging.getLogger("anomgan.detector")
-LOGGED_PER_REASON = 5
+SHOWN_PER_KIND = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +50,17 @@ class Fleet:
             )
         )
         self._stream = StreamDetector(
-            self.detector, alarms_per_week=config.alarms_per_week, model=Path(config.model).stem
+            self.detector,
+            alarms_per_week=config.alarms_per_week,
+            model=Path(config.model).stem,
+            on_odd=self._show_odd,
         )
         single = config.dialect == "metric"
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
         self._decisions = FleetDecisions(rule)
         self._ignore_retained = admit.ignore_retained
         self._counters: Counter[str] = Counter()
-        self._logged: Counter[str] = Counter()
+        self._shown: Counter[str] = Counter()
 
     def takes(self, topic: str) -> bool:
         """Whether messages on a topic belong here; one whose names are unusable does, so that it is counted."""
@@ -77,7 +80,7 @@ class Fleet:
         counters, decode = self._counters, self._decoder.decode
         for message in messages:
             if message.retained and self._ignore_retained:
-                counters["dropped.retained"] += 1
+                self._drop(PayloadError("retained", f"topic {message.topic!r}: it was retained, so it is old"))
                 continue
             try:
                 decoded = decode(message.topic, message.payload, now())
@@ -88,19 +91,32 @@ class Fleet:
             if decoded.dropped:
                 for reason, count in decoded.dropped.items():
                     counters[f"ignored_values.{reason}"] += count
+                    self._show(f"ignored_values.{reason}", f"topic {message.topic!r}")
         counters["readings_received"] += len(readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         verdicts = self._stream.push(rows)
         return Judged(verdicts, self._decisions.update(verdicts))
 
     def _drop(self, error: PayloadError) -> None:
-        """Count, and show the first few of each kind."""
         self._counters[f"dropped.{error.reason}"] += 1
-        self._logged[error.reason] += 1
-        if self._logged[error.reason] <= LOGGED_PER_REASON:
-            log.warning("dropped a message (%s): %s", error.reason, error)
-        if self._logged[error.reason] == LOGGED_PER_REASON:
-            log.warning("further messages dropped for %s are only counted", error.reason)
+        self._show(f"dropped.{error.reason}", str(error))
+
+    def _show_odd(self, what: str, reading: Reading) -> None:
+        """A reading that the stream dropped, or whose channels are not the model's; the stream counts it."""
+        if self._shown[what] >= SHOWN_PER_KIND:
+            return
+        ours, theirs = set(self.detector.channels), reading.values.keys()
+        unknown, missing = sorted(theirs - ours)[:5], sorted(ours - theirs)[:5]
+        but = (f", unknown channels {unknown}" if unknown else "") + (f", without {missing}" if missing else "")
+        self._show(what, f"a reading of {reading.device!r} at {reading.time_s:.3f}{but}")
+
+    def _show(self, what: str, about: str) -> None:
+        """Log the first few of each kind; all are counted."""
+        self._shown[what] += 1
+        if self._shown[what] <= SHOWN_PER_KIND:
+            log.warning("%s: %s", what, about)
+        if self._shown[what] == SHOWN_PER_KIND:
+            log.warning("%s: from now on only counted", what)
 
     @property
     def devices(self) -> int:
@@ -109,5 +125,5 @@ class Fleet:
 
     def counters(self) -> Counter[str]:
         """Totals since the start."""
-        repeated = Counter({"dropped.duplicate": self._assembler.repeated} if self._assembler else {})
-        return self._counters + self._stream.counters + repeated
+        repeated = 0 if self._assembler is None else self._assembler.repeated
+        return self._counters + self._stream.counters + Counter({"dropped.duplicate": repeated})

@@ -21,6 +21,7 @@ log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
+SHOWN_TOPICS = 5
 
 
 class DetectorService:
@@ -87,6 +88,8 @@ class DetectorService:
             if route is None:
                 taking = (number for number, fleet in enumerate(self._fleets) if fleet.takes(message.topic))
                 route = next(taking, -1)
+                if route < 0 and self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
+                    log.warning("dropped.no_fleet: no fleet takes topic %r", message.topic)
                 if len(routes) < MAX_ROUTES:
                     routes[message.topic] = route
             if route < 0:

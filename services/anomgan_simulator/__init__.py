@@ -1,1 +1,1 @@
-"""anomgan_simulator."""
+"""The simulator: a scenario or a recorded file -> wire -> MQTT, with the ground truth beside it."""

@@ -1,0 +1,402 @@
+"""The detector service over the in-memory twins: nothing is acknowledged before it is stored, lost, or doubled."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from examples import CHANNELS, normal_series, readings_of
+
+from anomgan.adapters.memory import MemoryPublisher, MemorySource, MemoryStore
+from anomgan.adapters.ports import Batch
+from anomgan.config import ServiceConfig, parse_config
+from anomgan.detector import Detector
+from anomgan.errors import ConfigError, ModelFileError, Refused, Unreachable
+from anomgan.records import Event, Reading, TimeSeries, Verdict
+from anomgan.stream import StreamDetector
+from anomgan_detector.fleet import Fleet
+from anomgan_detector.service import FIRST_PAUSE_S, LONGEST_PAUSE_S, DetectorService
+
+NOW = 1_800_000_000.0
+START = 1_700_000_000.0
+
+
+class Impatient(threading.Event):
+    """A stop event on which nobody waits: it remembers how long they would have, and may be set by the n-th wait."""
+
+    def __init__(self, stop_at: int = 10**9) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._stop_at = stop_at
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Return at once."""
+        self.waits.append(timeout or 0.0)
+        if len(self.waits) >= self._stop_at:
+            self.set()
+        return self.is_set()
+
+
+@pytest.fixture(scope="session")
+def model(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "pump.safetensors"
+    detector.save(path)
+    return path
+
+
+class Plant:
+    """A service with its twins, and the means to feed and run it."""
+
+    def __init__(self, model: Path, fleets: Sequence[dict[str, Any]] = ({},), stores: int = 1, **tables: Any) -> None:
+        table = {"model": str(model), "topic": "plant/{device}/telemetry"}
+        document = {
+            "fleets": [{**table, **fleet} for fleet in fleets],
+            "store": {"sqlite": {"path": "unused"}},
+            "decide": {"open_after": 1, "close_after": 2},
+            **tables,
+        }
+        self.config = parse_config(ServiceConfig, document, "service.toml")
+        self.source, self.publisher = MemorySource(), MemoryPublisher()
+        self.stores = [MemoryStore() for _ in range(stores)]
+        self.heard: list[Event] = []
+        self.fleets = [Fleet(fleet, self.config.input, self.config.decide) for fleet in self.config.fleets]
+        self.service = DetectorService(
+            self.config, self.fleets, self.source, self.stores, self.publisher, lambda: NOW, self.heard.extend
+        )
+        self.stop = Impatient()
+
+    @property
+    def store(self) -> MemoryStore:
+        """The first store."""
+        return self.stores[0]
+
+    def feed(self, readings: Iterable[Reading]) -> None:
+        """Let readings arrive as flat JSON."""
+        for reading in readings:
+            topic = f"plant/{reading.device}/telemetry"
+            self.source.feed(topic, json.dumps({"ts": reading.time_s, **reading.values}).encode())
+
+    def drain(self) -> None:
+        """Turns until one acknowledges nothing."""
+        self.source.close()  # the twin then no longer waits for messages
+        while self.service.turn(self.stop):
+            pass
+
+
+def faulty_series(rows: int = 80) -> TimeSeries:
+    """Normal, then three channels far off, then normal again; times that a wire accepts."""
+    series = normal_series(rows, 1)
+    values = series.values.copy()
+    values[40:50] += 20.0
+    return TimeSeries(series.times + START, values, CHANNELS)
+
+
+def test_what_goes_in_comes_out_scored_stored_published_and_acknowledged(model: Path, detector: Detector) -> None:
+    plant = Plant(model)
+    readings = readings_of(faulty_series(), "p1")
+    plant.feed(readings)
+    plant.drain()
+    alone = StreamDetector(detector).push(readings)
+    assert sorted(plant.store.verdicts) == sorted(("", "p1", v.time_s) for v in alone)
+    for verdict in alone:
+        stored = plant.store.verdicts["", "p1", verdict.time_s]
+        np.testing.assert_allclose(stored.surprise, verdict.surprise, rtol=1e-5, atol=1e-5)
+        assert stored.model == "pump"
+    (event,) = plant.store.events.values()
+    assert (event.state, event.device, event.model) == ("closed", "p1", "pump")
+    assert START + 39 <= event.start_s <= START + 42
+    published = [(topic, json.loads(payload)) for topic, payload in plant.publisher.published]
+    assert {topic for topic, _ in published} == {"anomgan/p1/event"}
+    assert [told["state"] for _, told in published][-1] == "closed"
+    assert published[0][1]["state"] == "open"
+    assert [told["id"] for _, told in published] == [e.id for e in plant.heard]
+    assert [m.topic for m in plant.source.acknowledged] == ["plant/p1/telemetry"] * 80
+    assert plant.source.unacknowledged == []
+    counters = plant.service.counters()
+    assert counters["messages_received"] == counters["readings_received"] == counters["readings_admitted"] == 80
+    assert counters["readings_admitted"] == counters["readings_warming_up"] + counters["readings_scored"]
+
+
+def test_how_messages_fall_into_turns_does_not_matter(model: Path) -> None:
+    stored = []
+    for batch in (1, 7, 500):
+        plant = Plant(model, input={"batch": batch})
+        plant.feed(readings_of(faulty_series(), "p1"))
+        plant.drain()
+        verdicts = {key: verdict.anomalous for key, verdict in plant.store.verdicts.items()}
+        events = [(event.id, event.state, event.end_s, event.channels) for event in plant.store.events.values()]
+        stored.append((verdicts, events))
+    assert stored[0] == stored[1] == stored[2]
+
+
+def test_nothing_is_acknowledged_before_every_store_has_it(model: Path) -> None:
+    plant = Plant(model, stores=2)
+    order: list[str] = []
+    for number, store in enumerate(plant.stores):
+        write = store.write
+        store.write = lambda batch, write=write, number=number: (write(batch), order.append(f"store {number}"))[0]  # type: ignore[method-assign]  # watched, not replaced
+    acknowledge = plant.source.acknowledge
+    plant.source.acknowledge = lambda messages: (order.append("acknowledge"), acknowledge(messages))[1]  # type: ignore[method-assign]  # watched, not replaced
+    publish = plant.publisher.publish
+    plant.publisher.publish = lambda *a, **k: (order.append("publish"), publish(*a, **k))[1]  # type: ignore[method-assign]  # watched, not replaced
+    plant.feed(readings_of(faulty_series(60), "p1"))
+    plant.drain()
+    assert order[:2] == ["store 0", "store 1"]
+    assert order[-1] == "acknowledge"
+    assert "publish" in order
+
+
+def test_while_a_store_fails_the_batch_is_tried_again_with_growing_pauses_and_nothing_is_lost(model: Path) -> None:
+    plant, steady = Plant(model, stores=2), Plant(model)
+    plant.stores[1].fail_next(9)
+    for one in (plant, steady):
+        one.feed(readings_of(faulty_series(), "p1"))
+        one.drain()
+    assert plant.stores[0].verdicts.keys() == plant.stores[1].verdicts.keys() == steady.store.verdicts.keys()
+    assert plant.stores[0].writes == plant.stores[1].writes == 1  # the store that had it is not written again
+    assert plant.stop.waits == [min(FIRST_PAUSE_S * 2**n, LONGEST_PAUSE_S) for n in range(9)]
+    assert plant.service.counters()["store_failures"] == 9
+    assert len(plant.source.acknowledged) == 80
+    assert [e.id for e in plant.heard] == [e.id for e in steady.heard]
+
+
+@pytest.mark.parametrize("error", [Unreachable("gone"), Refused("no such database")])
+def test_stopped_while_a_store_fails_leaves_everything_unacknowledged_and_unpublished(
+    model: Path, error: Unreachable | Refused, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant = Plant(model)
+    plant.store.fail_next(10**9, error)
+    plant.stop = Impatient(stop_at=3)
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.service.run(plant.stop)
+    assert plant.source.acknowledged == []
+    assert len(plant.source.unacknowledged) == 80
+    assert plant.publisher.published == []
+    assert plant.heard == []
+    assert str(error) in caplog.text
+
+
+def test_what_a_stopped_service_left_is_delivered_again_to_the_next_and_stored_once(model: Path) -> None:
+    """The crash between store and acknowledgement: the same rows are written twice and are there once."""
+    first, second = Plant(model), Plant(model)
+    first.source.acknowledge = lambda messages: None  # type: ignore[method-assign]  # it crashed before that
+    readings = readings_of(faulty_series(), "p1")
+    first.feed(readings)
+    first.drain()
+    verdicts, events = dict(first.store.verdicts), dict(first.store.events)
+    second.stores[0] = first.store
+    for message in first.source.unacknowledged:
+        second.source.feed(message.topic, message.payload)
+    second.drain()
+    assert second.store.verdicts.keys() == verdicts.keys()
+    assert second.store.events == events
+    assert len(second.source.acknowledged) == 80
+
+
+def test_a_message_delivered_again_while_running_changes_nothing_and_is_counted(model: Path) -> None:
+    plant = Plant(model)
+    readings = readings_of(faulty_series(60), "p1")
+    plant.feed([*readings, *readings[20:], *readings])
+    plant.drain()
+    assert plant.service.counters()["dropped.duplicate"] + plant.service.counters()["dropped.late"] == 100
+    steady = Plant(model)
+    steady.feed(readings)
+    steady.drain()
+    assert plant.store.verdicts.keys() == steady.store.verdicts.keys()
+    assert plant.store.events == steady.store.events
+    assert len(plant.source.acknowledged) == 160
+
+
+# ---------------------------------------------------------------- what cannot be read
+
+TOPIC = "plant/p1/telemetry"
+GOOD = json.dumps({"ts": START, "flow": 1.0}).encode()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        (TOPIC, b""),
+        (TOPIC, b"{"),
+        (TOPIC, b"\xff\xfe\x00"),
+        (TOPIC, b"[1, 2]"),
+        (TOPIC, b"3.5"),
+        (TOPIC, b'{"ts": "yesterday", "flow": 1}'),
+        (TOPIC, b'{"ts": 0, "flow": 1}'),
+        (TOPIC, b'{"ts": 4102444800, "flow": 1}'),
+        (TOPIC, b'{"ts": 1700000000000, "flow": 1}'),
+        (TOPIC, b'{"ts": 1700000000, "flow": "' + b"x" * 10_000_000 + b'"}'),
+        (TOPIC, b'{"ts": 1700000000, "stranger": 1}'),
+        (TOPIC, b'{"ts": 1700000000}'),
+        (TOPIC, b'{"ts": null, "flow": null}'),
+        ("plant/p\x001/telemetry", GOOD),
+        ("plant//telemetry", GOOD),
+        ("elsewhere/p1", GOOD),
+        (TOPIC + "/more", GOOD),
+    ],
+    ids=lambda part: str(part[:24]),
+)
+def test_a_bad_message_is_counted_acknowledged_and_does_not_stop_the_good_ones(
+    model: Path, topic: str, payload: bytes
+) -> None:
+    plant = Plant(model)
+    plant.source.feed(TOPIC, GOOD)
+    plant.source.feed(topic, payload)
+    plant.feed([Reading("p2", START + i, dict.fromkeys(CHANNELS, 1.0)) for i in range(20)])
+    plant.drain()
+    counters = plant.service.counters()
+    assert len(plant.source.acknowledged) == 22
+    assert plant.source.unacknowledged == []
+    dropped = sum(n for name, n in counters.items() if name.startswith(("dropped.", "ignored_values.")))
+    assert dropped + counters.get("missing_values", 0) - 2 >= 1
+    assert any(device == "p2" for _, device, _ in plant.store.verdicts)
+    received = counters["messages_received"]
+    unread = sum(n for name, n in counters.items() if name.startswith("dropped."))
+    assert received == counters["readings_admitted"] + unread
+
+
+def test_the_first_few_bad_messages_of_a_kind_are_shown_and_the_rest_counted(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant = Plant(model)
+    for _ in range(50):
+        plant.source.feed(TOPIC, b"{")
+    with caplog.at_level(logging.WARNING):
+        plant.drain()
+    assert plant.service.counters()["dropped.broken_json"] == 50
+    assert 2 <= caplog.text.count("broken_json") <= 10
+    assert TOPIC in caplog.text
+    assert "only counted" in caplog.text
+
+
+def test_retained_messages_are_old_news_unless_wanted(model: Path) -> None:
+    for ignore in (True, False):
+        plant = Plant(model, input={"ignore_retained": ignore})
+        plant.source.feed(TOPIC, GOOD, retained=True)
+        plant.drain()
+        counters = plant.service.counters()
+        assert (counters.get("dropped.retained", 0), counters.get("readings_admitted", 0)) == (int(ignore), 1 - ignore)
+        assert len(plant.source.acknowledged) == 1
+
+
+def test_a_message_without_a_time_is_stamped_on_arrival(model: Path) -> None:
+    plant = Plant(model)
+    for _ in range(2):
+        plant.source.feed(TOPIC, b'{"flow": 1.0}')
+    plant.drain()
+    assert plant.service.counters()["dropped.duplicate"] == 1  # the clock given stands still
+
+
+# ---------------------------------------------------------------- fleets
+
+
+def test_messages_go_to_the_first_fleet_whose_topic_and_devices_fit(model: Path) -> None:
+    fleets = [
+        {"devices": ["pump-*"]},
+        {"devices": ["fan-?", "pump-1"]},
+        {"topic": "other/{site}/{device}", "devices": ["*"]},
+    ]
+    plant = Plant(model, fleets=fleets)
+    for device in ("pump-1", "pump-2", "fan-1", "fan-12"):
+        plant.source.feed(f"plant/{device}/telemetry", GOOD)
+    plant.source.feed("other/north/pump-1", GOOD)
+    plant.drain()
+    assert [fleet.devices for fleet in plant.fleets] == [2, 1, 1]
+    assert plant.service.counters()["dropped.no_fleet"] == 1
+    assert len(plant.source.acknowledged) == 5
+
+
+def test_every_fleet_has_its_own_budget(model: Path, detector: Detector) -> None:
+    plant = Plant(model, fleets=[{"devices": ["a"], "alarms_per_week": 100.0}, {"devices": ["b"]}])
+    for device in ("a", "b"):
+        plant.feed([Reading(device, START + i, dict.fromkeys(CHANNELS, 1.0)) for i in range(4)])
+    plant.drain()
+    thresholds = {device: verdict.threshold for (_, device, _), verdict in plant.store.verdicts.items()}
+    assert thresholds == {"a": pytest.approx(detector.threshold - 2.0), "b": pytest.approx(detector.threshold)}
+
+
+def test_single_metrics_become_rows_and_messages_delivered_twice_are_counted(model: Path) -> None:
+    plant = Plant(model, fleets=[{"topic": "plant/{device}/{channel}", "dialect": "metric"}])
+    for i in range(40):
+        for channel in CHANNELS:
+            for _ in range(2 if i == 20 else 1):
+                plant.source.feed(f"plant/p1/{channel}", json.dumps({"ts": START + i, "value": 1.0}).encode())
+    plant.drain()
+    counters = plant.service.counters()
+    assert counters["readings_admitted"] == 40
+    assert counters.get("missing_values", 0) == 0
+    assert counters["dropped.duplicate"] == 3
+    assert len(plant.source.acknowledged) == 123
+
+
+def test_the_device_may_stand_in_the_payload(model: Path) -> None:
+    plant = Plant(model, fleets=[{"topic": "plant/all", "device_key": "id"}])
+    plant.source.feed("plant/all", json.dumps({"ts": START, "id": "p9", "flow": 1.0}).encode())
+    plant.drain()
+    assert plant.fleets[0].devices == 1
+
+
+def test_a_fleet_without_its_model_or_with_a_wrong_topic_is_refused_at_once(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="no such file"):
+        Plant(tmp_path / "nowhere.safetensors")
+    with pytest.raises(ConfigError, match="planet"):
+        Plant(model, fleets=[{"topic": "plant/{planet}"}])
+
+
+# ---------------------------------------------------------------- telling
+
+
+def test_an_event_that_cannot_be_published_is_stored_counted_and_acknowledged(model: Path) -> None:
+    plant = Plant(model)
+    plant.publisher.connected = False
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.drain()
+    assert len(plant.store.events) == 1
+    assert plant.service.counters()["events_not_published"] >= 2
+    assert len(plant.source.acknowledged) == 80
+    assert plant.heard
+
+
+def test_an_empty_topic_publishes_nothing(model: Path) -> None:
+    plant = Plant(model, publish={"events": ""})
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.drain()
+    assert plant.publisher.published == []
+    assert plant.heard
+
+
+def test_a_turn_without_messages_does_nothing(model: Path) -> None:
+    plant = Plant(model)
+    plant.drain()
+    assert plant.store.writes == 0
+    assert plant.service.counters() == {}
+
+
+def test_a_set_stop_ends_the_service_after_the_turn_under_way(model: Path) -> None:
+    plant = Plant(model, input={"batch": 30})
+    store = plant.store
+    write = store.write
+
+    def write_and_stop(batch: Batch) -> None:
+        write(batch)
+        plant.stop.set()
+
+    store.write = write_and_stop  # type: ignore[method-assign]  # watched, not replaced
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.service.run(plant.stop)
+    assert len(plant.source.acknowledged) == 30
+    assert plant.source.unacknowledged == []
+
+
+def test_the_stored_counters_are_the_totals(model: Path) -> None:
+    plant = Plant(model, input={"batch": 30})
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.drain()
+    assert plant.store.counters["messages_received"] == 80
+    scored = [v for v in plant.store.verdicts.values() if np.isfinite(v.surprise)]
+    assert plant.store.counters["windows_scored"] == len(scored)
+    assert all(isinstance(v, Verdict) for v in scored)
