@@ -38,8 +38,8 @@ def spoiled(series: TimeSeries, rng: np.random.Generator, *, gaps: Sequence[int]
     values, times = series.values.copy(), series.times.copy()
     values[rng.random(values.shape) < 0.1] = np.nan
     for _ in range(2):
-        row, channel = rng.integers(len(values)), rng.integers(values.shape[1])
-        values[row : row + rng.integers(3, 30), channel] = np.nan
+        start, channel = rng.integers(len(values)), rng.integers(values.shape[1])
+        values[start : start + rng.integers(3, 30), channel] = np.nan
     for row in gaps:
         times[row:] += 1000.0
     return TimeSeries(times, values, series.channels, device=series.device)

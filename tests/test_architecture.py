@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "baselines": "errors records scaling windows",
     "matching": "errors records",
     "vus": "records",
-    "evaluate": "errors matching records vus",
+    "evaluation": "errors matching records vus",
     "simulate": "config errors records simulate",
     "wire": "config errors records wire",
     "adapters": "adapters config errors records wire",
@@ -221,7 +221,14 @@ def test_what_a_service_without_training_needs_does_not_import_torch() -> None:
 
 
 def test_the_library_imports_without_what_only_adapters_need() -> None:
-    modules = ["anomgan", "anomgan.stream", "anomgan.evaluation", "anomgan.baselines", "anomgan.simulate", "anomgan.wire"]
+    modules = [
+        "anomgan",
+        "anomgan.stream",
+        "anomgan.evaluation",
+        "anomgan.baselines",
+        "anomgan.simulate",
+        "anomgan.wire",
+    ]
     assert first_to_import(modules, [*(name for name in ONLY_IN if name != "safetensors"), "click"]) == ""
 
 

@@ -10,7 +10,7 @@ from anomgan.records import Reading
 CHANNELS = ("a", "b", "c")
 
 
-def part(time_s: float, device: str = "d", **values: float) -> Reading:
+def part(time_s: float, device: str = "d", /, **values: float) -> Reading:
     return Reading(device, time_s, values)
 
 

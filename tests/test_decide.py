@@ -53,7 +53,7 @@ def verdicts(*surprises: float, device: str = "pump") -> list[Verdict]:
 
 def told(rule: DecideConfig, *surprises: float) -> list[tuple[int, str, Event]]:
     """(at which verdict, state, event) of everything that is told."""
-    state, heard = QUIET, []
+    state, heard = QUIET, list[tuple[int, str, Event]]()
     for i, one in enumerate(verdicts(*surprises)):
         state, event = decide(rule, state, one)
         if event is not None:

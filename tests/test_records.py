@@ -96,7 +96,7 @@ def test_an_array_that_is_no_table_is_refused(array: np.ndarray) -> None:
 
 def test_text_is_no_array_of_numbers() -> None:
     with pytest.raises(DataError, match="not numbers"):
-        series_from_array(np.array(["a", "b"]))  # type: ignore[arg-type]  # wrong on purpose
+        series_from_array(np.array(["a", "b"]))
 
 
 def test_records_are_frozen() -> None:

@@ -37,20 +37,28 @@ def detect(config: Path, only_check: bool, quiet: bool) -> None:
         click.echo("everything answers")
         return
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    counters = compose.run(settings, on_events=None if quiet else print_events)
+    counters = compose.run(settings, on_events=None if quiet else EventPrinter())
     click.echo("; ".join(f"{name} {count}" for name, count in sorted(counters.items())))
 
 
-def print_events(events: "Sequence[Event]") -> None:
-    """One line an event."""
-    for event in events:
-        click.echo(describe_event(event))
+class EventPrinter:
+    """One line an event told; one that is told again while open got worse."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+
+    def __call__(self, events: "Sequence[Event]") -> None:
+        """Print these."""
+        for event in events:
+            what = "worse" if event.id in self._open and event.state == "open" else event.state
+            (self._open.add if event.state == "open" else self._open.discard)(event.id)
+            click.echo(describe_event(event, what))
 
 
-def describe_event(event: "Event") -> str:
-    """`2026-01-05 10:00:12 open major pump-1: flow is 3.1 l/min where 31 was expected`."""
+def describe_event(event: "Event", what: str) -> str:
+    """`2026-01-05 10:00:12 open   major    pump-1: flow is 3.1 l/min where 31.0 was expected`, at the event's time."""
     from datetime import UTC, datetime
 
-    at = datetime.fromtimestamp(event.start_s if event.state == "open" else event.end_s, UTC)
+    at_s = {"open": event.start_s, "worse": event.peak_s, "closed": event.end_s}[what]
     name = f"{event.site}/{event.device}" if event.site else event.device
-    return f"{at:%Y-%m-%d %H:%M:%S} {event.state:<6} {event.severity:<8} {name}: {event.reason}"
+    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} {what:<6} {event.severity:<8} {name}: {event.reason}"

@@ -79,7 +79,8 @@ def read_for_model(
 ) -> "TimeSeries":
     """The model's channels of a file; those it lacks and those it has besides are told on stderr.
 
-    A channel that the file lacks counts as missing. DataError where it has none of them, or one in another unit.
+    A channel that the file lacks counts as missing. DataError where it has none of them, one in another unit, or fewer
+    rows than the model's window.
     """
     from anomgan.adapters.files import TIME_NAMES, read_channels, read_series
     from anomgan.errors import DataError
@@ -90,6 +91,8 @@ def read_for_model(
         raise DataError(f"{path}: none of the model's channels is there: {', '.join(detector.channels)}")
     series = read_series(path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows)
     _check_units(path, series, detector, "the model")
+    if len(series) < detector.rule.window:
+        raise DataError(f"{path}: {len(series)} rows, fewer than the {detector.rule.window} of one window of the model")
     click.echo(describe(path, series))
     missing = [name for name in detector.channels if name not in wanted]
     told = {time, label, *ignore} | (set() if time else {name for name in there if name.lower() in TIME_NAMES})

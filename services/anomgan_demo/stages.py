@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from anomgan.wire.topics import parse_template
 from anomgan_dashboard.serve import listen
 from anomgan_demo.children import child, require_running
 from anomgan_demo.collect import collect, published_count
-from anomgan_demo.files import MODELS, Folder, write_detector, write_simulator
+from anomgan_demo.files import DAY_S, MODELS, Folder, write_detector, write_simulator
 from anomgan_demo.report import describe_report, make_report
 
 NORMAL_ROWS = 3000
@@ -56,7 +56,9 @@ def run(options: DemoOptions) -> dict[str, Any] | None:
     folder = Folder(options.folder)
     folder.prepare()
     live_rows = None if options.seconds is None else max(1, round(options.seconds * SPEED))
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=NORMAL_ROWS)
+    # At the beginning of a simulated day, so that equal seeds give equal data whenever the demo runs.
+    began = (datetime.now(UTC).timestamp() - NORMAL_ROWS) // DAY_S * DAY_S
+    start = datetime.fromtimestamp(began, UTC)
     with ExitStack() as stack:
         broker = stack.enter_context(LocalBroker())
         write_simulator(
