@@ -53,7 +53,7 @@ class DemoOptions:
 
 def run(options: DemoOptions) -> dict[str, Any] | None:
     """All stages; the report, or None where Ctrl-C came before there was anything to tell."""
-    folder = Folder(options.folder)
+    folder = Folder(options.folder.resolve())
     folder.prepare()
     live_rows = None if options.seconds is None else max(1, round(options.seconds * SPEED))
     # At the beginning of a simulated day, so that equal seeds give equal data whenever the demo runs.
@@ -152,6 +152,8 @@ def train(folder: Folder, series: dict[Source, TimeSeries], seed: int) -> None:
         units = tuple(channel.unit for channel in KINDS[kind].channels)  # the messages do not carry them
         theirs = [replace(one, units=units) for one in theirs]
         detector = Detector.fit(theirs, DetectorConfig(stride=1, steps=STEPS, seed=seed), progress=True)
+        if detector.summary["stopped"] == "interrupted":
+            raise KeyboardInterrupt  # a training that is told to end keeps its best; a demo ends
         detector.save(folder.model(kind))
 
 

@@ -4,7 +4,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,18 +35,20 @@ def command(arguments: Sequence[str | Path]) -> list[str]:
 class Program:
     """A running command, all that it says in `log`."""
 
-    def __init__(self, folder: Path, arguments: Sequence[str | Path], log: Path) -> None:
+    def __init__(
+        self, folder: Path, arguments: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command(arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                command(arguments), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment
             )
 
     def said(self) -> str:
         """All so far."""
         return self.log.read_text(errors="replace")
 
-    def await_words(self, words: str) -> None:
+    def await_words(self, words: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until it has said something; the test fails where it ends before."""
 
         def says() -> bool:
@@ -56,7 +58,7 @@ class Program:
             assert not ended, f"it ended without saying {words!r}:\n{self.said()[-3000:]}"
             return False
 
-        eventually(says, f"it says {words!r}", PATIENCE_S)
+        eventually(says, f"it says {words!r}", timeout_s)
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to end; its exit status. The test fails where it leaves a child behind or says Traceback."""
