@@ -20,7 +20,7 @@ from anomgan.model_file import pack, unpack
 from anomgan.records import Event, Floats, Source, TimeSeries, Verdict, series_from_array
 from anomgan.scaling import scale, unscale, usable
 from anomgan.score import WITNESSES, look
-from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts, waiting_ends
+from anomgan.windows import WindowRule, carried, due_ends, gather_windows, hold_missing, segment_starts, waiting_ends
 
 Series = TimeSeries | Floats
 CHUNK = 4096
@@ -192,13 +192,8 @@ class Detector:
         """Surprise (T,) of each row, causal: that of the newest due window; NaN in warm-up, also after a gap."""
         one = self._aligned(series)
         ends, seen = self.examine(one)
-        scores = np.full(len(one), np.nan)
-        starts = segment_starts(one.times, self.rule)
-        newest = np.searchsorted(ends, np.arange(len(one)), side="right") - 1
-        inside = newest >= 0
-        inside[inside] = ends[newest[inside]] >= starts[inside]  # a verdict is not carried over a gap
-        scores[inside] = seen.surprise[newest[inside]]
-        return scores
+        newest = carried(ends, segment_starts(one.times, self.rule))
+        return np.append(seen.surprise, np.nan)[newest]  # -1 is the NaN at the end
 
     def verdict(
         self,

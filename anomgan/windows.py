@@ -61,6 +61,14 @@ def due_ends(starts: Indices, rule: WindowRule) -> Indices:
     return np.flatnonzero((count >= rule.window) & ((count - rule.window) % rule.stride == 0))
 
 
+def carried(ends: Indices, starts: Indices) -> Indices:
+    """(T,) the index into `ends` of the newest window that speaks for each row; -1 in warm-up, also after a gap."""
+    newest = np.searchsorted(ends, np.arange(len(starts)), side="right") - 1
+    known = newest >= 0
+    known[known] = ends[newest[known]] >= starts[known]
+    return np.where(known, newest, -1)
+
+
 def waiting_ends(starts: Indices, rule: WindowRule) -> Indices:
     """(M,) the rows in warm-up at which a verdict would be due, were there a window: it is unknown."""
     count = np.arange(len(starts)) - starts + 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anomgan_cli.inputs import by_row, ignore_option, moment, newest_window, read_for_model, rows_option, time_option
+from anomgan_cli.inputs import by_row, ignore_option, moment, read_for_model, rows_option, time_option
 
 if TYPE_CHECKING:
     from anomgan.evaluation import Evaluation
@@ -51,6 +51,7 @@ def evaluate(
     from anomgan.evaluation import intervals
     from anomgan.matching import match_events
     from anomgan.vus import dominant_period
+    from anomgan.windows import carried, segment_starts
     from anomgan_cli.plots import Picture, evaluation_png
 
     detector = Detector.load(model)
@@ -58,7 +59,7 @@ def evaluate(
     if series.labels is None:
         raise RuntimeError("a series read with a label column has labels")
     ends, seen = detector.examine(series)
-    newest = newest_window(detector, series, ends)
+    newest = carried(ends, segment_starts(series.times, detector.rule))
     scores = by_row(seen.surprise, newest)
     events = detector.events(series)
     tolerance_s = detector.rule.window * detector.period_s

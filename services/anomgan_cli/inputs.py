@@ -114,18 +114,6 @@ def _check_units(path: Path, series: "TimeSeries", other: "TimeSeries | Detector
             raise DataError(f"{path}: channel {name!r} is in {unit}, but in {units[name]} for {name_of_other}")
 
 
-def newest_window(detector: "Detector", series: "TimeSeries", ends: "NDArray[np.int64]") -> "NDArray[np.int64]":
-    """For each row (T,) the index into `ends` of the window that speaks for it, -1 in warm-up; none across a gap."""
-    import numpy as np
-
-    from anomgan.windows import segment_starts
-
-    newest = np.searchsorted(ends, np.arange(len(series)), side="right") - 1
-    known = newest >= 0
-    known[known] = ends[newest[known]] >= segment_starts(series.times, detector.rule)[known]
-    return np.where(known, newest, -1)
-
-
 def by_row(values: "NDArray[Any]", newest: "NDArray[np.int64]") -> "NDArray[Any]":
     """What was said of windows (N, ...) as rows (T, ...), NaN in warm-up."""
     import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.inputs import by_row, ignore_option, newest_window, read_for_model, rows_option, time_option
+from anomgan_cli.inputs import by_row, ignore_option, read_for_model, rows_option, time_option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,11 +35,12 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
 
     from anomgan.adapters.files import write_scores
     from anomgan.detector import Detector
+    from anomgan.windows import carried, segment_starts
 
     detector = Detector.load(model)
     series = read_for_model(detector, file, time, None, ignore, rows)
     ends, seen = detector.examine(series)
-    newest = newest_window(detector, series, ends)
+    newest = carried(ends, segment_starts(series.times, detector.rule))
     surprise = by_row(seen.surprise, newest)
     flags: list[int | None] = [None if np.isnan(s) else int(s >= detector.threshold) for s in surprise]
     expected = by_row(seen.expected, newest)
