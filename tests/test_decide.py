@@ -115,6 +115,10 @@ def test_the_peak_is_the_oddest_verdict_and_tells_the_reason() -> None:
     assert closed.reason.startswith("flow is 9 l/min where 1 was expected")
 
 
+def test_of_equal_peaks_the_first_is_told() -> None:
+    assert told(RULE, 5, 9, 9, 1, 1, 1)[-1][2].peak_s == 1.0
+
+
 def test_the_peak_before_opening_counts() -> None:
     assert told(RULE, 9, 5)[0][2].peak == 9.0
 

@@ -45,6 +45,10 @@ def play(steps: int, on_step: Callable[[TrainingStep], None] | None = None, **ch
     return train(sines, HELD, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
 
 
+def logits(result: TrainingResult, windows: Windows) -> NDArray[np.float32]:
+    return np.asarray(result.networks.discriminator(torch.from_numpy(windows))[0])
+
+
 def rebuild(result: TrainingResult, windows: Windows) -> Windows:
     networks = result.networks
     return np.asarray(networks.generator(networks.encoder(torch.from_numpy(windows))))
@@ -80,6 +84,12 @@ def long_game() -> TrainingResult:
 def test_training_makes_the_reconstruction_better(long_game: TrainingResult) -> None:
     errors = [health.reconstruction_error for health in long_game.health]
     assert errors[-1] < 0.7 * errors[0]
+
+
+def test_the_discriminator_learns_to_tell_disturbed_windows_from_real_ones(long_game: TrainingResult) -> None:
+    odd = disturb(torch.from_numpy(HELD), dice(7)).numpy()
+    calm, loud = logits(long_game, HELD), logits(long_game, odd)
+    assert np.mean(calm[:, None] > loud[None, :]) > 0.7
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))
@@ -248,6 +258,8 @@ def test_disturbing_leaves_a_window_as_it_was_before_some_step_and_moves_at_leas
     touched = changed.any(axis=2)  # (400, 6)
     assert touched.any(axis=1).mean() > 0.95
     assert 0.25 < touched.mean() < 0.6
+    begins = [int(window.any(axis=0).argmax()) for window in changed if window.any()]
+    assert np.ptp(np.quantile(begins, [0.1, 0.9])) > 8  # not from the first step on
     for window in changed:
         first = [int(channel.argmax()) for channel in window if channel.any()]
         if first:

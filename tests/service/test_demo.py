@@ -1,4 +1,4 @@
-"""`anomgan demo` as a stranger runs it: it ends by itself or with Ctrl-C, its figures add up, and nothing is left behind.
+"""`anomgan demo` as a stranger runs it: it ends by itself or with Ctrl-C, its figures add up, nothing is left behind.
 
 The two demos that train run side by side: each has one busy process at a time, and most machines have two cores.
 """
