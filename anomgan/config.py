@@ -178,8 +178,8 @@ class DecideConfig(Table):
 
     open_after: int = Field(2, ge=1)
     """anomalous verdicts in a row that open an event"""
-    close_after: int = Field(8, ge=1)
-    """verdicts in a row below the closing level that close it"""
+    close_after: int | None = Field(None, ge=1)
+    """verdicts in a row below the closing level that close it; None = those of one window, for so long it remembers"""
     close_level: float = Field(0.7, gt=0, le=1)
     """the closing level, as a fraction of the threshold (hysteresis)"""
     channels: int = Field(3, ge=1)

@@ -56,7 +56,7 @@ def _while_open(
 ) -> tuple[DeviceDecision, Event | None]:
     calm = not verdict.surprise >= rule.close_level * verdict.threshold  # also true for NaN
     if calm:
-        if state.calm + 1 < rule.close_after:
+        if state.calm + 1 < _close_after(rule):
             return replace(state, calm=state.calm + 1), None
         return QUIET, replace(event, state="closed")
     oddest = _odder(state.oddest, verdict)
@@ -65,6 +65,17 @@ def _while_open(
     return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now), (
         now if now.severity != event.severity else None
     )
+
+
+def for_windows(rule: DecideConfig, verdicts: int) -> DecideConfig:
+    """The rule with its None chosen, where `verdicts` are given while a reading passes through the window."""
+    return rule if rule.close_after is not None else rule.model_copy(update={"close_after": max(1, verdicts)})
+
+
+def _close_after(rule: DecideConfig) -> int:
+    if rule.close_after is None:
+        raise ValueError("the rule's close_after is not chosen; see `for_windows`")
+    return rule.close_after
 
 
 def _odder(before: Verdict | None, verdict: Verdict) -> Verdict:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anomgan.calibrate import budget_threshold, fuse, surprise
 from anomgan.config import DecideConfig, DetectorConfig
-from anomgan.decide import decide_all, is_anomalous
+from anomgan.decide import decide_all, for_windows, is_anomalous
 from anomgan.errors import DataError
 from anomgan.explain import contributions
 from anomgan.fit import MAX_MISSING, Fitted, fit, window_rule
@@ -246,7 +246,11 @@ class Detector:
 
     def events(self, series: TimeSeries, rule: DecideConfig | None = None) -> list[Event]:
         """The events of a series at the alarm budget."""
-        return decide_all(rule or DecideConfig(), self.verdicts(series))
+        return decide_all(self.decide_rule(rule or DecideConfig()), self.verdicts(series))
+
+    def decide_rule(self, rule: DecideConfig) -> DecideConfig:
+        """A rule for events with everything chosen for this detector's windows."""
+        return for_windows(rule, self.rule.window // self.rule.stride)
 
     def _aligned(self, series: Series) -> TimeSeries:
         """A series with this detector's channels in its order: others are left out, missing ones read NaN.

@@ -86,10 +86,10 @@ def test_training_makes_the_reconstruction_better(long_game: TrainingResult) -> 
     assert errors[-1] < 0.7 * errors[0]
 
 
-def test_the_discriminator_learns_to_tell_disturbed_windows_from_real_ones(long_game: TrainingResult) -> None:
-    odd = disturb(torch.from_numpy(HELD), dice(7)).numpy()
-    calm, loud = logits(long_game, HELD), logits(long_game, odd)
-    assert np.mean(calm[:, None] > loud[None, :]) > 0.7
+def test_the_discriminator_learns_to_tell_real_windows_from_noise(long_game: TrainingResult) -> None:
+    noise = np.random.default_rng(5).normal(size=HELD.shape).astype(np.float32)
+    calm, loud = logits(long_game, HELD), logits(long_game, noise)
+    assert np.mean(calm[:, None] > loud[None, :]) > 0.75
 
 
 @pytest.mark.parametrize("loss", list(LOSSES))

@@ -30,7 +30,7 @@ from anomgan_demo.collect import collect, published_count
 from anomgan_demo.files import DAY_S, MODELS, Folder, write_detector, write_simulator
 from anomgan_demo.report import describe_report, make_report
 
-NORMAL_ROWS = 3000
+NORMAL_ROWS = 6000
 SPEED = 20.0
 STEPS = 1000
 """training steps of each model: well under a minute for both"""

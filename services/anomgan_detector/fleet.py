@@ -57,7 +57,7 @@ class Fleet:
         )
         single = config.dialect == "metric"
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
-        self._decisions = FleetDecisions(rule)
+        self._decisions = FleetDecisions(self.detector.decide_rule(rule))
         self._ignore_retained = admit.ignore_retained
         self._counters: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
