@@ -120,9 +120,13 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float)
 
 
 class FleetDecisions:
-    """The deciding state of many devices; `update` gives the events that verdicts open, worsen or close."""
+    """The deciding state of many devices; `update` gives the events that verdicts open, worsen or close.
+
+    ValueError for a rule that `for_windows` has not completed.
+    """
 
     def __init__(self, rule: DecideConfig) -> None:
+        _close_after(rule)  # an open rule fails here, not at the first calm verdict
         self.rule = rule
         self._states: dict[Source, DeviceDecision] = {}
 

@@ -25,7 +25,7 @@ from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.records import Floats, TimeSeries
 from anomgan.scaling import Scaler, fit_scaler, scale
-from anomgan.score import WITNESSES, Memory, look, remember, usual_error
+from anomgan.score import WITNESSES, Memory, Usual, look, remember, usual_errors
 from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
 
 MAX_CALIBRATION = 8192
@@ -61,7 +61,7 @@ def window_rule(config: DetectorConfig) -> WindowRule:
 class Fitted:
     """All that scoring needs, and how it came about.
 
-    usual (C,) float32 tensor; tails by witness and "fused"; weights by witness.
+    tails by witness and "fused"; weights by witness.
     """
 
     config: DetectorConfig
@@ -71,7 +71,7 @@ class Fitted:
     scaler: Scaler
     networks: Networks
     memory: Memory
-    usual: torch.Tensor
+    usual: Usual
     tails: dict[str, Tail]
     weights: dict[str, float]
     summary: dict[str, Any]
@@ -119,7 +119,7 @@ def fit(
     # ---- remember and calibrate
     memory = remember(result.networks, torch.from_numpy(pool.spaced(config.memory)))
     windows = torch.from_numpy(held)
-    usual = usual_error(result.networks, windows)
+    usual = usual_errors(result.networks, windows)
     seen = look(result.networks, memory, usual, windows)
     raw = {name: getattr(seen, name).double().numpy() for name in WITNESSES}
     tails = {name: fit_tail(values, overlap) for name, values in raw.items()}
@@ -141,7 +141,7 @@ def fit(
     )
 
 
-def _weights(networks: Networks, memory: Memory, usual: torch.Tensor, held: Windows, seed: int) -> dict[str, float]:
+def _weights(networks: Networks, memory: Memory, usual: Usual, held: Windows, seed: int) -> dict[str, float]:
     """Each witness's separation of held-out windows (N, C, L) from themselves disturbed; 1 for all where none can."""
     normal = torch.from_numpy(held)
     disturbed = disturb(normal, torch.Generator().manual_seed(seed))

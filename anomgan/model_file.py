@@ -22,7 +22,7 @@ from anomgan.fit import MAX_CHANNELS, Fitted, window_rule
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape
 from anomgan.gan.train import Networks
 from anomgan.scaling import Scaler
-from anomgan.score import WITNESSES, Memory
+from anomgan.score import WITNESSES, Memory, Usual
 
 FORMAT = 1
 NETWORKS = ("generator", "encoder", "discriminator")
@@ -39,7 +39,8 @@ def pack(fitted: Fitted) -> bytes:
         "memory.features": memory.features,
         "memory.centre": memory.centre,
         "memory.spread": memory.spread,
-        "usual": fitted.usual,
+        "usual.error": fitted.usual.error,
+        "usual.peak": fitted.usual.peak,
     }
     for name in NETWORKS:
         network = getattr(fitted.networks, name)
@@ -132,7 +133,7 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     weights = {name: _number(header["weights"][name], f"weight of {name}") for name in WITNESSES}
     summary = {**header["summary"], "library_version": header["library_version"]}
     period_s = _number(header["period_s"], "period_s", positive=True)
-    usual = _take(tensors, "usual", width, positive=True)
+    usual = Usual(*(_take(tensors, f"usual.{name}", width, positive=True) for name in ("error", "peak")))
     return Fitted(config, channels, units, period_s, scaler, networks, memory, usual, tails, weights, summary)
 
 

@@ -1,9 +1,10 @@
 """The witnesses: what the networks say of a window, as raw statistics that `calibrate` gives a meaning.
 
 - discriminator: minus its logit, high where a window looks generated or disturbed;
-- reconstruction: the window against generator(encoder(window)); each channel's squared error is divided by what is
-  usual for that channel on normal data. Three spans of it: the whole window, its newest eighth (`newest`), and the
-  largest single error in that eighth (`largest`), for a fault of one channel drowns in the mean of many;
+- reconstruction: the window against generator(encoder(window)); each channel's error is divided by what is usual for
+  that channel on normal data. Three spans of it: the whole window, its newest eighth (`newest`), and the largest single
+  error in that eighth over the largest usual for its channel (`largest`): a fault of one channel drowns in the mean of
+  many, and a channel that jumps every day must not hide the one that never does;
 - neighbour: the distance, in the discriminator's feature space, to the nearest remembered normal windows.
 
 A missing cell is completed by the generator (one more pass, only for windows that miss something) and counts nothing.
@@ -22,6 +23,7 @@ NEIGHBOURS = 3
 NEWEST_SHARE = 8
 CHUNK = 512
 USUAL_FLOOR = 0.05
+PEAK_QUANTILE = 0.99
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +33,15 @@ class Memory:
     features: Tensor
     centre: Tensor
     spread: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """The errors of each channel on normal windows: error (C,) their root mean square, peak (C,) the size that the
+    largest of a window's newest errors exceeds once in a hundred windows."""
+
+    error: Tensor
+    peak: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,27 +66,28 @@ class Look:
 
 
 @torch.inference_mode()
-def look(networks: Networks, memory: Memory, usual: Tensor, windows: Tensor) -> Look:
-    """What the networks say of scaled windows (N, C, L), NaN = missing; `usual` (C,) is each channel's normal error."""
+def look(networks: Networks, memory: Memory, usual: Usual, windows: Tensor) -> Look:
+    """What the networks say of scaled windows (N, C, L), NaN = missing, against each channel's usual errors."""
     parts = [_look(networks, memory, usual, chunk) for chunk in torch.split(windows, CHUNK)]
     return Look(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Look)))
 
 
-def _look(networks: Networks, memory: Memory, usual: Tensor, windows: Tensor) -> Look:
+def _look(networks: Networks, memory: Memory, usual: Usual, windows: Tensor) -> Look:
     absent = windows.isnan()  # (N, C, L)
     x = complete(networks, windows, absent)
     rebuilt = networks.generator(networks.encoder(x))  # (N, C, L)
     logit, features = networks.discriminator(x)  # (N,), (N, F)
-    square = ((x - rebuilt) / usual[:, None]).square().masked_fill(absent, 0.0)  # (N, C, L)
-    span = max(2, x.shape[2] // NEWEST_SHARE)
+    square = ((x - rebuilt) / usual.error[:, None]).square().masked_fill(absent, 0.0)  # (N, C, L)
+    span = newest_span(x.shape[2])
     newest = square[:, :, -span:]  # (N, C, S)
     error = newest.mean(2)  # (N, C)
     largest, oddest = newest.max(2, keepdim=True)  # (N, C, 1) each
+    over_peak = largest[:, :, 0].sqrt() * (usual.error / usual.peak)  # (N, C)
     return Look(
         discriminator=-logit,
         reconstruction=square.mean((1, 2)).sqrt(),
         newest=error.mean(1).sqrt(),
-        largest=largest.amax((1, 2)).sqrt(),
+        largest=over_peak.amax(1),
         neighbour=neighbour_distance(memory, features),
         missing=absent.float().mean((1, 2)),
         error=error,
@@ -83,6 +95,11 @@ def _look(networks: Networks, memory: Memory, usual: Tensor, windows: Tensor) ->
         odd=windows[:, :, -span:].gather(2, oddest)[:, :, 0],
         odd_expected=rebuilt[:, :, -span:].gather(2, oddest)[:, :, 0],
     )
+
+
+def newest_span(window: int) -> int:
+    """How many rows of a window are its newest."""
+    return max(2, window // NEWEST_SHARE)
 
 
 def complete(networks: Networks, windows: Tensor, absent: Tensor) -> Tensor:
@@ -118,12 +135,15 @@ def remember(networks: Networks, windows: Tensor) -> Memory:
 
 
 @torch.inference_mode()
-def usual_error(networks: Networks, windows: Tensor) -> Tensor:
-    """(C,) the root mean squared error of each channel on normal windows (N, C, L), with a floor."""
-    square = torch.zeros(windows.shape[1])
+def usual_errors(networks: Networks, windows: Tensor) -> Usual:
+    """Each channel's usual errors on normal windows (N, C, L), NaN = missing; both with a floor."""
+    square, largest = torch.zeros(windows.shape[1]), []
     for chunk in torch.split(windows, CHUNK):
         absent = chunk.isnan()
         x = complete(networks, chunk, absent)
-        error = (x - networks.generator(networks.encoder(x))).masked_fill(absent, 0.0)
+        error = (x - networks.generator(networks.encoder(x))).masked_fill(absent, 0.0)  # (N, C, L)
         square += error.square().mean(2).sum(0)
-    return (square / len(windows)).sqrt().clamp_min(USUAL_FLOOR)
+        largest.append(error[:, :, -newest_span(windows.shape[2]) :].abs().amax(2))  # (N, C)
+    usual = (square / len(windows)).sqrt().clamp_min(USUAL_FLOOR)
+    peak = torch.quantile(torch.cat(largest), PEAK_QUANTILE, dim=0)
+    return Usual(usual, torch.maximum(peak, usual))

@@ -17,6 +17,7 @@ from anomgan.decide import (
     FleetDecisions,
     decide,
     decide_all,
+    for_windows,
     is_anomalous,
     severity,
 )
@@ -138,6 +139,19 @@ def test_severity_is_how_many_decades_the_peak_stands_above_the_threshold(peak: 
     assert severity(peak, THRESHOLD) == word
 
 
+def test_an_event_closes_after_a_calm_window_where_nothing_else_is_said() -> None:
+    assert for_windows(DecideConfig(), 32).close_after == 32
+    assert for_windows(DecideConfig(), 0).close_after == 1
+    assert for_windows(RULE, 32) == RULE
+
+
+def test_a_rule_that_is_not_complete_is_refused_before_anything_is_decided() -> None:
+    with pytest.raises(ValueError, match="for_windows"):
+        FleetDecisions(DecideConfig())
+    with pytest.raises(ValueError, match="for_windows"):
+        decide_all(DecideConfig(), [])
+
+
 def test_at_the_threshold_is_anomalous_and_unknown_is_not() -> None:
     assert is_anomalous(4.0, 4.0)
     assert is_anomalous(math.inf, 4.0)
@@ -146,7 +160,7 @@ def test_at_the_threshold_is_anomalous_and_unknown_is_not() -> None:
 
 
 def test_the_identity_of_an_event_is_its_device_and_start() -> None:
-    rule = DecideConfig(open_after=1)
+    rule = DecideConfig(open_after=1, close_after=1)
     ids = {
         event.id
         for site, device, time_s in [("", "a", 0.0), ("s", "a", 0.0), ("", "b", 0.0), ("", "a", 0.001)]
@@ -252,5 +266,5 @@ def test_the_oddest_rows_are_shown_where_they_are_known() -> None:
     one = replace(
         verdict(9.0, 0.0), odd=np.array([50.0, 2.0], np.float32), odd_expected=np.array([7.0, 2.0], np.float32)
     )
-    (event,) = FleetDecisions(DecideConfig(open_after=1)).update([one])
+    (event,) = FleetDecisions(DecideConfig(open_after=1, close_after=1)).update([one])
     assert (event.observed, event.expected) == ((50.0, 2.0), (7.0, 2.0))

@@ -148,7 +148,23 @@ def changed(header: Header, place: str, value: object) -> Header:
 PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
 config.max_gap_s config.max_hold config.alarms_per_week config.memory channels units period_s calibration
 calibration.fused calibration.discriminator.scale calibration.fused.shape summary weights weights.neighbour"""
-LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1", [], {}, [[]], ["a"] * 3]
+LIES: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    10**9,
+    10**30,
+    float("nan"),
+    float("inf"),
+    -1e-9,
+    "text",
+    "1",
+    [],
+    {},
+    [[]],
+    ["a"] * 3,
+]
 
 
 @pytest.mark.parametrize("place", PLACES.split())
@@ -228,7 +244,7 @@ def test_a_missing_tensor_is_refused_by_name(packed: bytes) -> None:
         assert name.split(".")[0] in refused(closed(header, rest))
 
 
-@pytest.mark.parametrize("name", ["scaler.spread", "memory.spread", "usual"])
+@pytest.mark.parametrize("name", ["scaler.spread", "memory.spread", "usual.error", "usual.peak"])
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_a_spread_that_is_not_positive_is_refused(packed: bytes, name: str, value: float) -> None:
     header, tensors = opened(packed)

@@ -17,7 +17,7 @@ from anomgan.score import (
     look,
     neighbour_distance,
     remember,
-    usual_error,
+    usual_errors,
 )
 
 WINDOW = 16
@@ -67,7 +67,8 @@ def test_the_witnesses_are_what_they_are_said_to_be_cell_by_cell(detector: Detec
     with torch.inference_mode():
         whole = complete(parts.networks, windows, windows.isnan())
         logit, features = parts.networks.discriminator(whole)
-    again, x, usual = rebuilt(parts.networks, whole).numpy(), whole.numpy(), parts.usual.numpy()
+    again, x, usual = rebuilt(parts.networks, whole).numpy(), whole.numpy(), parts.usual.error.numpy()
+    peak = parts.usual.peak.numpy()
     np.testing.assert_allclose(seen.discriminator, -logit, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(seen.neighbour, neighbour_distance(parts.memory, features), rtol=1e-5)
     for n in range(len(x)):
@@ -79,7 +80,7 @@ def test_the_witnesses_are_what_they_are_said_to_be_cell_by_cell(detector: Detec
         newest = square[:, -2:]
         assert seen.reconstruction[n] == pytest.approx(np.sqrt(square.mean()), rel=1e-4)
         assert seen.newest[n] == pytest.approx(np.sqrt(newest.mean()), rel=1e-4)
-        assert seen.largest[n] == pytest.approx(np.sqrt(newest.max()), rel=1e-4)
+        assert seen.largest[n] == pytest.approx((np.sqrt(newest.max(axis=1)) * usual / peak).max(), rel=1e-4)
         assert seen.missing[n] == pytest.approx(absent[n].mean())
         np.testing.assert_allclose(seen.error[n], newest.mean(axis=1), rtol=1e-3, atol=1e-9)
         np.testing.assert_allclose(seen.expected[n], again[n, :, -1], rtol=1e-5, atol=1e-6)
@@ -157,9 +158,19 @@ def test_the_usual_error_is_the_root_mean_square_of_each_channel(networks: Netwo
     whole = windows[:8]
     square = (whole - rebuilt(networks, whole)).square()
     expected = square.mean((0, 2)).sqrt().clamp_min(USUAL_FLOOR)
-    torch.testing.assert_close(usual_error(networks, whole), expected)
+    torch.testing.assert_close(usual_errors(networks, whole).error, expected)
 
 
-def test_the_usual_error_is_never_so_small_that_rounding_counts(networks: Networks) -> None:
+def test_the_usual_peak_is_what_one_window_in_a_hundred_exceeds(networks: Networks, windows: Tensor) -> None:
+    whole = windows[:8].repeat(25, 1, 1)
+    largest = (whole - rebuilt(networks, whole))[:, :, -2:].abs().amax(2)
+    usual = usual_errors(networks, whole)
+    wanted = torch.from_numpy(np.quantile(largest.numpy(), 0.99, axis=0))
+    torch.testing.assert_close(usual.peak, torch.maximum(wanted.float(), usual.error))
+
+
+def test_the_usual_errors_are_never_so_small_that_rounding_counts(networks: Networks) -> None:
     flat = rebuilt(networks, torch.zeros(1, 3, WINDOW)).expand(4, -1, -1)
-    assert (usual_error(networks, flat) >= USUAL_FLOOR).all()
+    usual = usual_errors(networks, flat)
+    assert (usual.error >= USUAL_FLOOR).all()
+    assert (usual.peak >= usual.error).all()
