@@ -148,7 +148,8 @@ def changed(header: Header, place: str, value: object) -> Header:
 PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
 config.max_gap_s config.max_hold config.alarms_per_week config.memory channels units period_s calibration
 calibration.fused calibration.discriminator.scale calibration.fused.shape summary weights weights.neighbour"""
-LIES: list[Any] = [
+LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1"]
+LIES += [[], {}, [[]], ["a"] * 3]
     None,
     True,
     -1,
