@@ -150,22 +150,6 @@ config.max_gap_s config.max_hold config.alarms_per_week config.memory channels u
 calibration.fused calibration.discriminator.scale calibration.fused.shape summary weights weights.neighbour"""
 LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1"]
 LIES += [[], {}, [[]], ["a"] * 3]
-    None,
-    True,
-    -1,
-    0,
-    10**9,
-    10**30,
-    float("nan"),
-    float("inf"),
-    -1e-9,
-    "text",
-    "1",
-    [],
-    {},
-    [[]],
-    ["a"] * 3,
-]
 
 
 @pytest.mark.parametrize("place", PLACES.split())
