@@ -143,7 +143,7 @@ class InputConfig(Table):
     batch: int = Field(500, ge=1)
     """messages handled in one turn"""
     flush_s: float = Field(0.25, gt=0, le=10)
-    """the longest wait for a turn to fill"""
+    """the longest wait for a message before a turn ends"""
     queue: int = Field(20_000, ge=100)
     """messages waiting between the network and the turn"""
     max_payload_bytes: int = Field(1_000_000, ge=64)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
+import torch
+
 from anomgan.adapters.influx import InfluxStore
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
 from anomgan.adapters.ports import Store
@@ -64,6 +66,7 @@ def run(
     on_events: Callable[[Sequence[Event]], None] | None = None,
 ) -> dict[str, int]:
     """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
+    torch.set_num_threads(1)  # batches this small gain nothing from more, and idle threads would spin
     fleets = load_fleets(config)
     with ExitStack() as stack, stopping() as stop:
         stores = open_stores(config.store)

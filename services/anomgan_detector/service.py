@@ -21,6 +21,7 @@ log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
+LINGER_S, LINGERS = 0.005, 20
 SHOWN_TOPICS = 5
 
 
@@ -54,8 +55,7 @@ class DetectorService:
 
     def turn(self, stop: threading.Event) -> int:
         """One turn; the number of messages it acknowledged (0 when it was stopped before they were stored)."""
-        limit = self._config.input
-        messages = self._source.receive(limit.batch, limit.flush_s)
+        messages = self._gather()
         if not messages:
             return 0
         self._counters["messages_received"] += len(messages)
@@ -70,6 +70,20 @@ class DetectorService:
         self._tell(events)
         self._source.acknowledge(messages)
         return len(messages)
+
+    def _gather(self) -> list[Message]:
+        """What a turn handles: a full batch, or what came until nothing more did for a moment.
+
+        It must not wait longer for a batch to fill: brokers hold back the rest until these are acknowledged.
+        """
+        limit = self._config.input
+        messages = self._source.receive(limit.batch, limit.flush_s)
+        for _ in range(LINGERS):
+            more = self._source.receive(limit.batch - len(messages), LINGER_S) if messages else []
+            if not more:
+                break
+            messages += more
+        return messages
 
     def counters(self) -> dict[str, int]:
         """Totals since the start, over all fleets."""

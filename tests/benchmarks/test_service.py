@@ -4,6 +4,7 @@ Both drain the same number of messages that one mosquitto holds for them, in the
 the work itself; wall seconds depend on the other core too, where the broker works.
 """
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -252,8 +253,6 @@ def test_sqlite(tmp_path: Path) -> None:
 
 def bare_inserts(path: Path, rows: list[tuple[str, float, float]], batch: int) -> None:
     """The least that a store could do: three columns, the same transactions, the same durability."""
-    import sqlite3
-
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,7 +12,7 @@ import orjson
 import pytest
 from contract import CHANNELS, normal_series, with_fault
 from programs import PATIENCE_S, Program, detecting
-from servers import eventually, free_port, influxdb1_server, influxql
+from servers import Server, eventually, free_port, influxdb1_server, influxql
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.adapters.ports import Message
@@ -94,6 +93,12 @@ def counters(folder: Path) -> dict[str, int]:
 def stored(folder: Path) -> Counts:
     with open_reader(folder / "anomgan.db") as reader:
         return reader.counts()
+
+
+def newest_s(folder: Path) -> float | None:
+    """Event time of the newest verdict."""
+    with open_reader(folder / "anomgan.db") as reader:
+        return reader.summary().newest_s
 
 
 def await_messages(folder: Path, count: int) -> dict[str, int]:
@@ -317,61 +322,77 @@ def test_told_to_end_it_ends_with_status_0_and_says_its_totals(
     assert stored(folder).verdicts > 0
 
 
-def test_killed_while_storing_it_gets_what_it_had_not_acknowledged_again(
-    folder: Path, publisher: MqttPublisher
+@pytest.fixture
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, InfluxConfig]]:
+    """An InfluxDB of one's own, to be killed and started again."""
+    port = free_port()
+    server = influxdb1_server(tmp_path_factory.mktemp("influxdb1"), port)
+    server.start()
+    yield server, InfluxConfig(url=f"http://127.0.0.1:{port}", version=1)
+    server.stop()
+
+
+@pytest.fixture
+def two_stores(
+    tmp_path: Path, mosquitto: BrokerConfig, pump_model: Path, database: tuple[Server, InfluxConfig]
+) -> Path:
+    """A folder whose detector.toml has the SQLite store and that database."""
+    more = f'[store.influx]\nurl = "{database[1].url}"\nversion = 1'
+    write_config(tmp_path, mosquitto, pump_model, more=more)
+    return tmp_path
+
+
+def scores_in(config: InfluxConfig) -> int:
+    found = influxql(config, "SELECT count(surprise) AS scores FROM anomaly_score")
+    return int(found[0]["scores"]) if found else 0
+
+
+def test_killed_before_every_store_had_them_it_gets_the_messages_again(
+    two_stores: Path, publisher: MqttPublisher, pump_model: Path, database: tuple[Server, InfluxConfig]
 ) -> None:
+    server, config = database
     series = normal_series(60, seed=1)
-    with detecting(folder) as service:
+    due, _ = Detector.load(pump_model).examine(series[:20])
+    with detecting(two_stores) as service:
         send(publisher, series[:20])
-        await_messages(folder, 20)
-        with closing(sqlite3.connect(folder / "anomgan.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")  # nobody else can write now: the next batch waits, unacknowledged
-            send(publisher, series[20:40])
-            service.kill()
+        eventually(lambda: scores_in(config) == len(due), "the first batch is in both stores", PATIENCE_S)
+        server.kill()
+        send(publisher, series[20:40])
+        service.await_words("nothing is acknowledged meanwhile")
+        service.kill()
     send(publisher, series[40:])
-    assert counters(folder)["messages_received"] == 20
-    with detecting(folder) as service:
-        totals = await_messages(folder, 40)
+    server.start()
+    with detecting(two_stores) as service:
+        eventually(lambda: newest_s(two_stores) == series.times[-1], "all is stored", PATIENCE_S)
         assert service.end() == 0
-    assert totals["messages_received"] == 40
+    totals = counters(two_stores)
+    assert totals["messages_received"] == 40  # of this run: the twenty that were not acknowledged, then the others
     assert adds_up(totals, 40)
-    with open_reader(folder / "anomgan.db") as reader:
+    # nothing of the first run is doubled, and what it scored stays scored although the second was in its warm-up there
+    with open_reader(two_stores / "anomgan.db") as reader:
         history = reader.history("", "p1", points=1000)
     assert history is not None
-    assert history.times[-1] == series.times[-1]  # the warm-up's verdicts among them, every second row from the start
-    assert len(history.times) == len(series) // STRIDE
+    assert len(np.unique(history.times)) == len(history.times) == len(series) // STRIDE
+    assert np.count_nonzero(~np.isnan(history.surprise[history.times < series.times[40]])) > len(due)
 
 
 def test_a_database_that_goes_and_comes_back_loses_nothing(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, publisher: MqttPublisher, mosquitto: BrokerConfig,
-    pump_model: Path,
-) -> None:  # fmt: skip
-    port = free_port()
-    database = influxdb1_server(tmp_path_factory.mktemp("influxdb1"), port)
-    config = InfluxConfig(url=f"http://127.0.0.1:{port}", version=1)
-    write_config(tmp_path, mosquitto, pump_model, more=f'[store.influx]\nurl = "{config.url}"\nversion = 1')
+    two_stores: Path, publisher: MqttPublisher, pump_model: Path, database: tuple[Server, InfluxConfig]
+) -> None:
+    server, config = database
     series = normal_series(40, seed=1)
-    database.start()
-    try:
-        with detecting(tmp_path) as service:
-            send(publisher, series[:20])
-            await_messages(tmp_path, 20)
-            database.kill()
-            send(publisher, series[20:])
-            service.await_words("nothing is acknowledged meanwhile")
-            assert f"InfluxDB {config.url}" in service.said()
-            database.start()
-
-            def all_there() -> bool:
-                found = influxql(config, "SELECT count(surprise) AS scores FROM anomaly_score")
-                return bool(found) and found[0]["scores"] == len(due)
-
-            due, _ = Detector.load(pump_model).examine(series)
-            eventually(all_there, "every score is in the database", PATIENCE_S)
-            assert service.end() == 0
-    finally:
-        database.stop()
-    assert adds_up(counters(tmp_path), 40)
+    due, _ = Detector.load(pump_model).examine(series)
+    with detecting(two_stores) as service:
+        send(publisher, series[:20])
+        await_messages(two_stores, 20)
+        server.kill()
+        send(publisher, series[20:])
+        service.await_words("nothing is acknowledged meanwhile")
+        assert f"InfluxDB {config.url}" in service.said()
+        server.start()
+        eventually(lambda: scores_in(config) == len(due), "every score is in the database", PATIENCE_S)
+        assert service.end() == 0
+    assert adds_up(counters(two_stores), 40)
 
 
 # ---------------------------------------------------------------- --check, and what is wrong before the first message
