@@ -143,9 +143,11 @@ class FleetDecisions:
                 told.append(event)
         return told
 
-    def open_events(self) -> list[Event]:
-        """The events that are open now, as they stand."""
-        return [state.event for state in self._states.values() if state.event is not None]
+    def open_events(self, sources: Iterable[Source] | None = None) -> list[Event]:
+        """The events that are open now, as they stand: of all devices, or of these."""
+        of = self._states if sources is None else sources
+        states = (self._states.get(source, QUIET) for source in of)
+        return [state.event for state in states if state.event is not None]
 
 
 def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:

@@ -411,3 +411,16 @@ def test_the_stored_counters_are_the_totals(model: Path) -> None:
     scored = [v for v in plant.store.verdicts.values() if np.isfinite(v.surprise)]
     assert plant.store.counters["windows_scored"] == len(scored)
     assert all(isinstance(v, Verdict) for v in scored)
+
+
+def test_an_open_event_is_stored_as_it_stands_and_told_only_when_it_changes(model: Path) -> None:
+    plant = Plant(model, input={"batch": 1})
+    rows = readings_of(faulty_series(), "p1")[:48]  # it ends in the middle of the fault
+    plant.feed(rows)
+    plant.drain()
+    (event,) = plant.store.events.values()
+    flagged = [verdict for verdict in plant.store.verdicts.values() if verdict.anomalous]
+    assert event.state == "open"
+    assert event.end_s == max(verdict.time_s for verdict in flagged)
+    assert event.peak == max(verdict.surprise for verdict in flagged)
+    assert len(plant.publisher.published) < len(flagged)

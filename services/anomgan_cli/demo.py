@@ -14,6 +14,7 @@ import click
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other devices, noise and faults."
 )
+@click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps of a model.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON at the end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="Port of the dashboard.")
 @click.option(
@@ -23,7 +24,9 @@ import click
     show_default=True,
     help="Where models, store, configurations and logs go; what an earlier demo left there is replaced.",
 )
-def demo(seconds: float | None, headless: bool, seed: int, report: Path | None, port: int, folder: Path) -> None:
+def demo(
+    seconds: float | None, headless: bool, seed: int, steps: int, report: Path | None, port: int, folder: Path
+) -> None:
     """See it work: simulated devices over MQTT, a GAN trained on their first stretch, faults found live, a dashboard.
 
     Starts a broker (mosquitto where it is installed, otherwise one from PyPI), five devices that run twenty times
@@ -35,4 +38,4 @@ def demo(seconds: float | None, headless: bool, seed: int, report: Path | None, 
     def open_page(url: str) -> object:
         return None if headless else webbrowser.open(url)
 
-    stages.run(stages.DemoOptions(seconds, seed, port, folder, report, open_page))
+    stages.run(stages.DemoOptions(seconds, seed, steps, port, folder, report, open_page))

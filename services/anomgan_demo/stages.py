@@ -32,8 +32,6 @@ from anomgan_demo.report import describe_report, make_report
 
 NORMAL_ROWS = 6000
 SPEED = 20.0
-STEPS = 1000
-"""training steps of each model: well under a minute for both"""
 TOPIC = "plant/{site}/{device}/telemetry"
 START_S = 60.0
 DRAIN_S = 60.0
@@ -45,6 +43,7 @@ class DemoOptions:
 
     seconds: float | None
     seed: int
+    steps: int
     port: int
     folder: Path
     report: Path | None
@@ -78,7 +77,7 @@ def run(options: DemoOptions) -> dict[str, Any] | None:
 
         # ---- training
         began_s = time.monotonic()
-        train(folder, series, options.seed)
+        train(folder, series, options)
         train_seconds = time.monotonic() - began_s
         say(f"trained {len(MODELS)} models in {train_seconds:.0f} s")
 
@@ -144,14 +143,14 @@ def record_normal(folder: Folder, broker: BrokerConfig) -> tuple[int, dict[Sourc
         source.close()
 
 
-def train(folder: Folder, series: dict[Source, TimeSeries], seed: int) -> None:
+def train(folder: Folder, series: dict[Source, TimeSeries], options: DemoOptions) -> None:
     """One model per kind of device, each from all devices of that kind."""
     for kind, shape in MODELS.items():
         theirs = [one for (_, device), one in series.items() if device.startswith(shape.rstrip("*"))]
         say(f"training on {len(theirs)} devices of kind {kind}, {len(theirs[0].channels)} channels")
         units = tuple(channel.unit for channel in KINDS[kind].channels)  # the messages do not carry them
         theirs = [replace(one, units=units) for one in theirs]
-        detector = Detector.fit(theirs, DetectorConfig(stride=1, steps=STEPS, seed=seed), progress=True)
+        detector = Detector.fit(theirs, DetectorConfig(stride=1, steps=options.steps, seed=options.seed), progress=True)
         if detector.summary["stopped"] == "interrupted":
             raise KeyboardInterrupt  # a training that is told to end keeps its best; a demo ends
         detector.save(folder.model(kind))

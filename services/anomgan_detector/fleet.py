@@ -25,10 +25,11 @@ SHOWN_PER_KIND = 5
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a fleet made of a turn's messages."""
+    """What a fleet made of a turn's messages: events to tell, and those that stand open, whose end and peak move on."""
 
     verdicts: list[Verdict]
     events: list[Event]
+    standing: list[Event]
 
 
 class Fleet:
@@ -95,7 +96,9 @@ class Fleet:
         counters["readings_received"] += len(readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         verdicts = self._stream.push(rows)
-        return Judged(verdicts, self._decisions.update(verdicts))
+        events = self._decisions.update(verdicts)
+        heard = {(verdict.site, verdict.device) for verdict in verdicts}
+        return Judged(verdicts, events, self._decisions.open_events(heard))
 
     def _drop(self, error: PayloadError) -> None:
         self._counters[f"dropped.{error.reason}"] += 1

@@ -61,11 +61,13 @@ class DetectorService:
         self._counters["messages_received"] += len(messages)
         verdicts: list[Verdict] = []
         events: list[Event] = []
+        standing: list[Event] = []
         for fleet, theirs in self._routed(messages):
             judged = fleet.judge(theirs, self._now)
             verdicts += judged.verdicts
             events += judged.events
-        if not self._store(Batch(verdicts, events, self.counters()), stop):
+            standing += judged.standing
+        if not self._store(Batch(verdicts, [*events, *standing], self.counters()), stop):
             return 0
         self._tell(events)
         self._source.acknowledge(messages)

@@ -1,6 +1,7 @@
 """How many windows a CPU core scores, beside a plain eager PyTorch implementation of three convolutional networks."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -54,7 +55,8 @@ def test_scoring() -> None:
     detector = Detector.fit(
         normal_series(2000), DetectorConfig(window=WINDOW, stride=1, steps=100, seed=0, device="cpu")
     )
-    scaled = detector.scale(normal_series(1000, seed=1).values)
+    series = normal_series(1000, seed=1)
+    scaled = detector.scale(series.values)
     every = gather_windows(scaled, np.arange(WINDOW - 1, len(scaled)), WINDOW)
     plain = [plain_networks(width) for width in (16, 34)]
     parts = detector.parts.networks
@@ -62,12 +64,10 @@ def test_scoring() -> None:
     for batch in (64, 512):
         windows = every[:batch]
         tensor = torch.from_numpy(windows)
-        baselines = [
-            batch / cpu_seconds(lambda tensor=tensor, n=networks: plain_score(n)(tensor)) for networks in plain
-        ]
-        examined = batch / cpu_seconds(lambda windows=windows: detector.examine_windows(windows))
-        in_units = np.moveaxis(normal_series(1000, seed=1).values[:WINDOW], 0, 1)[None].repeat(batch, 0)  # (N, C, L)
-        scored = batch / cpu_seconds(lambda in_units=in_units: detector.score_windows(in_units))
+        in_units = np.moveaxis(series.values[:WINDOW], 0, 1)[None].repeat(batch, 0)  # (N, C, L)
+        baselines = [batch / cpu_seconds(partial(plain_score(networks), tensor)) for networks in plain]
+        examined = batch / cpu_seconds(partial(detector.examine_windows, windows))
+        scored = batch / cpu_seconds(partial(detector.score_windows, in_units))
         told = [
             (f"plain eager, {weights(*plain[0]) / 1000:.0f} k weights (baseline)", baselines[0]),
             (f"plain eager, {weights(*plain[1]) / 1000:.0f} k weights", baselines[1]),

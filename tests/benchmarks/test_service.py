@@ -92,9 +92,12 @@ def bare(broker: BrokerConfig, rows: Rows) -> Spent:
         if received == MESSAGES:
             everything.set()
 
+    def on_connect(client: paho.Client, *_: object) -> None:
+        client.subscribe("plant/+/telemetry", qos=1)
+
     def connect() -> paho.Client:
         client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
-        client.on_connect = lambda *_: client.subscribe("plant/+/telemetry", qos=1)
+        client.on_connect = on_connect
         client.on_subscribe = lambda *_: subscribed.set()
         client.on_message = on_message
         client.connect(broker.host, broker.port)

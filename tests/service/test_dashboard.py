@@ -135,7 +135,7 @@ def ink(page: Page) -> list[int]:
 
 
 def test_the_fleet_shows_every_device_with_its_state_and_first_what_needs_attention(
-    viewer: Viewer, url: str, members: list[Member]
+    url: str, viewer: Viewer, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(url)
@@ -151,7 +151,7 @@ def test_the_fleet_shows_every_device_with_its_state_and_first_what_needs_attent
 
 
 def test_search_and_state_narrow_the_fleet_and_stand_in_the_address(
-    viewer: Viewer, url: str, members: list[Member]
+    url: str, viewer: Viewer, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(url)
@@ -170,7 +170,7 @@ def test_search_and_state_narrow_the_fleet_and_stand_in_the_address(
 
 
 def test_new_verdicts_and_events_appear_without_a_reload(
-    viewer: Viewer, url: str, store: SqliteStore, members: list[Member]
+    url: str, viewer: Viewer, store: SqliteStore, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(url)
@@ -189,7 +189,7 @@ def test_new_verdicts_and_events_appear_without_a_reload(
 
 
 def test_a_page_opened_before_the_store_exists_wakes_up_with_the_first_readings(
-    viewer: Viewer, url: str, path: Path
+    url: str, viewer: Viewer, path: Path
 ) -> None:
     page = viewer.page
     page.goto(url)
@@ -201,7 +201,7 @@ def test_a_page_opened_before_the_store_exists_wakes_up_with_the_first_readings(
     store.close()
 
 
-def test_a_store_made_anew_replaces_the_old_devices(viewer: Viewer, url: str, path: Path) -> None:
+def test_a_store_made_anew_replaces_the_old_devices(url: str, viewer: Viewer, path: Path) -> None:
     page = viewer.page
     for count in (5, 3):
         for file in path.parent.glob("store.db*"):
@@ -214,7 +214,7 @@ def test_a_store_made_anew_replaces_the_old_devices(viewer: Viewer, url: str, pa
         store.close()
 
 
-def test_a_thousand_devices_are_listed_as_one_scrolls(viewer: Viewer, url: str, store: SqliteStore) -> None:
+def test_a_thousand_devices_are_listed_as_one_scrolls(url: str, viewer: Viewer, store: SqliteStore) -> None:
     page = viewer.page
     fill(store, plant(1000, 20, troubled=False), range(10, 20))
     page.goto(url)
@@ -235,7 +235,7 @@ def test_a_thousand_devices_are_listed_as_one_scrolls(viewer: Viewer, url: str, 
 
 
 def test_a_device_shows_a_chart_for_its_surprise_its_witnesses_and_every_channel(
-    viewer: Viewer, url: str, members: list[Member]
+    url: str, viewer: Viewer, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(url)
@@ -250,7 +250,7 @@ def test_a_device_shows_a_chart_for_its_surprise_its_witnesses_and_every_channel
     assert page.url == f"{url}/device?site=north&device=pump-2"
 
 
-def test_the_cursor_reads_all_charts_at_one_time(viewer: Viewer, url: str, members: list[Member]) -> None:
+def test_the_cursor_reads_all_charts_at_one_time(url: str, viewer: Viewer, members: list[Member]) -> None:
     page = viewer.page
     page.goto(f"{url}/device?site=north&device=pump-2&start={START_S + 100}&end={START_S + 200}")
     over = page.locator(".chart .u-over").first
@@ -264,7 +264,7 @@ def test_the_cursor_reads_all_charts_at_one_time(viewer: Viewer, url: str, membe
     assert all(now != then for now, then in zip(after, before, strict=True))
 
 
-def test_dragging_zooms_and_the_address_remembers(viewer: Viewer, url: str, members: list[Member]) -> None:
+def test_dragging_zooms_and_the_address_remembers(url: str, viewer: Viewer, members: list[Member]) -> None:
     page = viewer.page
     page.goto(f"{url}/device?site=north&device=pump-2")
     box = page.locator(".chart .u-over").first.bounding_box()
@@ -289,7 +289,7 @@ def test_dragging_zooms_and_the_address_remembers(viewer: Viewer, url: str, memb
 
 
 def test_a_device_follows_its_readings_live(
-    viewer: Viewer, url: str, store: SqliteStore, members: list[Member]
+    url: str, viewer: Viewer, store: SqliteStore, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(f"{url}/device?site=south&device=pump-1")
@@ -305,7 +305,7 @@ def test_a_device_follows_its_readings_live(
 
 
 def test_an_event_of_the_log_leads_to_its_stretch_and_the_link_can_be_shared(
-    viewer: Viewer, url: str, members: list[Member]
+    url: str, viewer: Viewer, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(f"{url}/events")
@@ -324,7 +324,7 @@ def test_an_event_of_the_log_leads_to_its_stretch_and_the_link_can_be_shared(
 # ---------------------------------------------------------------- what must not happen
 
 
-def test_names_from_devices_are_only_text(viewer: Viewer, url: str, store: SqliteStore) -> None:
+def test_names_from_devices_are_only_text(url: str, viewer: Viewer, store: SqliteStore) -> None:
     member = replace(plant(1, 300, troubled=False)[0], device=HOSTILE, site='"><img src=x onerror=alert(2)>')
     channels = ((f"{HOSTILE}flow", "<b>m</b>", *member.kind.channels[0][2:]), *member.kind.channels[1:])
     member = replace(member, kind=replace(member.kind, channels=channels), faults=(Fault(200, 10**9, 1.2),))
