@@ -147,3 +147,8 @@ def usual_errors(networks: Networks, windows: Tensor) -> Usual:
     usual = (square / len(windows)).sqrt().clamp_min(USUAL_FLOOR)
     peak = torch.quantile(torch.cat(largest), PEAK_QUANTILE, dim=0)
     return Usual(usual, torch.maximum(peak, usual))
+
+
+def score_on_one_thread() -> None:
+    """For a process that scores small batches all day: they gain nothing from more threads, and idle ones spin."""
+    torch.set_num_threads(1)

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-import torch
-
 from anomgan.adapters.influx import InfluxStore
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
 from anomgan.adapters.ports import Store
@@ -15,6 +13,7 @@ from anomgan.adapters.sqlite import SqliteStore
 from anomgan.config import ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
+from anomgan.score import score_on_one_thread
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import DetectorService
 
@@ -66,7 +65,7 @@ def run(
     on_events: Callable[[Sequence[Event]], None] | None = None,
 ) -> dict[str, int]:
     """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
-    torch.set_num_threads(1)  # batches this small gain nothing from more, and idle threads would spin
+    score_on_one_thread()
     fleets = load_fleets(config)
     with ExitStack() as stack, stopping() as stop:
         stores = open_stores(config.store)

@@ -21,7 +21,7 @@ log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
-LINGER_S, LINGERS = 0.005, 20
+FEW, LINGER_S = 10, 0.005
 SHOWN_TOPICS = 5
 
 
@@ -74,14 +74,15 @@ class DetectorService:
         return len(messages)
 
     def _gather(self) -> list[Message]:
-        """What a turn handles: a full batch, or what came until nothing more did for a moment.
+        """What a turn handles: what is there, and where that is little, what follows at once.
 
-        It must not wait longer for a batch to fill: brokers hold back the rest until these are acknowledged.
+        Turns of a few messages cost more than they need to. It must not wait for a batch to fill, for brokers hold
+        back the rest until these are acknowledged.
         """
         limit = self._config.input
         messages = self._source.receive(limit.batch, limit.flush_s)
-        for _ in range(LINGERS):
-            more = self._source.receive(limit.batch - len(messages), LINGER_S) if messages else []
+        while 0 < len(messages) < min(FEW, limit.batch):
+            more = self._source.receive(limit.batch - len(messages), LINGER_S)
             if not more:
                 break
             messages += more
