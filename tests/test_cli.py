@@ -18,7 +18,6 @@ from anomgan.adapters.files import read_csv, write_scores
 from anomgan_cli.main import COMMANDS, main
 
 Run = Callable[..., tuple[int, str, str]]
-SKAB = Path(__file__).parents[2] / "shared" / "data" / "SKAB"
 QUICK = ("--steps", "60", "--window", "16")
 
 
@@ -156,26 +155,6 @@ def test_a_channel_the_file_lacks_counts_as_missing_and_is_told(run: Run, tmp_pa
     assert status == 0
     assert "note: the file lacks temperature: counted as missing" in err
     assert "500 rows, 15 without a score" in said
-
-
-@pytest.mark.shared_data
-@pytest.mark.skipif(not SKAB.exists(), reason=f"the labelled data are not at {SKAB}")
-def test_the_tutorial_works_on_a_real_pump(run: Run, tmp_path: Path) -> None:
-    """The README's commands, word by word but for where files lie; SKAB valve1/0 has one fault."""
-    pump, model, scores = str(SKAB / "valve1" / "0.csv"), str(tmp_path / "m.safetensors"), str(tmp_path / "s.csv")
-    lines = (
-        f"train {pump} --time datetime --ignore anomaly,changepoint --rows :400 --out {model}",
-        f"evaluate {model} {pump} --time datetime --label anomaly --rows 400: --plot {tmp_path / 'e.png'}",
-        f"score {model} {pump} --time datetime --rows 400: --out {scores}",
-        f"inspect {model}",
-    )
-    said = ""
-    for line in lines:
-        status, out, _ = run(*line.split())
-        assert status == 0
-        said += out
-    assert "events found  1 of 1" in said
-    assert len(read_csv(scores)) == 747
 
 
 # ---------------------------------------------------------------- what they say of wrong input

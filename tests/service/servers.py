@@ -203,3 +203,9 @@ def victoria_export(config: InfluxConfig, selector: str) -> list[dict[str, Any]]
     fetch(f"{config.url}/internal/force_flush", {})
     body = fetch(f"{config.url}/api/v1/export", {"match[]": selector, "start": "0"})
     return [json.loads(line) for line in body.splitlines()]
+
+
+def influxdb_received(config: InfluxConfig) -> int:
+    """How many messages the service says it received; the last thing that a batch writes."""
+    rows = influxql(config, "SELECT last(messages_received) AS count FROM anomgan_service")
+    return int(rows[0]["count"] or 0) if rows else 0

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from contract import CHANNELS, normal_series, with_fault
 from programs import PATIENCE_S, Program, detecting
-from servers import Server, eventually, free_port, influxdb1_server, influxql
+from servers import Server, eventually, free_port, influxdb1_server, influxdb_received, influxql
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.adapters.ports import Message
@@ -355,7 +355,7 @@ def test_killed_before_every_store_had_them_it_gets_the_messages_again(
     due, _ = Detector.load(pump_model).examine(series[:20])
     with detecting(two_stores) as service:
         send(publisher, series[:20])
-        eventually(lambda: scores_in(config) == len(due), "the first batch is in both stores", PATIENCE_S)
+        eventually(lambda: influxdb_received(config) == 20, "the first batch is in both stores", PATIENCE_S)
         server.kill()
         send(publisher, series[20:40])
         told = "nothing is acknowledged meanwhile"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from programs import PATIENCE_S, anomgan, detecting
-from servers import eventually, influxql, victoria_export
+from servers import eventually, influxdb_received, influxql, victoria_export
 
 from anomgan.adapters.files import read_csv
 from anomgan.config import BrokerConfig, InfluxConfig
@@ -110,11 +110,6 @@ def victoria_flags(config: InfluxConfig) -> Flags:
         {time_s for time_s, flag in flagged.items() if flag},
         [(start_s, ends[time_s]) for time_s, start_s in column("anomaly_event_start").items()],
     )
-
-
-def influxdb_received(config: InfluxConfig) -> int:
-    rows = influxql(config, "SELECT last(messages_received) AS count FROM anomgan_service")
-    return int(rows[0]["count"] or 0) if rows else 0
 
 
 def victoria_received(config: InfluxConfig) -> int:
