@@ -14,7 +14,7 @@ import click
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Other devices, noise and faults."
 )
-@click.option("--steps", type=click.IntRange(min=1), default=1000, show_default=True, help="Training steps of a model.")
+@click.option("--steps", type=click.IntRange(min=1), default=750, show_default=True, help="Training steps of a model.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON at the end.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8050, show_default=True, help="Port of the dashboard.")
 @click.option(
