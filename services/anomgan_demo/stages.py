@@ -50,8 +50,8 @@ class DemoOptions:
     open_page: Callable[[str], object]
 
 
-def run(options: DemoOptions) -> dict[str, Any] | None:
-    """All stages; the report, or None where Ctrl-C came before there was anything to tell."""
+def run(options: DemoOptions) -> dict[str, Any]:
+    """All stages; the report. Ctrl-C before detection raises KeyboardInterrupt, after that it ends with the report."""
     folder = Folder(options.folder.resolve())
     folder.prepare()
     live_rows = None if options.seconds is None else max(1, round(options.seconds * SPEED))
@@ -100,7 +100,8 @@ def run(options: DemoOptions) -> dict[str, Any] | None:
         while simulator.running and not stop.wait(0.2):
             require_running(detector, page)
             told.show()
-        simulator.end()
+        if simulator.end() != 0 and not stop.is_set():
+            raise AnomganError(f"the simulator failed; see {folder.log('simulate')}")
         published = {stretch: published_count(folder.summary(stretch)) or 0 for stretch in ("normal", "live")}
         drain(folder, published["live"], lambda: require_running(detector))
         detector.end()
