@@ -7,12 +7,12 @@ more than half is missing has no score. Their scores are distances, not probabil
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.errors import DataError
+from anomgan.errors import ConfigError, DataError
 from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.scaling import Scaler, fit_scaler, scale
 from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
@@ -120,7 +120,48 @@ class NearestNeighbours:
         return _score(self.scaler, self.rule, self.channels, series, statistic)
 
 
-BASELINES = {"zscore": ZScore, "pca": PCA, "knn": NearestNeighbours}
+@dataclass(frozen=True, slots=True, eq=False)
+class IsolationForest:
+    """How few random cuts set a window apart from normal windows (Liu, Ting & Zhou, ICDM 2008), by scikit-learn.
+
+    No cut falls where normal data do not vary, so a channel that was constant never counts, however far it moves.
+    Needs the extra `benchmark`; ConfigError says so where it is missing.
+    """
+
+    scaler: Scaler
+    rule: WindowRule
+    channels: tuple[str, ...]
+    forest: Any
+
+    @classmethod
+    def fit(cls, series: Series | Sequence[TimeSeries], *, window: int = 10, trees: int = 100, seed: int = 0) -> Self:
+        """Grow trees on normal windows; the same seed gives the same forest."""
+        require_scikit_learn()
+        from sklearn.ensemble import IsolationForest as Forest  # type: ignore[import-untyped]  # it has no stubs
+
+        scaler, rule, several = _prepare(series, window)
+        windows = _normal_windows(scaler, rule, several)
+        forest = Forest(n_estimators=trees, random_state=seed).fit(windows.reshape(len(windows), -1))
+        return cls(scaler, rule, several[0].channels, forest)
+
+    def score(self, series: Series) -> Floats:
+        """2^(-mean depth / the depth expected of normal windows) (T,), between 0 and 1."""
+
+        def statistic(windows: Windows) -> Floats:
+            return np.asarray(-self.forest.score_samples(windows.reshape(len(windows), -1)), dtype=np.float64)
+
+        return _score(self.scaler, self.rule, self.channels, series, statistic)
+
+
+def require_scikit_learn() -> None:
+    """ConfigError that says how to install it where the isolation forest's library is missing."""
+    try:
+        import sklearn.ensemble  # type: ignore[import-untyped]  # noqa: F401 only whether it is there
+    except ImportError:
+        raise ConfigError("the isolation forest needs scikit-learn: pip install 'anomgan[benchmark]'") from None
+
+
+BASELINES = {"zscore": ZScore, "pca": PCA, "knn": NearestNeighbours, "iforest": IsolationForest}
 """By the names that commands use."""
 
 

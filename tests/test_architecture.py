@@ -45,7 +45,7 @@ MAY_IMPORT = {
 
 WITHOUT_TORCH = "records errors config windows decide explain assemble scaling calibrate quality simulate wire adapters"
 
-ONLY_IN = {
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
     "influxdb_client": "anomgan/adapters/influx",
     "urllib3": "anomgan/adapters/influx",
@@ -53,7 +53,8 @@ ONLY_IN = {
     "polars": "anomgan/adapters/",
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
-    "matplotlib": "services/anomgan_cli/plots.py",
+    "matplotlib": ("services/anomgan_cli/plots.py", "services/anomgan_cli/benchmark_plots.py"),
+    "sklearn": "anomgan/baselines.py",
     "starlette": "services/anomgan_dashboard/",
     "uvicorn": "services/anomgan_dashboard/",
 }

@@ -1,11 +1,13 @@
 """Baselines against their definitions, window by window. Their common laws stand in `contract`."""
 
+import sys
+
 import numpy as np
 import pytest
 from contract import normal_series, with_fault
 
-from anomgan.baselines import BASELINES, PCA, NearestNeighbours, ZScore
-from anomgan.errors import DataError
+from anomgan.baselines import BASELINES, PCA, IsolationForest, NearestNeighbours, ZScore
+from anomgan.errors import ConfigError, DataError
 from anomgan.records import Floats
 from anomgan.scaling import Scaler, scale
 
@@ -71,3 +73,32 @@ def test_series_with_other_channels_are_refused() -> None:
     other = normal_series(100, seed=4)
     with pytest.raises(DataError, match="disagree"):
         PCA.fit([TRAIN, type(other)(other.times, other.values, ("x", "y", "z"))])
+
+
+def test_the_isolation_forest_ranks_windows_by_the_mean_depth_at_which_they_are_alone() -> None:
+    scorer = IsolationForest.fit(TRAIN, window=3, trees=20, seed=1)
+    seen = windows(scorer.scaler, TEST.values, 3).astype(np.float32)
+    depth = np.zeros(len(seen))
+    for tree in scorer.forest.estimators_:
+        leaves = tree.apply(seen)
+        sizes = tree.tree_.n_node_samples[leaves].astype(float)
+        rest = np.where(
+            sizes > 2, 2 * (np.log(np.maximum(sizes - 1, 1)) + np.euler_gamma) - 2 * (sizes - 1) / sizes, sizes > 1
+        )
+        depth += tree.decision_path(seen).sum(axis=1).A1 - 1 + rest
+    n = scorer.forest.max_samples_
+    expected = 2.0 ** -(depth / 20 / (2 * (np.log(n - 1.0) + np.euler_gamma) - 2 * (n - 1.0) / n))
+    np.testing.assert_allclose(scorer.score(TEST)[2:], expected, rtol=1e-6)
+
+
+def test_the_same_seed_grows_the_same_forest() -> None:
+    one, same, other = (IsolationForest.fit(TRAIN, trees=10, seed=seed).score(TEST) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other, equal_nan=True)
+
+
+def test_without_scikit_learn_the_forest_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sklearn", "sklearn.ensemble"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ConfigError, match=r"pip install 'anomgan\[benchmark\]'"):
+        IsolationForest.fit(TRAIN)

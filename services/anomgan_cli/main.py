@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from anomgan.errors import AnomganError
+from anomgan_cli.benchmark import benchmark
 from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
@@ -28,6 +29,7 @@ COMMANDS: dict[str, click.Command] = {
     "detect": detect,
     "simulate": simulate,
     "dashboard": dashboard,
+    "benchmark": benchmark,
 }
 
 
