@@ -15,7 +15,7 @@ reading         what one device measured at one time: channel -> value
 channel         one measured quantity of a device
 window          so many consecutive readings of one device; the stride is how many readings lie between two of them
 generator       latent -> window; the encoder goes the other way; the discriminator tells real from not
-witness         one way to look at a window: discriminator, reconstruction, neighbour
+witness         one way to look at a window: discriminator, reconstruction, pattern
 surprise        -log10 of the probability that a normal window looks this odd; 3 = one in a thousand
 alarm budget    how many false alarms a device may raise in a week; the threshold follows from it
 verdict         what is said of one device at one time; unknown (NaN) in warm-up, after a gap, with too much missing

@@ -3,13 +3,18 @@
 Everything here is learned from held-out normal windows and nothing else. A `Tail` is the survival function of one
 statistic: empirical below its 90 % quantile, above it a generalised Pareto tail (Pickands 1975), fitted by
 probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
-likelihood is not. The shape ξ is kept within [0, 0.5]: a tail that ended (ξ < 0) would give every far value the same
-probability 0 and lose their rank; ξ = 0 is the exponential. Neighbouring windows overlap, so that a hundred excesses
-may be two events; so few cannot tell a shape, and ξ is drawn towards the exponential as n / (n + PRIOR) with n
-independent excesses, which is what a prior worth PRIOR excesses does (as in Coles & Dixon 1999).
+likelihood is not. Its shape ξ is kept within [-0.5, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that
+lies beyond the probability 0; so it is believed as far as the data reach and a decade further, and goes on from there
+as an exponential, which keeps the rank of far values. Neighbouring windows overlap, so that a hundred excesses may be
+two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than exponential, as by a
+prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far value is no proof.
+
+Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window; the extremal index
+(Leadbetter 1983), the share of exceedances that begin one, turns the rate of the ones into that of the others.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +27,11 @@ MIN_SPACING = 1e-3
 TAIL_SHARE = 0.1
 MIN_EXCESSES = 10
 MAX_SHAPE = 0.5
+BELIEVED_BEYOND = 10.0
+"""a tail that ends is believed down to one in so many times its independent excesses"""
+CLUSTERS_ABOVE = 0.975
 PRIOR = 20.0
+PRIOR_SHAPE = 0.25
 SECONDS_PER_WEEK = 7 * 86_400.0
 
 
@@ -31,13 +40,15 @@ class Tail:
     """The survival function of one statistic on normal data.
 
     body (K,) ascending values and log_survival (K,) their log10 P(X > value); above body[-1] a generalised Pareto tail
-    with `scale` σ > 0 and `shape` ξ >= 0 that carries the probability 10**log_survival[-1].
+    with `scale` σ > 0 and `shape` ξ that carries the probability 10**log_survival[-1], where ξ < 0 as far as `reach`
+    above the body and beyond that an exponential one; σ + ξ reach > 0.
     """
 
     body: Floats
     log_survival: Floats
     scale: float
     shape: float
+    reach: float
 
 
 def fit_tail(values: Floats, overlap: int = 1) -> Tail:
@@ -58,32 +69,40 @@ def fit_tail(values: Floats, overlap: int = 1) -> Tail:
     body = ordered[knots[::-1]]
     survival = (count - np.array(knots[::-1])) / (count + 1.0)  # Weibull plotting position: never 0, never 1
     excess = ordered[keep:] - ordered[keep - 1]
-    scale, shape = _pareto(excess, len(excess) / overlap, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
-    return Tail(body, np.log10(survival), scale, shape)
+    independent = len(excess) / overlap
+    scale, shape = _pareto(excess, independent, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
+    # P(Y > y) = (1 + ξ y / σ)^(-1/ξ) falls to 1 / rarest at `reach`
+    rarest = BELIEVED_BEYOND * max(independent, 1.0)
+    reach = scale * math.expm1(shape * math.log(rarest)) / shape if shape else scale * math.log(rarest)
+    return Tail(body, np.log10(survival), scale, shape, reach)
 
 
 def _pareto(excess: Floats, independent: float, floor: float) -> tuple[float, float]:
-    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards 0."""
+    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards PRIOR_SHAPE."""
     count = len(excess)
     mean = float(np.mean(excess))
     if mean <= floor:
-        return floor, 0.0
+        return floor, MAX_SHAPE
     weight = 1.0 - (np.arange(1, count + 1) - 0.35) / count
     moment = float(np.mean(weight * excess))
     gap = mean - 2.0 * moment
     shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
-    shape = min(max(shape, 0.0), MAX_SHAPE) * independent / (independent + PRIOR)
+    shape = (min(max(shape, -MAX_SHAPE), MAX_SHAPE) * independent + PRIOR_SHAPE * PRIOR) / (independent + PRIOR)
     return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
 
 
 def surprise(tail: Tail, values: Floats) -> Floats:
-    """-log10 P(X > value) for values of any shape; NaN stays NaN; strictly rising above the body."""
+    """-log10 P(X > value) for values of any shape; NaN stays NaN; strictly rising outside the body.
+
+    Below the body it fades out: values lower than any that calibrated have no probability to tell, but keep their rank.
+    """
     inside = -np.interp(values, tail.body, tail.log_survival)
-    beyond = np.maximum(values - tail.body[-1], 0.0) / tail.scale
-    decades = (
-        beyond / math.log(10.0) if tail.shape == 0.0 else np.log1p(tail.shape * beyond) / tail.shape / math.log(10.0)
-    )
-    result: Floats = inside + decades
+    inside = inside * np.exp(np.minimum(values - tail.body[0], 0.0) / (tail.body[-1] - tail.body[0] + tail.scale))
+    beyond = np.maximum(values - tail.body[-1], 0.0)
+    near = np.minimum(beyond, tail.reach) if tail.shape < 0.0 else beyond
+    pareto = np.log1p(tail.shape * near / tail.scale) / tail.shape if tail.shape else near / tail.scale
+    straight = (beyond - near) / (tail.scale + tail.shape * tail.reach)
+    result: Floats = inside + (pareto + straight) / math.log(10.0)
     return result
 
 
@@ -98,25 +117,36 @@ def separation(normal: Floats, disturbed: Floats) -> float:
 
 
 def fuse(surprises: Floats, weights: Floats) -> Floats:
-    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the root of their weighted squares' sum.
+    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): their weighted sum (Good 1955).
 
-    This stands between Fisher's sum of log p-values (1932), in which witnesses that see nothing outvote one that sees
-    much, and Tippett's smallest p-value (1931), in which agreement counts for nothing. Witnesses are not independent,
-    so neither law gives the result a meaning; its tail is fitted again on normal data, which makes the fused surprise
-    a -log10 probability. A weight is the witness's `separation` of held-out normal windows from disturbed ones: one
-    that cannot tell them apart on this data has no say.
+    With equal weights this is Fisher's sum of log p-values (1932). Witnesses are not independent, so its law gives the
+    result no meaning; its tail is fitted again on normal data, which makes the fused surprise a -log10 probability. A
+    weight is the witness's `separation` of held-out normal windows from disturbed ones: one that cannot tell them apart
+    on this data has no say.
     """
-    result: Floats = np.sqrt(weights @ np.square(surprises))
+    result: Floats = weights @ surprises
     return result
 
 
-def budget_threshold(alarms_per_week: float, seconds_per_window: float) -> float:
-    """The surprise that a normal device exceeds `alarms_per_week` times a week when scored every so many seconds.
+def extremal_index(surprises: Sequence[Floats], apart: int) -> float:
+    """The share of exceedances that begin a cluster, from stretches of neighbouring normal windows (N,) each.
 
-    Neighbouring windows overlap and exceed together, so this promises at most that many alarms. ConfigError for a
-    budget that is not above 0.
+    Exceedances of the 97.5 % quantile of all belong together unless more than `apart` windows lie between them (the
+    runs estimator: Smith & Weissman 1994, eq. 1.3). Between 1 / (2 apart) and 1.
+    """
+    high = float(np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE))
+    exceedances = [np.flatnonzero(stretch > high) for stretch in surprises]
+    clusters = sum(int((np.diff(at, prepend=-apart - 1) > apart).sum()) for at in exceedances)
+    return min(max(clusters / max(sum(map(len, exceedances)), 1), 1.0 / (2 * apart)), 1.0)
+
+
+def budget_threshold(alarms_per_week: float, seconds_per_window: float, clustering: float = 1.0) -> float:
+    """The surprise that a normal device rises above `alarms_per_week` times a week when scored every so many seconds.
+
+    `clustering` is the extremal index: 1 counts every window above the threshold as an alarm of its own. ConfigError
+    for a budget that is not above 0.
     """
     if not alarms_per_week > 0:
         raise ConfigError(f"an alarm budget of {alarms_per_week} a week; it must be above 0")
     windows_per_week = math.log10(SECONDS_PER_WEEK) - math.log10(seconds_per_window)
-    return max(windows_per_week - math.log10(alarms_per_week), 0.5)
+    return max(windows_per_week + math.log10(clustering) - math.log10(alarms_per_week), 0.5)

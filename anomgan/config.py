@@ -46,8 +46,6 @@ class DetectorConfig(Table):
     """health checks without a better held-out reconstruction before training stops early"""
     holdout: float = Field(0.25, gt=0, lt=0.9)
     """the last part of the training rows, kept for calibration"""
-    memory: int = Field(1024, ge=16, le=1_000_000)
-    """normal windows remembered in feature space"""
     alarms_per_week: float = Field(1.0, gt=0)
     """the alarm budget of one device"""
     max_gap_s: float | None = Field(None, gt=0)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from anomgan.calibrate import budget_threshold, fuse, surprise
 from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.decide import decide_all, for_windows, is_anomalous
-from anomgan.errors import DataError
+from anomgan.errors import ConfigError, DataError
 from anomgan.explain import contributions
-from anomgan.fit import MAX_MISSING, Fitted, fit, window_rule
+from anomgan.fit import Fitted, fit, window_rule
 from anomgan.gan.train import TrainingStep
 from anomgan.model_file import pack, unpack
+from anomgan.pool import MAX_MISSING
 from anomgan.records import Event, Floats, Source, TimeSeries, Verdict, series_from_array
 from anomgan.scaling import scale, unscale, usable
 from anomgan.score import WITNESSES, look
@@ -30,14 +31,16 @@ CHUNK = 4096
 class Examination:
     """What the detector says of N windows; surprises are -log10 p, NaN where more than half of a window is missing.
 
-    surprise, discriminator, reconstruction, neighbour (N,) float64; expected, odd_expected, odd (N, C) in the channels'
-    units; contribution (N, C), rows sum to 1.
+    surprise, discriminator, reconstruction, pattern (N,) float64; logit (N,) the discriminator's output, high for real;
+    expected, odd_expected, odd (N, C) in the channels' units, NaN for states, of which nothing is expected;
+    contribution (N, C), 0 for states, rows sum to 1.
     """
 
     surprise: Floats
     discriminator: Floats
     reconstruction: Floats
-    neighbour: Floats
+    pattern: Floats
+    logit: Floats
     expected: NDArray[np.float32]
     contribution: NDArray[np.float32]
     odd: NDArray[np.float32]
@@ -50,9 +53,9 @@ class Detector:
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
         self.rule: WindowRule = window_rule(fitted.config)
+        self._judged = np.flatnonzero(fitted.measured)
         self._weights = np.array([fitted.weights[name] for name in WITNESSES])
-        unknown, blank = np.full(1, np.nan), np.full((1, len(fitted.channels)), np.nan, np.float32)
-        self._nothing = Examination(unknown, unknown, unknown, unknown, blank, blank, blank, blank)
+        self._nothing = self._blank(1)
 
     # ---------------------------------------------------------------- make
 
@@ -67,9 +70,8 @@ class Detector:
     ) -> Self:
         """Learn what is normal from one series, several of the same channels, or an array (T, C) or (T,); NaN allowed.
 
-        What `config` leaves open is chosen from the data by the rules of `anomgan.fit`. `on_step` is called after each
-        training step. Ctrl-C ends the training and keeps the best so far. Raises DataError for too little data,
-        TrainingDiverged for a non-finite loss.
+        What `config` leaves open follows from the data by the rules of `anomgan.fit`. `on_step` is called after each
+        step; Ctrl-C keeps the best so far. DataError for too little data, TrainingDiverged for a non-finite loss.
         """
         several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
         return cls(
@@ -118,7 +120,7 @@ class Detector:
 
     @property
     def parts(self) -> Fitted:
-        """Scaler, networks, memory and calibration."""
+        """Scaler, networks, what is normal, and calibration."""
         return self._fitted
 
     @property
@@ -128,7 +130,15 @@ class Detector:
 
     def threshold_for(self, alarms_per_week: float) -> float:
         """The threshold of another alarm budget (per device)."""
-        return budget_threshold(alarms_per_week, self.period_s * self.rule.stride)
+        return budget_threshold(alarms_per_week, self.period_s * self.rule.stride, self._fitted.clustering)
+
+    def listening_to(self, *witnesses: str) -> Self:
+        """The same detector with some of its WITNESSES alone: they rank windows, but no threshold is calibrated for them."""
+        if not witnesses or not set(witnesses) <= set(WITNESSES):
+            raise ConfigError(f"{witnesses} are not witnesses; there are {', '.join(WITNESSES)}")
+        weights = {name: weight * (name in witnesses) for name, weight in self._fitted.weights.items()}
+        alike = {name: float(name in witnesses) for name in WITNESSES}
+        return type(self)(replace(self._fitted, weights=weights if any(weights.values()) else alike))
 
     # ---------------------------------------------------------------- score
 
@@ -148,9 +158,9 @@ class Detector:
         """Scaled windows (N, C, L), NaN = missing -> all that can be said of them."""
         parts = self._fitted
         if len(scaled) == 0:
-            nothing, blank = np.empty(0), np.empty((0, len(self.channels)), np.float32)
-            return Examination(nothing, nothing, nothing, nothing, blank, blank, blank, blank)
-        seen = look(parts.networks, parts.memory, parts.usual, torch.from_numpy(scaled))
+            return self._blank(0)
+        judged = np.ascontiguousarray(scaled[:, self._judged]) if len(self._judged) < scaled.shape[1] else scaled
+        seen = look(parts.networks, parts.normal, torch.from_numpy(judged))
         each = {name: surprise(parts.tails[name], getattr(seen, name).double().numpy()) for name in WITNESSES}
         fused = surprise(parts.tails["fused"], fuse(np.stack([each[name] for name in WITNESSES]), self._weights))
         known = seen.missing.numpy() <= MAX_MISSING
@@ -158,29 +168,38 @@ class Detector:
             raise FloatingPointError("a score is not finite although its window is")
         unknown = np.where(known, 0.0, np.nan)
 
+        def of_all(rows: NDArray[np.float32], states: float) -> NDArray[np.float32]:
+            whole = np.full((len(rows), len(self.channels)), states, np.float32)
+            whole[:, self._judged] = rows
+            return whole
+
         def in_units(rows: torch.Tensor) -> NDArray[np.float32]:
-            return unscale(parts.scaler, rows.numpy()).astype(np.float32)
+            return unscale(parts.scaler, of_all(rows.numpy(), np.nan)).astype(np.float32)
 
         return Examination(
             surprise=fused + unknown,
             discriminator=each["discriminator"] + unknown,
-            reconstruction=np.maximum.reduce([each[name] for name in ("reconstruction", "newest", "largest")])
-            + unknown,
-            neighbour=each["neighbour"] + unknown,
+            reconstruction=each["reconstruction"] + unknown,
+            pattern=np.maximum(each["pattern"], each["level"]) + unknown,
+            logit=seen.logit.double().numpy() + unknown,
             expected=in_units(seen.expected),
-            contribution=contributions(seen.error.numpy()),
+            contribution=of_all(contributions(seen.error.numpy()), 0.0),
             odd=in_units(seen.odd),
             odd_expected=in_units(seen.odd_expected),
         )
+
+    def _blank(self, count: int) -> Examination:
+        """What is said of `count` windows of which nothing is known."""
+        each, rows = np.full(count, np.nan), np.full((count, len(self.channels)), np.nan, np.float32)
+        return Examination(each, each, each, each, each, rows, rows, rows, rows)
 
     def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
         """The rows (N,) of a series that complete a due window, and what is said of those windows."""
         one = self._aligned(series)
         starts = segment_starts(one.times, self.rule)
-        rows = hold_missing(self.scale(one.values), starts, self.rule)
-        ends = due_ends(starts, self.rule)
+        rows, ends = hold_missing(self.scale(one.values), starts, self.rule), due_ends(starts, self.rule)
         if len(ends) == 0:
-            return ends, self.examine_windows(np.empty((0, len(self.channels), self.rule.window), np.float32))
+            return ends, self._blank(0)
         chunks = [
             self.examine_windows(gather_windows(rows, ends[at : at + CHUNK], self.rule.window))
             for at in range(0, len(ends), CHUNK)
@@ -220,7 +239,7 @@ class Detector:
             anomalous=is_anomalous(surprise, threshold),
             discriminator=float(seen.discriminator[i]),
             reconstruction=float(seen.reconstruction[i]),
-            neighbour=float(seen.neighbour[i]),
+            pattern=float(seen.pattern[i]),
             channels=self.channels,
             values=values.astype(np.float32),
             expected=seen.expected[i],

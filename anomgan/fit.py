@@ -1,11 +1,15 @@
-"""How a detector comes about: choose sizes, learn the scale, train the networks, remember, calibrate.
+"""How a detector comes about: choose sizes, learn roles and scale, train the networks, learn what is normal, calibrate.
 
 What is not configured is chosen from the data by these rules (`choose`), T being the rows of the longest series:
 
-- window: a twelfth of T, rounded down to a multiple of 8, from 16 to 64;
+- window: a sixth of T, rounded down to a multiple of 8, from 16 to 64;
 - stride: a thirty-second of the window, at least 1: a window is looked at some thirty times while it passes;
 - steps: one for every four rows of all series, from 400 to 2,000; training also stops early;
 - max_gap_s: ten sampling periods; max_hold: a quarter of the window.
+
+Nothing that calibrates has been learned from: the networks and a first idea of what is normal come from the first part
+of each series, the held-out rest says how odd normal windows look to them. Only then what is normal is learned once
+more, from all of it, since the newest rows tell most of the rows to come.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,29 +21,33 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anomgan.calibrate import Tail, fit_tail, fuse, separation, surprise
+from anomgan.calibrate import Tail, extremal_index, fit_tail, fuse, separation, surprise
 from anomgan.config import DetectorConfig
 from anomgan.errors import DataError
 from anomgan.gan.disturb import disturb
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
+from anomgan.gaussian import Gaussian
+from anomgan.pool import Pool, Windows, cut_series, spaced
 from anomgan.records import Floats, TimeSeries
-from anomgan.scaling import Scaler, fit_scaler, scale
-from anomgan.score import WITNESSES, Memory, Usual, look, remember, usual_errors
-from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
+from anomgan.roles import measured_channels
+from anomgan.scaling import Scaler, fit_scaler
+from anomgan.score import WITNESSES, Look, fit_normal, look
+from anomgan.windows import WindowRule
 
-MAX_CALIBRATION = 8192
+MAX_CALIBRATION = 4096
 MAX_HEALTH = 512
-MIN_CALIBRATION = 64
+TRAINING_SHARE = 3
+"""training windows per calibration window among those that say what is normal, as they are among all rows"""
+STRETCH = 4
+"""windows' lengths in a stretch of neighbouring windows that tells how odd ones cluster"""
 MIN_WINDOWS = 8
 MAX_CHANNELS = 100
-MAX_MISSING = 0.5
-Windows = NDArray[np.float32]
 
 
 def choose(config: DetectorConfig, longest: int, rows: int, period_s: float) -> DetectorConfig:
     """The configuration with every None replaced by the rules above; `rows` are those of all series."""
-    window = config.window or min(64, max(16, longest // 12 // 8 * 8))
+    window = config.window or min(64, max(16, longest // 6 // 8 * 8))
     filled = {
         "window": window,
         "stride": config.stride or max(1, window // 32),
@@ -61,19 +69,21 @@ def window_rule(config: DetectorConfig) -> WindowRule:
 class Fitted:
     """All that scoring needs, and how it came about.
 
-    tails by witness and "fused"; weights by witness.
+    measured (C,) marks the channels that are judged, the others are states; normal by space; tails by witness and
+    "fused"; weights by witness; clustering, the extremal index of the fused surprise.
     """
 
     config: DetectorConfig
     channels: tuple[str, ...]
     units: tuple[str, ...]
     period_s: float
+    measured: NDArray[np.bool_]
     scaler: Scaler
     networks: Networks
-    memory: Memory
-    usual: Usual
+    normal: dict[str, Gaussian]
     tails: dict[str, Tail]
     weights: dict[str, float]
+    clustering: float
     summary: dict[str, Any]
 
 
@@ -94,12 +104,13 @@ def fit(
     config = choose(config, max(map(len, series)), sum(map(len, series)), period_s)
     rule = window_rule(config)
 
-    # ---- scale, and cut into training and held-out windows
-    scaler = fit_scaler(np.concatenate([one.values for one in series]))
-    cuts = [_cut(one, scaler, rule, config.holdout) for one in series]
+    # ---- roles and scale; cut into training and held-out windows of the measured channels
+    values = np.concatenate([one.values for one in series])
+    measured, scaler = measured_channels(values), fit_scaler(values)
+    cuts = [cut_series(one, scaler, measured, rule, config.holdout) for one in series]
     # a missing cell reads as the centre while training, and as missing when calibrating, as it will when scoring
-    pool = _Pool([np.nan_to_num(cut.rows, nan=0.0) for cut in cuts], [cut.train_ends for cut in cuts], rule.window)
-    later = _Pool([cut.rows for cut in cuts], [cut.held_ends for cut in cuts], rule.window)
+    pool = Pool([np.nan_to_num(cut.rows, nan=0.0) for cut in cuts], [cut.train_ends for cut in cuts], rule.window)
+    later = Pool([cut.rows for cut in cuts], [cut.held_ends for cut in cuts], rule.window)
     if len(pool) < MIN_WINDOWS or len(later) < MIN_WINDOWS:
         raise DataError(
             f"{sum(map(len, series))} rows give {len(pool)} training and {len(later)} calibration windows of "
@@ -110,46 +121,55 @@ def fit(
     overlap = max(1, round(rule.window * len(held) / len(later)))  # so many neighbours share rows
 
     # ---- train
-    shape = Shape(len(first.channels), rule.window, config.latent, config.width)
-    health = np.nan_to_num(held[_spaced(len(held), MAX_HEALTH)], nan=0.0)  # a missing cell reads as the centre
+    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width)
+    health = np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0)  # a missing cell reads as the centre
     with _Progress(config.steps or 0, show=progress) as bar:
         watch = bar.watching(on_step)
-        result = train(pool.sample, health, shape, config, config.steps or 0, watch)
+        result = train(pool.sample, health, pool.reach(), shape, config, config.steps or 0, watch)
+    networks = result.networks
 
-    # ---- remember and calibrate
-    memory = remember(result.networks, torch.from_numpy(pool.spaced(config.memory)))
-    windows = torch.from_numpy(held)
-    usual = usual_errors(result.networks, windows)
-    seen = look(result.networks, memory, usual, windows)
-    raw = {name: getattr(seen, name).double().numpy() for name in WITNESSES}
-    tails = {name: fit_tail(values, overlap) for name, values in raw.items()}
-    weights = _weights(result.networks, memory, usual, health, config.seed)
-    each = np.stack([surprise(tails[name], raw[name]) for name in WITNESSES])
-    tails["fused"] = fit_tail(fuse(each, np.array([weights[name] for name in WITNESSES])), overlap)
+    # ---- what normal windows look like to the networks, and how odd later ones look
+    learned, later_ones = torch.from_numpy(pool.spaced(TRAINING_SHARE * len(held))), torch.from_numpy(held)
+    normal = fit_normal(networks, learned)
+    calm = _statistics(look(networks, normal, later_ones))
+    tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
+    disturbed = disturb(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
+    weights = _weights(calm, _statistics(look(networks, normal, disturbed)))
+
+    def fused(statistics: dict[str, Floats]) -> Floats:
+        each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
+        return fuse(each, np.array([weights[name] for name in WITNESSES]))
+
+    tails["fused"] = fit_tail(fused(calm), overlap)
+    apart = max(1, rule.window // rule.stride)
+    stretches = later.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
+    clustering = extremal_index(
+        [fused(_statistics(look(networks, normal, torch.from_numpy(stretch)))) for stretch in stretches], apart
+    )
     return Fitted(
         config,
         first.channels,
         first.units,
         period_s,
+        measured,
         scaler,
-        result.networks,
-        memory,
-        usual,
+        networks,
+        fit_normal(networks, torch.cat([learned, later_ones])),
         tails,
         weights,
-        _summary(series, scaler, pool, held, result),
+        clustering,
+        _summary(series, scaler, measured, pool, held, result),
     )
 
 
-def _weights(networks: Networks, memory: Memory, usual: Usual, held: Windows, seed: int) -> dict[str, float]:
-    """Each witness's separation of held-out windows (N, C, L) from themselves disturbed; 1 for all where none can."""
-    normal = torch.from_numpy(held)
-    disturbed = disturb(normal, torch.Generator().manual_seed(seed))
-    calm, odd = (look(networks, memory, usual, windows) for windows in (normal, disturbed))
-    weights = {
-        name: separation(getattr(calm, name).double().numpy(), getattr(odd, name).double().numpy())
-        for name in WITNESSES
-    }
+def _statistics(seen: Look) -> dict[str, Floats]:
+    """By witness, what it says of each window (N,)."""
+    return {name: getattr(seen, name).double().numpy() for name in WITNESSES}
+
+
+def _weights(calm: dict[str, Floats], odd: dict[str, Floats]) -> dict[str, float]:
+    """Each witness's separation of held-out windows from themselves disturbed; 1 for all where none can."""
+    weights = {name: separation(calm[name], odd[name]) for name in WITNESSES}
     return weights if any(weights.values()) else dict.fromkeys(WITNESSES, 1.0)
 
 
@@ -166,60 +186,6 @@ def _agree(series: Sequence[TimeSeries]) -> TimeSeries:
     if all(not np.isfinite(one.values).any() for one in series):
         raise DataError("there is not a single value to learn from")
     return first
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
-    """One series scaled and held (T, C), and the ends of its training windows (N,) and of its held-out ones (M,)."""
-
-    rows: Windows
-    train_ends: NDArray[np.int64]
-    held_ends: NDArray[np.int64]
-
-
-def _cut(one: TimeSeries, scaler: Scaler, rule: WindowRule, holdout: float) -> _Cut:
-    """Training windows end before the cut and held-out ones begin after it, or, in a short series, end after it."""
-    starts = segment_starts(one.times, rule)
-    rows = hold_missing(scale(scaler, one.values), starts, rule)
-    every = WindowRule(rule.window, 1, rule.max_gap_s, rule.max_hold)
-    ends = due_ends(starts, every)
-    ends = ends[_missing_share(rows, ends, rule.window) <= MAX_MISSING]
-    cut = round(len(one) * (1.0 - holdout))
-    clean = ends[ends - rule.window + 1 >= cut]
-    return _Cut(rows, ends[ends < cut], clean if len(clean) >= MIN_CALIBRATION else ends[ends >= cut])
-
-
-def _missing_share(rows: Windows, ends: NDArray[np.int64], window: int) -> Floats:
-    """(N,) the share of missing cells in each window."""
-    absent = np.concatenate([[0.0], np.cumsum(np.isnan(rows).mean(axis=1))])
-    share: Floats = (absent[ends + 1] - absent[ends + 1 - window]) / window
-    return share
-
-
-def _spaced(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` indices below `count`, evenly spaced."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
-
-
-class _Pool:
-    """Windows of several series, cut out when asked for."""
-
-    def __init__(self, rows: Sequence[Windows], ends: Sequence[NDArray[np.int64]], window: int) -> None:
-        offsets = np.cumsum([0, *(len(part) for part in rows)])[:-1]
-        self._rows = np.concatenate(rows)
-        self._ends = np.concatenate([part + offset for part, offset in zip(ends, offsets, strict=True)])
-        self._window = window
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def sample(self, rng: np.random.Generator, count: int) -> Windows:
-        """Windows (count, C, L) drawn with replacement."""
-        return gather_windows(self._rows, rng.choice(self._ends, count), self._window)
-
-    def spaced(self, most: int) -> Windows:
-        """At most `most` windows, evenly spaced."""
-        return gather_windows(self._rows, self._ends[_spaced(len(self), most)], self._window)
 
 
 class _Progress:
@@ -252,7 +218,12 @@ class _Progress:
 
 
 def _summary(
-    series: Sequence[TimeSeries], scaler: Scaler, pool: _Pool, held: Windows, result: TrainingResult
+    series: Sequence[TimeSeries],
+    scaler: Scaler,
+    measured: NDArray[np.bool_],
+    pool: Pool,
+    held: Windows,
+    result: TrainingResult,
 ) -> dict[str, Any]:
     """What `inspect` tells about the training: JSON types only."""
     channels = series[0].channels
@@ -264,6 +235,7 @@ def _summary(
         "last_time_s": float(max(one.times[-1] for one in series)),
         "training_windows": len(pool),
         "calibration_windows": len(held),
+        "state_channels": [name for name, judged in zip(channels, measured, strict=True) if not judged],
         "constant_channels": [name for name, flat in zip(channels, scaler.constant, strict=True) if flat],
         "steps": result.steps,
         "best_step": result.best_step,

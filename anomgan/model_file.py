@@ -21,27 +21,26 @@ from anomgan.errors import ModelFileError
 from anomgan.fit import MAX_CHANNELS, Fitted, window_rule
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape
 from anomgan.gan.train import Networks
+from anomgan.gaussian import Gaussian
 from anomgan.scaling import Scaler
-from anomgan.score import WITNESSES, Memory, Usual
+from anomgan.score import WITNESSES, space_sizes
 
-FORMAT = 1
+FORMAT = 2
 NETWORKS = ("generator", "encoder", "discriminator")
 TAILS = (*WITNESSES, "fused")
 
 
 def pack(fitted: Fitted) -> bytes:
     """A detector as bytes."""
-    scaler, memory = fitted.scaler, fitted.memory
+    scaler = fitted.scaler
     tensors: dict[str, torch.Tensor] = {
         "scaler.centre": torch.from_numpy(scaler.centre),
         "scaler.spread": torch.from_numpy(scaler.spread),
         "scaler.constant": torch.from_numpy(scaler.constant),
-        "memory.features": memory.features,
-        "memory.centre": memory.centre,
-        "memory.spread": memory.spread,
-        "usual.error": fitted.usual.error,
-        "usual.peak": fitted.usual.peak,
+        "measured": torch.from_numpy(fitted.measured),
     }
+    for name, normal in fitted.normal.items():
+        tensors |= {f"normal.{name}.{key}": getattr(normal, key) for key in Gaussian.__slots__}
     for name in NETWORKS:
         network = getattr(fitted.networks, name)
         tensors |= {f"{name}.{key}": value for key, value in network.state_dict().items()}
@@ -55,8 +54,11 @@ def pack(fitted: Fitted) -> bytes:
         "channels": fitted.channels,
         "units": fitted.units,
         "period_s": fitted.period_s,
-        "calibration": {name: {"scale": tail.scale, "shape": tail.shape} for name, tail in fitted.tails.items()},
+        "calibration": {
+            name: {"scale": tail.scale, "shape": tail.shape, "reach": tail.reach} for name, tail in fitted.tails.items()
+        },
         "weights": fitted.weights,
+        "clustering": fitted.clustering,
         "summary": fitted.summary,
     }
     return save({key: value.contiguous() for key, value in tensors.items()}, {"anomgan": json.dumps(header)})
@@ -73,10 +75,11 @@ def read_header(data: bytes, where: str) -> dict[str, Any]:
         raise ModelFileError(f"{where}: not an anomgan model file") from None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int) or header["format"] < 1:
         raise ModelFileError(f"{where}: not an anomgan model file")
-    if header["format"] > FORMAT:
-        newer = header.get("library_version", "?")
+    if header["format"] != FORMAT:
+        age = "a newer" if header["format"] > FORMAT else "an older"
         raise ModelFileError(
-            f"{where}: written by a newer anomgan ({newer}, format {header['format']}); this one reads up to {FORMAT}"
+            f"{where}: written by {age} anomgan ({header.get('library_version', '?')}, format {header['format']}); "
+            f"this one reads format {FORMAT}: update it, or train the model anew"
         )
     return header
 
@@ -105,8 +108,11 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     channels, units = _texts(header, "channels"), _texts(header, "units")
     if not 1 <= len(channels) <= MAX_CHANNELS or len(set(channels)) < len(channels) or len(units) != len(channels):
         raise ValueError(f"{len(set(channels))} different channels of {len(channels)}, with {len(units)} units")
-    shape = Shape(len(channels), rule.window, config.latent, config.width)
-    width, features = (shape.channels,), (shape.features,)
+    width = (len(channels),)
+    measured = _take(tensors, "measured", width, torch.bool).numpy()
+    if not measured.any():
+        raise ValueError("no channel is measured")
+    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width)
 
     # Sizes are compared before anything is made: a header that lies cannot ask for memory.
     with torch.device("meta"):
@@ -118,12 +124,8 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
             {key: _take(tensors, f"{name}.{key}", tuple(value.shape)) for key, value in blank.items()}, assign=True
         )
         network.eval().requires_grad_(False)
-    remembered = (len(tensors["memory.features"]), *features)
-    memory = Memory(
-        _take(tensors, "memory.features", remembered),
-        _take(tensors, "memory.centre", features),
-        _take(tensors, "memory.spread", features, positive=True),
-    )
+    _take(tensors, "generator.reach", (shape.channels, 1), positive=True)
+    normal = {space: _gaussian(f"normal.{space}", size, tensors) for space, size in space_sizes(shape).items()}
     scaler = Scaler(
         _take(tensors, "scaler.centre", width, torch.float64, unseen=True).numpy(),
         _take(tensors, "scaler.spread", width, torch.float64, positive=True).numpy(),
@@ -131,10 +133,23 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     )
     tails = {name: _tail(name, header["calibration"][name], tensors) for name in TAILS}
     weights = {name: _number(header["weights"][name], f"weight of {name}") for name in WITNESSES}
+    clustering = _number(header["clustering"], "clustering", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
     period_s = _number(header["period_s"], "period_s", positive=True)
-    usual = Usual(*(_take(tensors, f"usual.{name}", width, positive=True) for name in ("error", "peak")))
-    return Fitted(config, channels, units, period_s, scaler, networks, memory, usual, tails, weights, summary)
+    return Fitted(
+        config, channels, units, period_s, measured, scaler, networks, normal, tails, weights, clustering, summary
+    )
+
+
+def _gaussian(name: str, size: int, tensors: dict[str, torch.Tensor]) -> Gaussian:
+    """One space's idea of normal."""
+    own = len(tensors[f"{name}.variances"])
+    return Gaussian(
+        _take(tensors, f"{name}.mean", (size,)),
+        _take(tensors, f"{name}.directions", (size, own)),
+        _take(tensors, f"{name}.variances", (own,), positive=True),
+        _take(tensors, f"{name}.rest", (), positive=True),
+    )
 
 
 def _take(
@@ -164,15 +179,19 @@ def _tail(name: str, numbers: dict[str, Any], tensors: dict[str, torch.Tensor]) 
     if not np.all(np.diff(body) > 0) or not np.all(log_survival <= 0):
         raise ValueError(f"tail.{name} is not a survival function")
     scale = _number(numbers["scale"], f"calibration.{name}.scale", positive=True)
-    return Tail(body, log_survival, scale, _number(numbers["shape"], f"calibration.{name}.shape"))
+    shape = _number(numbers["shape"], f"calibration.{name}.shape", signed=True)
+    reach = _number(numbers["reach"], f"calibration.{name}.reach", positive=True)
+    if scale + shape * reach <= 0.0:
+        raise ValueError(f"calibration.{name} ends before its reach")
+    return Tail(body, log_survival, scale, shape, reach)
 
 
-def _number(given: object, name: str, *, positive: bool = False) -> float:
-    """A finite number that is not negative."""
+def _number(given: object, name: str, *, positive: bool = False, signed: bool = False) -> float:
+    """A finite number, not negative unless it may be `signed`."""
     if isinstance(given, bool) or not isinstance(given, int | float):
         raise ValueError(f"{name} is no number")
     number = float(given)
-    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+    if not math.isfinite(number) or (number < 0 and not signed) or (positive and number == 0):
         raise ValueError(f"{name} is {number}")
     return number
 

@@ -140,7 +140,7 @@ class Verdict:
     anomalous: bool
     discriminator: float
     reconstruction: float
-    neighbour: float
+    pattern: float
     channels: tuple[str, ...]
     values: NDArray[np.float32]
     expected: NDArray[np.float32]

@@ -1,64 +1,57 @@
 """The witnesses: what the networks say of a window, as raw statistics that `calibrate` gives a meaning.
 
-- discriminator: minus its logit, high where a window looks generated or disturbed;
-- reconstruction: the window against generator(encoder(window)); each channel's error is divided by what is usual for
-  that channel on normal data. Three spans of it: the whole window, its newest eighth (`newest`), and the largest single
-  error in that eighth over the largest usual for its channel (`largest`): a fault of one channel drowns in the mean of
-  many, and a channel that jumps every day must not hide the one that never does;
-- neighbour: the distance, in the discriminator's feature space, to the nearest remembered normal windows.
+Each is a distance from normal windows, zero at their centre; the first three are Mahalanobis distances (`gaussian`) of
+pyramids (`pyramid`), which see faults of every length:
 
-A missing cell is completed by the generator (one more pass, only for windows that miss something) and counts nothing.
+- discriminator: of its activations in all layers and of its output. The output alone saturates, or inverts, far from
+  everything it was trained on; how it came to it does not;
+- reconstruction: of the residual, the window less generator(encoder(window)): what normal windows cannot be like;
+- pattern: of the window itself: what normal windows could be like, and hardly ever are;
+- level: the largest mean deviation of a channel from its centre over the newest eighth of the window. A fault of one
+  channel drowns in a distance over many.
+
+A missing cell is completed by the generator (one more pass, only for windows that miss something) and has no residual.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
+from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks
+from anomgan.gaussian import Gaussian, distance, fit_gaussian, shares
+from anomgan.pyramid import block_sizes, pyramid
 
-WITNESSES = ("discriminator", "reconstruction", "newest", "largest", "neighbour")
+WITNESSES = ("discriminator", "reconstruction", "pattern", "level")
 """the statistics that are calibrated and fused, by their names in `Look`"""
-NEIGHBOURS = 3
+SPACES = ("discriminator", "reconstruction", "pattern")
+"""the witnesses that are distances in a space of their own"""
 NEWEST_SHARE = 8
 CHUNK = 512
-USUAL_FLOOR = 0.05
-PEAK_QUANTILE = 0.99
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Memory:
-    """Normal windows in feature space: features (M, F), less their centre (F,), divided by their spread (F,)."""
-
-    features: Tensor
-    centre: Tensor
-    spread: Tensor
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Usual:
-    """The errors of each channel on normal windows: error (C,) their root mean square, peak (C,) the size that the
-    largest of a window's newest errors exceeds once in a hundred windows."""
-
-    error: Tensor
-    peak: Tensor
+Normal = Mapping[str, Gaussian]
+"""by space, where normal windows lie in it"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What the networks say of N windows.
+    """What the networks say of N windows of C channels.
 
-    discriminator, reconstruction, newest, largest, neighbour (N,): raw statistics; missing (N,): share of absent cells.
-    error (N, C): the newest rows' squared error over the usual one. expected (N, C): the generator's newest row.
-    odd, odd_expected (N, C): the oddest of the newest rows of each channel, and what was expected there. All scaled.
+    discriminator, reconstruction, pattern, level (N,): raw statistics; missing (N,): share of absent cells.
+    logit (N,): the discriminator's output, high for real.
+    error (N, C) >= 0: what each channel adds to the squared distances of reconstruction and pattern.
+    expected (N, C): the generator's newest row. odd, odd_expected (N, C): the row of the newest eighth in which a
+    channel is furthest from what the generator makes of it, and what was expected there. All scaled.
     """
 
     discriminator: Tensor
     reconstruction: Tensor
-    newest: Tensor
-    largest: Tensor
-    neighbour: Tensor
+    pattern: Tensor
+    level: Tensor
     missing: Tensor
+    logit: Tensor
     error: Tensor
     expected: Tensor
     odd: Tensor
@@ -66,35 +59,64 @@ class Look:
 
 
 @torch.inference_mode()
-def look(networks: Networks, memory: Memory, usual: Usual, windows: Tensor) -> Look:
-    """What the networks say of scaled windows (N, C, L), NaN = missing, against each channel's usual errors."""
-    parts = [_look(networks, memory, usual, chunk) for chunk in torch.split(windows, CHUNK)]
+def look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
+    """What the networks say of scaled windows (N, C, L), NaN = missing."""
+    parts = [_look(networks, normal, chunk) for chunk in torch.split(windows, CHUNK)]
     return Look(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Look)))
 
 
-def _look(networks: Networks, memory: Memory, usual: Usual, windows: Tensor) -> Look:
+def _look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
     absent = windows.isnan()  # (N, C, L)
     x = complete(networks, windows, absent)
     rebuilt = networks.generator(networks.encoder(x))  # (N, C, L)
-    logit, features = networks.discriminator(x)  # (N,), (N, F)
-    square = ((x - rebuilt) / usual.error[:, None]).square().masked_fill(absent, 0.0)  # (N, C, L)
-    span = newest_span(x.shape[2])
-    newest = square[:, :, -span:]  # (N, C, S)
-    error = newest.mean(2)  # (N, C)
-    largest, oddest = newest.max(2, keepdim=True)  # (N, C, 1) each
-    over_peak = largest[:, :, 0].sqrt() * (usual.error / usual.peak)  # (N, C)
+    points = _points(networks, x, (x - rebuilt).masked_fill(absent, 0.0))
+    newest = slice(-newest_span(x.shape[2]), None)
+    oddest = (x - rebuilt).masked_fill(absent, 0.0)[:, :, newest].abs().argmax(2, keepdim=True)  # (N, C, 1)
+    added = sum(shares(normal[space], points[space]) for space in ("reconstruction", "pattern"))  # (N, C P)
     return Look(
-        discriminator=-logit,
-        reconstruction=square.mean((1, 2)).sqrt(),
-        newest=error.mean(1).sqrt(),
-        largest=over_peak.amax(1),
-        neighbour=neighbour_distance(memory, features),
+        **{space: distance(normal[space], points[space]) for space in SPACES},
+        level=x[:, :, newest].mean(2).abs().amax(1),
         missing=absent.float().mean((1, 2)),
-        error=error,
+        logit=points["discriminator"][:, -1],
+        error=torch.as_tensor(added).reshape(*x.shape[:2], -1).sum(2).clamp_min(0.0),
         expected=rebuilt[:, :, -1],
-        odd=windows[:, :, -span:].gather(2, oddest)[:, :, 0],
-        odd_expected=rebuilt[:, :, -span:].gather(2, oddest)[:, :, 0],
+        odd=windows[:, :, newest].gather(2, oddest)[:, :, 0],
+        odd_expected=rebuilt[:, :, newest].gather(2, oddest)[:, :, 0],
     )
+
+
+def _points(networks: Networks, x: Tensor, residual: Tensor) -> dict[str, Tensor]:
+    """Windows (N, C, L) and their residuals -> where they lie in each space, (N, F) each."""
+    logit, layers = networks.discriminator(x)
+    return {
+        "discriminator": torch.cat([*(pyramid(layer).flatten(1) for layer in layers), logit[:, None]], 1),
+        "reconstruction": pyramid(residual).flatten(1),
+        "pattern": pyramid(x).flatten(1),
+    }
+
+
+@torch.inference_mode()
+def fit_normal(networks: Networks, windows: Tensor) -> dict[str, Gaussian]:
+    """Where normal windows (N, C, L), scaled, NaN = missing, lie in each space."""
+    parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
+    for chunk in torch.split(windows, CHUNK):
+        absent = chunk.isnan()
+        x = complete(networks, chunk, absent)
+        residual = (x - networks.generator(networks.encoder(x))).masked_fill(absent, 0.0)
+        for space, points in _points(networks, x, residual).items():
+            parts[space].append(points)
+    return {space: fit_gaussian(torch.cat(points)) for space, points in parts.items()}
+
+
+def space_sizes(shape: Shape) -> dict[str, int]:
+    """F, the number of dimensions of each space."""
+    widths = (shape.width, shape.deep, shape.deep)
+    levels = [2 * len(block_sizes(shape.window >> depth)) for depth in range(4)]
+    return {
+        "discriminator": sum(width * level for width, level in zip(widths, levels[1:], strict=True)) + 1,
+        "reconstruction": shape.channels * levels[0],
+        "pattern": shape.channels * levels[0],
+    }
 
 
 def newest_span(window: int) -> int:
@@ -111,42 +133,6 @@ def complete(networks: Networks, windows: Tensor, absent: Tensor) -> Tensor:
     rebuilt = networks.generator(networks.encoder(x[rows]))
     x[rows] = torch.where(absent[rows], rebuilt, x[rows])
     return x
-
-
-def neighbour_distance(memory: Memory, features: Tensor) -> Tensor:
-    """Features (N, F) -> the mean distance (N,) to the nearest remembered ones.
-
-    The nearest are found by a fast matrix product, whose rounding depends on N; their distances are then taken
-    exactly, so that a window scores the same alone and in a batch.
-    """
-    points = (features - memory.centre) / memory.spread  # (N, F)
-    rough = torch.cdist(points, memory.features, compute_mode="use_mm_for_euclid_dist")  # (N, M)
-    nearest = rough.topk(min(NEIGHBOURS, rough.shape[1]), dim=1, largest=False, sorted=False).indices  # (N, K)
-    between = points[:, None, :] - memory.features[nearest]  # (N, K, F)
-    return between.square().sum(2).sqrt().mean(1)
-
-
-@torch.inference_mode()
-def remember(networks: Networks, windows: Tensor) -> Memory:
-    """The memory of normal windows (M, C, L), scaled, without NaN."""
-    features = torch.cat([networks.discriminator(chunk)[1] for chunk in torch.split(windows, CHUNK)])  # (M, F)
-    centre, spread = features.mean(0), features.std(0, correction=0).clamp_min(1e-3)
-    return Memory((features - centre) / spread, centre, spread)
-
-
-@torch.inference_mode()
-def usual_errors(networks: Networks, windows: Tensor) -> Usual:
-    """Each channel's usual errors on normal windows (N, C, L), NaN = missing; both with a floor."""
-    square, largest = torch.zeros(windows.shape[1]), []
-    for chunk in torch.split(windows, CHUNK):
-        absent = chunk.isnan()
-        x = complete(networks, chunk, absent)
-        error = (x - networks.generator(networks.encoder(x))).masked_fill(absent, 0.0)  # (N, C, L)
-        square += error.square().mean(2).sum(0)
-        largest.append(error[:, :, -newest_span(windows.shape[2]) :].abs().amax(2))  # (N, C)
-    usual = (square / len(windows)).sqrt().clamp_min(USUAL_FLOOR)
-    peak = torch.quantile(torch.cat(largest), PEAK_QUANTILE, dim=0)
-    return Usual(usual, torch.maximum(peak, usual))
 
 
 def score_on_one_thread() -> None:

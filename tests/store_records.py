@@ -22,7 +22,7 @@ def verdict(time_s: float, surprise: float = 1.0, device: str = "p1", **changes:
         anomalous=surprise >= 3.0,
         discriminator=surprise,
         reconstruction=surprise + 1,
-        neighbour=surprise + 2,
+        pattern=surprise + 2,
         channels=("flow", "pressure"),
         values=np.array([time_s % 1000, NAN], dtype=np.float32),
         expected=np.array([1.0, 2.0], dtype=np.float32),

@@ -17,13 +17,14 @@ from anomgan.errors import ConfigError
 from anomgan.evaluation import evaluate, intervals
 from anomgan.matching import Interval, match_events
 from anomgan.records import Floats, TimeSeries
+from anomgan.score import WITNESSES
 from anomgan_benchmark.detectors import DETECTORS, PLAIN, check_detectors, settings_for
 from anomgan_benchmark.layouts import LabelledSeries, Segment, labelled_series
 from anomgan_benchmark.plain import budget_events
 from anomgan_benchmark.protocol import Figures, measure, timed_fit
 from anomgan_benchmark.said import Examine, Said
 
-QUICK = DetectorConfig(window=16, steps=40, latent=4, width=8, batch=16, memory=128, device="cpu")
+QUICK = DetectorConfig(window=16, steps=40, latent=4, width=8, batch=16, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,28 @@ def test_the_gan_says_what_its_detector_says(series: LabelledSeries) -> None:
     assert hits.found
 
 
+def test_one_fit_tells_the_whole_detector_each_witness_alone_and_all_but_each(series: LabelledSeries) -> None:
+    examine, fit_s = timed_fit(DETECTORS["ablation"].fit, series.train, settings_for("ablation", QUICK))
+    told = measure(examine, fit_s, series)
+    parts = [f"{name} alone" for name in WITNESSES] + [f"without {name}" for name in WITNESSES]
+    assert set(told) == {"all witnesses", "discriminator's output alone", *parts}
+    detector = Detector.fit(series.train, QUICK)
+    np.testing.assert_array_equal(told["all witnesses"][1], detector.score(series.test))
+    np.testing.assert_array_equal(told["level alone"][1], detector.listening_to("level").score(series.test))
+    ends, seen = detector.examine(series.test)
+    np.testing.assert_array_equal(told["discriminator's output alone"][1][ends], -seen.logit)
+    assert told["pattern alone"][0].vus_pr > 0.8
+    assert told["all witnesses"][0].events_found == 1
+    assert {told[name][0].false_alarms for name in told if name != "all witnesses"} == {0}  # no budget, no events
+
+
+def test_what_is_not_adversarial_has_no_discriminator_to_listen_to(series: LabelledSeries) -> None:
+    examine, _ = timed_fit(DETECTORS["not-adversarial"].fit, series.train, settings_for("not-adversarial", QUICK))
+    config = QUICK.model_copy(update={"adversarial_weight": 0.0})
+    plain = Detector.fit(series.train, config).listening_to("reconstruction", "pattern", "level")
+    np.testing.assert_array_equal(examine(series.test)["not adversarial"].scores, plain.score(series.test))
+
+
 def test_the_zscore_points_at_the_channel_too_and_others_do_not_point(series: LabelledSeries) -> None:
     assert measured("zscore", series)[0].hits[0].rates == (1.0, 1.0)
     assert measured("pca", series)[0].hits == ()
@@ -152,4 +175,7 @@ def refused(names: Sequence[str], message: str) -> None:
 
 def test_a_detector_that_does_not_exist_is_told_those_that_do() -> None:
     check_detectors(list(DETECTORS))
-    refused(["gan", "lstm"], "there is no detector 'lstm'; there are gan, zscore, pca, knn, iforest")
+    refused(
+        ["gan", "lstm"],
+        "there is no detector 'lstm'; there are gan, ablation, not-adversarial, zscore, pca, knn, iforest",
+    )

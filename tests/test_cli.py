@@ -120,7 +120,7 @@ def test_score_writes_a_row_for_every_row_and_nothing_where_nothing_is_known(run
     assert "left out: anomaly" in err
     header, *lines = out.read_text().splitlines()
     assert header == (
-        "time,surprise,anomalous,discriminator,reconstruction,neighbour,"
+        "time,surprise,anomalous,discriminator,reconstruction,pattern,"
         "expected_pressure,expected_flow,expected_temperature"
     )
     assert all(line.split(",")[1:] == [""] * 8 for line in lines[:15])

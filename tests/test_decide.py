@@ -38,7 +38,7 @@ def verdict(surprise: float, time_s: float, device: str = "pump", site: str = ""
         anomalous=is_anomalous(surprise, THRESHOLD),
         discriminator=surprise,
         reconstruction=surprise,
-        neighbour=surprise,
+        pattern=surprise,
         channels=("flow", "pressure"),
         values=np.array([surprise, 2.0], np.float32),
         expected=np.array([1.0, 2.0], np.float32),

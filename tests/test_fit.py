@@ -12,13 +12,13 @@ from anomgan.fit import choose, window_rule
 from anomgan.gan.train import TrainingStep
 from anomgan.records import TimeSeries, series_from_array
 
-QUICK = DetectorConfig(window=16, steps=1, latent=2, width=4, batch=4, memory=16, device="cpu")
+QUICK = DetectorConfig(window=16, steps=1, latent=2, width=4, batch=4, device="cpu")
 
 
 @pytest.mark.parametrize(
-    ("longest", "window"), [(1, 16), (191, 16), (192, 16), (288, 24), (400, 32), (767, 56), (768, 64), (10**7, 64)]
+    ("longest", "window"), [(1, 16), (95, 16), (143, 16), (144, 24), (200, 32), (383, 56), (384, 64), (10**7, 64)]
 )
-def test_the_window_is_a_twelfth_of_the_longest_series_in_steps_of_8_from_16_to_64(longest: int, window: int) -> None:
+def test_the_window_is_a_sixth_of_the_longest_series_in_steps_of_8_from_16_to_64(longest: int, window: int) -> None:
     assert choose(DetectorConfig(), longest, longest, 1.0).window == window
 
 
@@ -75,7 +75,7 @@ def test_a_series_that_is_all_gaps_gives_no_window_and_says_so() -> None:
 def test_mostly_missing_data_is_refused_with_a_reason_that_says_missing() -> None:
     values = normal_values(500, 0)
     values[:, :2] = np.nan
-    values[1, :2] = 0.0
+    values[1, :2] = 0.5
     with pytest.raises(DataError, match="half missing"):
         Detector.fit(values, QUICK.model_copy(update={"max_hold": 0}))
 
@@ -93,6 +93,25 @@ def test_several_series_are_learned_together_and_no_window_spans_two() -> None:
     # each 80 rows: 60 to train, of which 45 complete a window; 20 to calibrate, each of which does
     assert detector.summary["training_windows"] == 135
     assert detector.summary["calibration_windows"] == 60
+
+
+def test_a_state_that_is_never_told_makes_no_window_unknown() -> None:
+    values = np.column_stack([normal_values(120, 0, channels=1), np.full((120, 3), np.nan)])
+    values[3, 1:] = 1.0
+    detector = Detector.fit(values, QUICK)
+    assert detector.summary["state_channels"] == ["c1", "c2", "c3"]
+    assert np.isfinite(detector.score(values)[15:]).all()
+
+
+def test_the_generator_reaches_what_the_training_rows_reach_but_for_a_few_in_a_thousand() -> None:
+    values = normal_values(4000, 0)
+    values[100, 0] = 1e9
+    detector = Detector.fit(values, QUICK)
+    generator, scaled = detector.parts.networks.generator, detector.scale(values)
+    low, high = (generator.centre - generator.reach)[:, 0].numpy(), (generator.centre + generator.reach)[:, 0].numpy()
+    inside = (scaled >= low) & (scaled <= high)
+    assert (inside.mean(axis=0) > 0.997).all()
+    assert not inside[100, 0]
 
 
 def test_labels_are_not_looked_at() -> None:
@@ -139,11 +158,12 @@ def test_the_summary_says_what_was_learned_from() -> None:
     summary = Detector.fit(series_from_array(values, period_s=2.0, channels=CHANNELS), QUICK).summary
     assert (summary["rows"], summary["first_time_s"], summary["last_time_s"]) == (120, 0.0, 238.0)
     assert summary["constant_channels"] == ["current"]
+    assert summary["state_channels"] == ["current"]
     assert (summary["steps"], summary["stopped"], summary["device"]) == (1, "finished", "cpu")
 
 
 def test_one_configuration_is_enough_for_an_array_alone() -> None:
     """`Detector.fit(array)`: everything is chosen; only the number of steps is cut short here."""
-    detector = Detector.fit(normal_values(400, 0), DetectorConfig(steps=1, device="cpu"))
+    detector = Detector.fit(normal_values(200, 0), DetectorConfig(steps=1, device="cpu"))
     assert (detector.config.window, detector.config.stride, detector.period_s) == (32, 1, 1.0)
     assert detector.channels == ("c0", "c1", "c2")

@@ -17,9 +17,9 @@ def test_every_window_and_channel_count_keeps_its_shape(channels: int, window: i
     z = Encoder(shape)(x)
     assert z.shape == (5, 3)
     assert Generator(shape)(z).shape == x.shape
-    logit, features = Discriminator(shape, normalised=normalised)(x)
+    logit, layers = Discriminator(shape, normalised=normalised)(x)
     assert logit.shape == (5,)
-    assert features.shape == (5, shape.features)
+    assert [layer.shape for layer in layers] == [(5, 4, window // 2), (5, 8, window // 4), (5, 8, window // 8)]
 
 
 @pytest.mark.parametrize("window", range(16, 257, 8))
@@ -44,14 +44,17 @@ def test_a_window_is_judged_alone_whatever_stands_beside_it() -> None:
     """No layer mixes windows: nothing here knows batch statistics."""
     shape = Shape(3, 16, 4, 8)
     torch.manual_seed(0)
-    networks: list[nn.Module] = [Encoder(shape), Discriminator(shape, normalised=True).eval()]
+    encoder, generator = Encoder(shape), Generator(shape)
+    discriminator = Discriminator(shape, normalised=True).eval()
     x = torch.randn(6, 3, 16)
     other = torch.cat([x[:1], 100.0 * torch.randn(5, 3, 16)])
-    for network in networks:
-        first, second = network(x), network(other)
-        pairs = [(first, second)] if isinstance(first, Tensor) else list(zip(first, second, strict=True))
-        for a, b in pairs:
-            torch.testing.assert_close(a[0], b[0])
+
+    def told(windows: Tensor) -> list[Tensor]:
+        logit, layers = discriminator(windows)
+        return [encoder(windows), generator(encoder(windows)), logit, *layers]
+
+    for a, b in zip(told(x), told(other), strict=True):
+        torch.testing.assert_close(a[0], b[0])
 
 
 def test_folding_the_spectral_norm_leaves_outputs_unchanged_and_plain_weights() -> None:
@@ -62,9 +65,14 @@ def test_folding_the_spectral_norm_leaves_outputs_unchanged_and_plain_weights() 
         normalised(torch.randn(4, 2, 16))  # power iterations as training makes them
     normalised.eval()
     x = torch.randn(10, 2, 16)
-    before = [part.detach().clone() for part in normalised(x)]
+
+    def told() -> list[Tensor]:
+        logit, layers = normalised(x)
+        return [part.detach().clone() for part in (logit, *layers)]
+
+    before = told()
     fold_spectral_norm(normalised)
-    for a, b in zip(normalised(x), before, strict=True):
+    for a, b in zip(told(), before, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert normalised.state_dict().keys() == Discriminator(shape, normalised=False).state_dict().keys()
     fold_spectral_norm(normalised)  # a second time changes nothing
@@ -88,10 +96,57 @@ def test_spectral_normalisation_bounds_every_layer() -> None:
             assert largest == pytest.approx(1.0, rel=0.02)
 
 
-def test_the_newest_row_reaches_the_features() -> None:
+@pytest.mark.parametrize("window", [16, 24, 40, 64])
+def test_the_newest_row_reaches_the_logit_and_the_newest_end_of_every_layer(window: int) -> None:
     torch.manual_seed(0)
-    discriminator = Discriminator(Shape(2, 32, 4, 8), normalised=False)
-    x = torch.randn(1, 2, 32)
+    discriminator = Discriminator(Shape(2, window, 4, 8), normalised=False)
+    x = torch.randn(1, 2, window)
     moved = x.clone()
     moved[..., -1] += 1.0
-    assert (discriminator(x)[1] - discriminator(moved)[1]).abs().max() > 1e-4
+    (logit, layers), (other, others) = discriminator(x), discriminator(moved)
+    assert (logit - other).abs() > 1e-4
+    for a, b in zip(layers, others, strict=True):
+        assert (a - b)[..., -1].abs().max() > 1e-4
+
+
+# ---------------------------------------------------------------- the generator's bound
+
+
+def bounded(centre: list[float], reach: list[float]) -> Generator:
+    torch.manual_seed(0)
+    generator = Generator(Shape(len(centre), 16, 4, 8))
+    generator.centre.copy_(torch.tensor(centre)[:, None])
+    generator.reach.copy_(torch.tensor(reach)[:, None])
+    return generator
+
+
+@pytest.mark.parametrize("size", [1.0, 1e3, 1e30])
+def test_the_generator_makes_nothing_beyond_its_reach_of_any_channel(size: float) -> None:
+    generator = bounded([-5.0, 0.0, 2.0], [0.1, 1.0, 3.0])
+    x = generator(size * torch.randn(50, 4))
+    assert ((x - generator.centre).abs() <= generator.reach + 1e-6).all()
+    assert x.isfinite().all()
+
+
+def test_the_generator_can_come_near_either_end_of_its_reach() -> None:
+    generator = bounded([-5.0, 2.0], [0.5, 3.0])
+    x = generator(1e4 * torch.randn(50, 4))
+    told = (
+        ((x - generator.centre) / generator.reach).amin((0, 2)),
+        ((x - generator.centre) / generator.reach).amax((0, 2)),
+    )
+    assert (told[0] < -0.99).all()
+    assert (told[1] > 0.99).all()
+
+
+def test_near_its_centre_the_bound_changes_nothing() -> None:
+    wide, plain = bounded([0.0, 0.0], [1e4, 1e4]), bounded([0.0, 0.0], [1e6, 1e6])
+    z = torch.randn(5, 4)
+    torch.testing.assert_close(wide(z), plain(z), rtol=1e-4, atol=1e-5)
+
+
+def test_centre_and_reach_belong_to_the_state_and_are_not_trained() -> None:
+    generator = bounded([1.0], [2.0])
+    state = generator.state_dict()
+    assert (state["centre"].shape, state["reach"].shape) == ((1, 1), (1, 1))
+    assert not {"centre", "reach"} & {name for name, _ in generator.named_parameters()}

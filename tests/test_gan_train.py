@@ -12,12 +12,13 @@ from torch import nn
 
 from anomgan.config import DetectorConfig, LossName
 from anomgan.errors import ConfigError, TrainingDiverged
-from anomgan.gan.disturb import disturb, wear
 from anomgan.gan.losses import LOSSES
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import (
     COLLAPSED_BELOW,
     HEALTH_EVERY,
+    MARGIN,
+    SMALLEST_REACH,
     TrainingResult,
     TrainingStep,
     choose_device,
@@ -35,6 +36,7 @@ def sines(rng: np.random.Generator, count: int) -> Windows:
 
 
 HELD = sines(np.random.default_rng(99), 64)
+REACH = np.array([[-1.0, -1.0], [1.0, 1.0]], np.float32)
 
 
 def small(**changes: Any) -> DetectorConfig:
@@ -42,7 +44,7 @@ def small(**changes: Any) -> DetectorConfig:
 
 
 def play(steps: int, on_step: Callable[[TrainingStep], None] | None = None, **changes: Any) -> TrainingResult:
-    return train(sines, HELD, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
+    return train(sines, HELD, REACH, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
 
 
 def logits(result: TrainingResult, windows: Windows) -> NDArray[np.float32]:
@@ -167,17 +169,17 @@ def test_a_loss_that_is_not_finite_raises_at_once() -> None:
         return np.full((count, 2, 16), np.nan, np.float32)
 
     with pytest.raises(TrainingDiverged, match="step 1 of 9"):
-        train(poisoned, HELD, SHAPE, small(), 9)
+        train(poisoned, HELD, REACH, SHAPE, small(), 9)
 
 
 def test_a_held_out_error_that_is_not_finite_raises() -> None:
     with pytest.raises(TrainingDiverged, match="held-out"):
-        train(sines, np.full_like(HELD, np.nan), SHAPE, small(), 3)
+        train(sines, np.full_like(HELD, np.nan), REACH, SHAPE, small(), 3)
 
 
 def test_training_stops_early_when_the_held_out_error_no_longer_falls() -> None:
     """What is held out is the contrary of what is learned, so learning makes it worse."""
-    result = train(sines, -5 * HELD[:, ::-1].copy(), SHAPE, small(patience=2, learning_rate=1e-2), 2000)
+    result = train(sines, -5 * HELD[:, ::-1].copy(), 5 * REACH, SHAPE, small(patience=2, learning_rate=1e-2), 2000)
     errors = [health.reconstruction_error for health in result.health]
     assert result.stopped == "early"
     assert result.best_step == HEALTH_EVERY * (1 + int(np.argmin(errors)))
@@ -190,7 +192,7 @@ def test_generated_windows_that_are_all_alike_are_called_a_collapse(long_game: T
     def wide(rng: np.random.Generator, count: int) -> Windows:
         return 1e3 * sines(rng, count)
 
-    alike = train(wide, 1e3 * HELD, SHAPE, small(learning_rate=1e-9), 1).health[-1]
+    alike = train(wide, 1e3 * HELD, 1e3 * REACH, SHAPE, small(learning_rate=1e-9), 1).health[-1]
     assert alike.diversity < COLLAPSED_BELOW
     assert alike.collapsed
     healthy = long_game.health[-1]
@@ -202,13 +204,13 @@ def test_constant_windows_train_without_dividing_by_zero() -> None:
     def still(rng: np.random.Generator, count: int) -> Windows:
         return np.zeros((count, 2, 16), np.float32)
 
-    result = train(still, np.zeros((8, 2, 16), np.float32), SHAPE, small(), 30)
+    result = train(still, np.zeros((8, 2, 16), np.float32), np.zeros((2, 2), np.float32), SHAPE, small(), 30)
     assert np.isfinite(result.health[-1].diversity)
 
 
 def test_time_comes_from_the_clock_given() -> None:
     ticks: Iterator[int] = count()
-    result = train(sines, HELD, SHAPE, small(), 25, clock=lambda: float(next(ticks)))
+    result = train(sines, HELD, REACH, SHAPE, small(), 25, clock=lambda: float(next(ticks)))
     assert result.health[0].seconds == 1.0
     assert result.seconds == 2.0
 
@@ -216,8 +218,26 @@ def test_time_comes_from_the_clock_given() -> None:
 def test_the_training_windows_are_left_alone() -> None:
     pool = sines(np.random.default_rng(0), 64)
     kept = pool.copy()
-    train(lambda rng, n: pool[:n], HELD, SHAPE, small(), 5)
+    train(lambda rng, n: pool[:n], HELD, REACH, SHAPE, small(), 5)
     np.testing.assert_array_equal(pool, kept)
+
+
+# ---------------------------------------------------------------- the generator's reach
+
+
+def test_the_generator_s_bounds_are_a_tenth_wider_than_what_it_has_to_reach() -> None:
+    reach = np.array([[-1.0, 0.5], [3.0, 0.5]], np.float32)
+    generator = train(sines, HELD, reach, SHAPE, small(), 2).networks.generator
+    torch.testing.assert_close(generator.centre, torch.tensor([[1.0], [0.5]]))
+    torch.testing.assert_close(generator.reach, torch.tensor([[MARGIN * 2.0], [SMALLEST_REACH]]))
+
+
+def test_bounds_are_the_same_whatever_training_makes_of_the_weights(long_game: TrainingResult) -> None:
+    generator = long_game.networks.generator
+    torch.testing.assert_close(generator.centre, torch.zeros(2, 1), rtol=0, atol=0)
+    torch.testing.assert_close(generator.reach, torch.full((2, 1), MARGIN))
+    far = rebuild(long_game, 100.0 * HELD)
+    assert np.abs(far).max() <= MARGIN + 1e-5
 
 
 # ---------------------------------------------------------------- devices
@@ -239,74 +259,3 @@ def test_training_on_cuda_hands_over_networks_on_the_cpu_and_leaves_its_random_s
     assert torch.equal(torch.cuda.get_rng_state(), before)
     assert result.device == "cuda"
     assert {weight.device.type for weight in weights(result)} == {"cpu"}
-
-
-# ---------------------------------------------------------------- what windows are changed into
-
-
-def dice(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def test_disturbing_leaves_a_window_as_it_was_before_some_step_and_moves_at_least_one_channel_after_it() -> None:
-    x = torch.from_numpy(sines(np.random.default_rng(0), 400)).repeat(1, 3, 1)  # (400, 6, 16)
-    kept = x.clone()
-    y = disturb(x, dice(0))
-    assert torch.equal(x, kept)
-    assert y.shape == x.shape
-    changed = (y != x).numpy()
-    touched = changed.any(axis=2)  # (400, 6)
-    assert touched.any(axis=1).mean() > 0.95
-    assert 0.25 < touched.mean() < 0.6
-    begins = [int(window.any(axis=0).argmax()) for window in changed if window.any()]
-    assert np.ptp(np.quantile(begins, [0.1, 0.9])) > 8  # not from the first step on
-    for window in changed:
-        first = [int(channel.argmax()) for channel in window if channel.any()]
-        if first:
-            assert max(first) - min(first) <= 2  # all of a window's channels from the same step on
-
-
-def test_every_kind_of_disturbance_occurs() -> None:
-    x = torch.from_numpy(sines(np.random.default_rng(0), 600))
-    y = disturb(x, dice(1)).numpy()
-    kinds = set()
-    before = x.numpy()
-    for b in range(len(x)):
-        for c in range(2):
-            late = np.flatnonzero(y[b, c] != before[b, c])
-            if len(late) < 5:
-                continue
-            new, old = y[b, c, late], before[b, c, late]
-            if np.ptp(new) == 0:
-                kinds.add("frozen")
-            elif np.ptp(new - old) < 1e-5:
-                kinds.add("shift")
-                assert 0.29 < abs(float((new - old)[0])) < 2.31
-            elif np.array_equal(new, before[b - 1, c, late]):
-                kinds.add("exchanged")
-            else:
-                kinds.add("noise")
-    assert kinds == {"frozen", "shift", "exchanged", "noise"}
-
-
-def test_wearing_adds_mild_noise_and_now_and_then_loses_one_channel() -> None:
-    x = torch.ones(2000, 3, 16)
-    y = wear(x, dice(0))
-    lost = (y == 0).all(dim=2)  # (2000, 3)
-    assert lost.sum(dim=1).max() == 1
-    assert 0.05 < lost.any(dim=1).float().mean() < 0.15
-    assert lost.any(dim=0).all()
-    assert 0.03 < (y - x)[~lost].std() < 0.07
-    assert torch.equal(x, torch.ones(2000, 3, 16))
-
-
-def test_a_single_channel_is_never_lost() -> None:
-    y = wear(torch.ones(500, 1, 16), dice(0))
-    assert not (y == 0).all(dim=2).any()
-
-
-def test_the_dice_alone_decide() -> None:
-    x = torch.from_numpy(sines(np.random.default_rng(0), 8))
-    for change in (wear, disturb):
-        assert torch.equal(change(x, dice(5)), change(x, dice(5)))
-        assert not torch.equal(change(x, dice(5)), change(x, dice(6)))

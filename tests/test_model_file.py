@@ -18,6 +18,7 @@ from anomgan.detector import Detector
 from anomgan.errors import ModelFileError
 from anomgan.model_file import FORMAT, pack, read_header, unpack
 from anomgan.records import TimeSeries
+from anomgan.score import SPACES
 
 Header = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
@@ -128,7 +129,12 @@ def test_a_header_that_is_none_is_refused(packed: bytes, text: str) -> None:
 def test_a_newer_format_is_refused_with_the_version_that_wrote_it(packed: bytes) -> None:
     header, tensors = opened(packed)
     message = refused(closed(header | {"format": FORMAT + 1, "library_version": "9.9"}, tensors))
-    assert "newer anomgan (9.9, format 2)" in message
+    assert f"newer anomgan (9.9, format {FORMAT + 1})" in message
+
+
+def test_an_older_format_is_refused_with_what_to_do(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    assert f"format {FORMAT - 1}" in refused(closed(header | {"format": FORMAT - 1}, tensors))
 
 
 # ---------------------------------------------------------------- headers that lie
@@ -146,8 +152,9 @@ def changed(header: Header, place: str, value: object) -> Header:
 
 
 PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
-config.max_gap_s config.max_hold config.alarms_per_week config.memory channels units period_s calibration
-calibration.fused calibration.discriminator.scale calibration.fused.shape summary weights weights.neighbour"""
+config.max_gap_s config.max_hold config.alarms_per_week channels units period_s calibration
+calibration.fused calibration.discriminator.scale calibration.fused.shape calibration.fused.reach summary weights
+weights.pattern clustering"""
 LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1"]
 LIES += [[], {}, [[]], ["a"] * 3]
 
@@ -170,7 +177,8 @@ def test_a_tampered_header_is_refused_or_still_scores(packed: bytes, series: Tim
 
 
 @pytest.mark.parametrize(
-    "place", ["config", "channels", "units", "period_s", "calibration", "summary", "library_version"]
+    "place",
+    ["config", "channels", "units", "period_s", "calibration", "weights", "clustering", "summary", "library_version"],
 )
 def test_a_header_without_a_part_is_refused_by_name(packed: bytes, place: str) -> None:
     header, tensors = opened(packed)
@@ -186,6 +194,12 @@ def test_a_header_cannot_ask_for_memory(packed: bytes, window: int) -> None:
     refused(closed(huge, tensors))
 
 
+def test_a_file_cannot_be_without_a_measured_channel_or_have_other_ones(packed: bytes) -> None:
+    header, tensors = opened(packed)
+    for measured in ([False, False, False], [True, True, False]):
+        refused(closed(header, tensors | {"measured": torch.tensor(measured)}))
+
+
 def test_two_channels_of_one_name_are_refused(packed: bytes) -> None:
     header, tensors = opened(packed)
     refused(closed(changed(header, "channels", ["a", "a", "b"]), tensors))
@@ -194,8 +208,8 @@ def test_two_channels_of_one_name_are_refused(packed: bytes) -> None:
 # ---------------------------------------------------------------- tensors that do not fit
 
 CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "empty": lambda t: t[:0],
-    "longer": lambda t: torch.cat([t, t]),
+    "empty": lambda t: t.reshape(-1)[:0],
+    "longer": lambda t: torch.cat([t, t] if t.dim() else [t[None], t[None]]),
     "one dimension more": lambda t: t[None],
     "flat": lambda t: t.flatten(),
     "a number": lambda t: t.flatten()[0],
@@ -208,6 +222,9 @@ CHANGES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
+SAME = ("flat", "a number")
+
+
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_tensors_of_the_right_name_and_the_wrong_shape_or_kind_are_refused(packed: bytes, change: str) -> None:
     header, tensors = opened(packed)
@@ -215,10 +232,8 @@ def test_tensors_of_the_right_name_and_the_wrong_shape_or_kind_are_refused(packe
         wrong = CHANGES[change](tensor).contiguous()
         if wrong.shape == tensor.shape and wrong.dtype == tensor.dtype and not wrong.is_floating_point():
             continue
-        if (name, change) in {("scaler.centre", "not finite")} or (wrong.shape == tensor.shape and change in ("flat",)):
-            continue  # a channel never seen has no centre; a vector is flat already
-        if (name, change) == ("memory.features", "longer"):
-            continue  # more is remembered; that fits
+        if (name, change) in {("scaler.centre", "not finite")} or (wrong.shape == tensor.shape and change in SAME):
+            continue  # a channel never seen has no centre; a vector is flat already, and a number a number
         refused(closed(header, tensors | {name: wrong}))
 
 
@@ -229,12 +244,16 @@ def test_a_missing_tensor_is_refused_by_name(packed: bytes) -> None:
         assert name.split(".")[0] in refused(closed(header, rest))
 
 
-@pytest.mark.parametrize("name", ["scaler.spread", "memory.spread", "usual.error", "usual.peak"])
+POSITIVE = ["scaler.spread", "generator.reach"]
+POSITIVE += [f"normal.{space}.{key}" for space in SPACES for key in ("variances", "rest")]
+
+
+@pytest.mark.parametrize("name", POSITIVE)
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_a_spread_that_is_not_positive_is_refused(packed: bytes, name: str, value: float) -> None:
     header, tensors = opened(packed)
     wrong = tensors[name].clone()
-    wrong[0] = value
+    wrong.view(-1)[0] = value
     assert name in refused(closed(header, tensors | {name: wrong}))
 
 

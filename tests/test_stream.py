@@ -31,7 +31,7 @@ def alike(a: Iterable[Verdict], b: Iterable[Verdict]) -> None:
     for key, one in first.items():
         other = second[key]
         assert one.anomalous == other.anomalous
-        for name in ("surprise", "discriminator", "reconstruction", "neighbour"):
+        for name in ("surprise", "discriminator", "reconstruction", "pattern"):
             np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-5, atol=1e-5)
         for name in ("values", "expected", "contribution", "odd", "odd_expected"):
             np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-4, atol=1e-4)
@@ -107,7 +107,7 @@ def test_warm_up_is_told_as_unknown_and_never_as_normal(detector: Detector) -> N
 
 
 def test_a_verdict_carries_what_the_service_needs(detector: Detector) -> None:
-    stream = StreamDetector(detector, alarms_per_week=100.0, model="pump")
+    stream = StreamDetector(detector, alarms_per_week=100 * detector.config.alarms_per_week, model="pump")
     verdict = stream.push(readings_of(normal_series(20, 1), "p7", "north"))[-1]
     assert (verdict.device, verdict.site, verdict.model) == ("p7", "north", "pump")
     assert verdict.threshold == pytest.approx(detector.threshold - 2.0)

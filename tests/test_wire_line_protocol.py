@@ -30,7 +30,7 @@ VERDICT = Verdict(
     anomalous=True,
     discriminator=NAN,
     reconstruction=0.5,
-    neighbour=1.0,
+    pattern=1.0,
     channels=("temp=1", "flow"),
     values=np.array([20.6, NAN], dtype=np.float32),
     expected=np.array([20.1, NAN], dtype=np.float32),
@@ -43,7 +43,7 @@ EVENT = Event("e1", "p1", "", "open", 1.7e9, 1.7e9 + 1, 6.5, 1.7e9, "minor", ("f
 def test_a_score_line_is_as_documented() -> None:
     assert score_line(VERDICT) == (
         "anomaly_score,site=n\\,1,device=p\\ 1,model=m surprise=2.0,p_value=0.01,threshold=4.0,"
-        "reconstruction=0.5,neighbour=1.0,anomalous=true 1700000000000001"
+        "reconstruction=0.5,pattern=1.0,anomalous=true 1700000000000001"
     )
 
 

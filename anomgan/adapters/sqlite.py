@@ -24,7 +24,7 @@ INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (device_id, time_s) DO UPDATE SET
     channels_id = excluded.channels_id, surprise = excluded.surprise, threshold = excluded.threshold,
     anomalous = excluded.anomalous, discriminator = excluded.discriminator, reconstruction = excluded.reconstruction,
-    neighbour = excluded.neighbour, observed = excluded.observed, expected = excluded.expected,
+    pattern = excluded.pattern, observed = excluded.observed, expected = excluded.expected,
     contribution = excluded.contribution
 WHERE excluded.surprise IS NOT NULL OR verdict.surprise IS NULL
 """  # a replay after a restart tells warm-up again: an unknown never overwrites a score

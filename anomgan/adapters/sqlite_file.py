@@ -47,7 +47,7 @@ CREATE TABLE verdict (
     anomalous INTEGER NOT NULL,
     discriminator REAL,
     reconstruction REAL,
-    neighbour REAL,
+    pattern REAL,
     observed BLOB NOT NULL,         -- float32 little endian, one per channel, like the two below
     expected BLOB NOT NULL,
     contribution BLOB NOT NULL,

@@ -14,7 +14,7 @@ from anomgan.records import Floats, Source
 CHUNK_ROWS = 8192
 """Rows decoded at a time, so that a month of one device does not have to fit into memory."""
 GAP_STEPS = 5.0
-SCALARS = ("surprise", "threshold", "discriminator", "reconstruction", "neighbour")
+SCALARS = ("surprise", "threshold", "discriminator", "reconstruction", "pattern")
 
 Layouts = Mapping[int, tuple[str, ...]]
 """channels_id -> channel names"""
@@ -32,7 +32,7 @@ class History:
     threshold: Matrix
     discriminator: Matrix
     reconstruction: Matrix
-    neighbour: Matrix
+    pattern: Matrix
     channels: tuple[str, ...]
     units: tuple[str, ...]
     observed: Matrix

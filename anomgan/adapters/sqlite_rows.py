@@ -107,7 +107,7 @@ def verdict_row(device_id: int, channels_id: int, verdict: Verdict) -> tuple[obj
         bool(verdict.anomalous),
         float(verdict.discriminator),
         float(verdict.reconstruction),
-        float(verdict.neighbour),
+        float(verdict.pattern),
         pack_floats(verdict.values),
         pack_floats(verdict.expected),
         pack_floats(verdict.contribution),

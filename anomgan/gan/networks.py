@@ -33,7 +33,7 @@ class Shape:
 
     @property
     def features(self) -> int:
-        """F, the length of the discriminator's feature vector."""
+        """F, the length of the vector that the discriminator's logit is read off."""
         return 2 * self.deep
 
 
@@ -57,11 +57,20 @@ class Encoder(nn.Module):
 
 
 class Generator(nn.Module):
-    """Latent (B, Z) -> window (B, C, L)."""
+    """Latent (B, Z) -> window (B, C, L) within centre ± reach, each (C, 1).
+
+    It cannot make what no normal window reaches. Without such a bound it carries on along a line into levels that it
+    never saw, and rebuilds a fault as faithfully as a normal window.
+    """
+
+    centre: Tensor
+    reach: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
+        self.register_buffer("centre", torch.zeros(shape.channels, 1))
+        self.register_buffer("reach", torch.ones(shape.channels, 1))
         self.stem = nn.Linear(shape.latent, shape.deep * shape.window // 8)
         self.blocks = nn.Sequential(
             nn.LeakyReLU(SLOPE),
@@ -75,32 +84,37 @@ class Generator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """z (B, Z) -> x (B, C, L)."""
         h = self.stem(z).view(-1, self.shape.deep, self.shape.window // 8)  # (B, 2W, L/8)
-        x: Tensor = self.blocks(h)  # (B, C, L)
+        x: Tensor = self.centre + self.reach * torch.tanh(self.blocks(h) / self.reach)  # (B, C, L)
         return x
 
 
 class Discriminator(nn.Module):
-    """Window (B, C, L) -> logit (B,), high for real, and features (B, F).
+    """Window (B, C, L) -> logit (B,), high for real, and activations (B, W, L/2), (B, 2W, L/4), (B, 2W, L/8).
 
-    Spectral normalisation (Miyato et al. 2018, eq. 8) bounds each layer's Lipschitz constant. The features are the
+    Spectral normalisation (Miyato et al. 2018, eq. 8) bounds each layer's Lipschitz constant. The logit is read off the
     last block's activations averaged over the window, beside those of its newest end.
     """
 
     def __init__(self, shape: Shape, *, normalised: bool) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            _down(shape.channels, shape.width, normalised),
-            _down(shape.width, shape.deep, normalised),
-            _down(shape.deep, shape.deep, normalised),
+        self.blocks = nn.ModuleList(
+            [
+                _down(shape.channels, shape.width, normalised),
+                _down(shape.width, shape.deep, normalised),
+                _down(shape.deep, shape.deep, normalised),
+            ]
         )
         head = nn.Linear(shape.features, 1)
         self.head = spectral_norm(head) if normalised else head
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, C, L) -> logit (B,), features (B, F)."""
-        h = self.blocks(x)  # (B, 2W, L/8)
-        features = torch.cat([h.mean(2), h[:, :, -1]], 1)  # (B, F)
-        return self.head(features).squeeze(1), features
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """x (B, C, L) -> logit (B,), activations from the shallowest to the deepest."""
+        layers = []
+        for block in self.blocks:
+            x = block(x)
+            layers.append(x)
+        features = torch.cat([x.mean(2), x[:, :, -1]], 1)  # (B, F)
+        return self.head(features).squeeze(1), tuple(layers)
 
 
 def fold_spectral_norm(module: nn.Module) -> None:

@@ -34,6 +34,8 @@ HEALTH_EVERY = 25
 LATENT_WEIGHT = 0.5
 COLLAPSED_BELOW = 0.1
 COLDEST = 0.1
+MARGIN = 1.1
+SMALLEST_REACH = 0.1
 
 
 @dataclass(slots=True)
@@ -98,6 +100,7 @@ def choose_device(name: str) -> torch.device:
 def train(
     sample: Callable[[np.random.Generator, int], NDArray[np.float32]],
     holdout: NDArray[np.float32],
+    reach: NDArray[np.float32],
     shape: Shape,
     config: DetectorConfig,
     steps: int,
@@ -107,17 +110,19 @@ def train(
     """Play the game for at most `steps` steps.
 
     `sample(rng, B)` gives normal windows (B, C, L), scaled, without NaN; `holdout` (N, C, L) are later normal windows
-    that only choose the best step and stop the game early. KeyboardInterrupt ends it and keeps the best so far.
+    that only choose the best step and stop the game early; `reach` (2, C) is the lowest and the highest value that the
+    generator has to make of each channel. KeyboardInterrupt ends it and keeps the best so far.
     The same seed gives the same result bit for bit on the same CPU. Global random state is left as it was.
     Raises TrainingDiverged when a loss is not finite.
     """
     with _one_thread():
-        return _play(sample, holdout, shape, config, steps, on_step, clock)
+        return _play(sample, holdout, reach, shape, config, steps, on_step, clock)
 
 
 def _play(
     sample: Callable[[np.random.Generator, int], NDArray[np.float32]],
     holdout: NDArray[np.float32],
+    reach: NDArray[np.float32],
     shape: Shape,
     config: DetectorConfig,
     steps: int,
@@ -133,8 +138,12 @@ def _play(
     with torch.random.fork_rng(devices=[]):
         # Module initialisers know only the CPU's global generator, which is restored on leaving.
         torch.default_generator.manual_seed(config.seed)
-        generator, encoder = Generator(shape).to(device), Encoder(shape).to(device)
+        generator, encoder = Generator(shape), Encoder(shape).to(device)
         discriminator = Discriminator(shape, normalised=loss.spectral).to(device)
+    low, high = torch.from_numpy(reach)[:, :, None]  # (C, 1) each
+    generator.centre.copy_((low + high) / 2)
+    generator.reach.copy_((MARGIN * (high - low) / 2).clamp_min(SMALLEST_REACH))
+    generator.to(device)
     makers = nn.ModuleList([generator, encoder])
     slow_generator, slow_encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
     averaged = nn.ModuleList([slow_generator, slow_encoder]).eval().requires_grad_(False)

@@ -1,6 +1,6 @@
 r"""Verdicts, events and counters -> InfluxDB line protocol, as text lines with timestamps in microseconds.
 
-    anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,neighbour,anomalous
+    anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,pattern,anomalous
     anomaly_channel,site=,device=,channel=   value,expected,contribution
     anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model
     anomgan_service   one integer field per counter
@@ -54,7 +54,7 @@ def score_line(verdict: Verdict) -> str:
         ("threshold", verdict.threshold),
         ("discriminator", verdict.discriminator),
         ("reconstruction", verdict.reconstruction),
-        ("neighbour", verdict.neighbour),
+        ("pattern", verdict.pattern),
     )
     series = f"anomaly_score{_identity(verdict.site, verdict.device)}{_tag('model', verdict.model)}"
     return f"{series} {numbers},anomalous={'true' if verdict.anomalous else 'false'} {_stamp(verdict.time_s)}"

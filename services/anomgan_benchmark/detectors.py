@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from anomgan.baselines import require_scikit_learn
 from anomgan.config import DetectorConfig
 from anomgan.errors import ConfigError
+from anomgan_benchmark.ablation import fit_ablation, fit_not_adversarial
 from anomgan_benchmark.gan import fit_gan
 from anomgan_benchmark.plain import fit_iforest, fit_knn, fit_pca, fit_zscore
 from anomgan_benchmark.said import Fit
@@ -25,6 +26,8 @@ class Entry:
 
 DETECTORS: dict[str, Entry] = {
     "gan": Entry(fit_gan, takes=ALL_SETTINGS),
+    "ablation": Entry(fit_ablation, takes=ALL_SETTINGS),
+    "not-adversarial": Entry(fit_not_adversarial, takes=ALL_SETTINGS),
     "zscore": Entry(fit_zscore),
     "pca": Entry(fit_pca),
     "knn": Entry(fit_knn),

@@ -16,16 +16,19 @@ def fit_gan(train: TimeSeries, config: DetectorConfig) -> Examine:
     detector = Detector.fit(train, config)
 
     def examine(test: TimeSeries) -> Mapping[str, Said]:
-        ends, seen = detector.examine(test)
-        newest = carried(ends, segment_starts(test.times, detector.rule))  # -1, in warm-up, is the NaN at the end
-        unknown = np.full((1, len(detector.channels)), np.nan, np.float32)
-        return {
-            "gan": Said(
-                scores=np.append(seen.surprise, np.nan)[newest],
-                windows=len(ends),
-                events=lambda: detector.events(test),
-                contribution=np.concatenate([seen.contribution, unknown])[newest],
-            )
-        }
+        return {"gan": said_by(detector, test)}
 
     return examine
+
+
+def said_by(detector: Detector, test: TimeSeries) -> Said:
+    """What a detector says of a test series."""
+    ends, seen = detector.examine(test)
+    newest = carried(ends, segment_starts(test.times, detector.rule))  # -1, in warm-up, is the NaN at the end
+    unknown = np.full((1, len(detector.channels)), np.nan, np.float32)
+    return Said(
+        scores=np.append(seen.surprise, np.nan)[newest],
+        windows=len(ends),
+        events=lambda: detector.events(test),
+        contribution=np.concatenate([seen.contribution, unknown])[newest],
+    )

@@ -105,7 +105,7 @@ def budget_events(
             anomalous=is_anomalous(float(value), threshold),
             discriminator=float("nan"),
             reconstruction=float("nan"),
-            neighbour=float("nan"),
+            pattern=float("nan"),
             channels=("score",),
             values=nothing,
             expected=nothing,

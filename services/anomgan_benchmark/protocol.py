@@ -72,8 +72,8 @@ def _figures(said: Said, series: LabelledSeries, fit_s: float, score_s: float) -
     test, labels = series.test, series.labels
     window = dominant_period(np.concatenate([series.train.values[:, 0], test.values[:, 0]]))
     ranking = evaluate(said.scores, labels, window=window)
-    events = said.events()
-    matching = match_events(intervals(labels, test.times), events)
+    events = said.events() if said.events else []
+    matching = match_events(intervals(labels, test.times) if said.events else [], events)
     return Figures(
         train_rows=len(series.train),
         rows=len(test),

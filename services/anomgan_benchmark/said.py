@@ -15,13 +15,14 @@ from anomgan.records import Floats, TimeSeries
 class Said:
     """scores (T,), causal, higher is more anomalous, NaN where there is none; `windows` were looked at for them.
 
-    `events` gives those raised at the alarm budget; it is asked outside the time that counts as scoring.
+    `events` gives those raised at the alarm budget; it is asked outside the time that counts as scoring. None where
+    scores rank windows and no budget is calibrated.
     contribution (T, C): how much each channel has to do with the score of a row; None where the detector cannot tell.
     """
 
     scores: Floats
     windows: int
-    events: Callable[[], Sequence[Span]]
+    events: Callable[[], Sequence[Span]] | None
     contribution: NDArray[Any] | None = None
 
 

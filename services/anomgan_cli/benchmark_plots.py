@@ -1,4 +1,4 @@
-"""Pictures of a benchmark, as PNG bytes: means with their intervals, and series by series."""
+"""Pictures of a benchmark, as PNG bytes: means with their intervals, series by series, promised against given."""
 
 import io
 import math
@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
 from anomgan_benchmark.detectors import PLAIN, REFERENCE
 from anomgan_benchmark.export import OVERALL
 from anomgan_benchmark.peers import Peers, standing
+from anomgan_benchmark.promise import FACTOR, Reliability
 from anomgan_benchmark.summary import MAIN, Lead, Line, Mean, Summary
 from anomgan_benchmark.table import reference_of
 from anomgan_cli.plots import INK, STYLE
@@ -24,6 +28,7 @@ GREY, PALE = "#8a8a8a", "#e8e8e8"
 LANE = 0.11
 ROOM = 0.88
 """so far to the right there is none for a name"""
+NONE_SEEN = "none seen: upper end of the interval"
 
 
 def means_png(summary: Summary, peers: Peers) -> bytes:
@@ -131,6 +136,74 @@ def series_png(summary: Summary) -> bytes | None:
 
 def _label(suite: str, lines: Mapping[str, Line]) -> str:
     return f"{suite}\n{max(line.series for line in lines.values())} series"
+
+
+def reliability_png(results: Sequence[Reliability]) -> bytes:
+    """Claimed against observed probability, and alarms promised against given, with 95 % intervals; log axes."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(9.6, 5.7), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        for i, result in enumerate(results):
+            aside = 1.07 ** (i - (len(results) - 1) / 2)  # so that intervals at the same claim stand side by side
+            for row in result.odds:
+                _draw_given(left, row.claimed * aside, (row.low, row.observed, row.high), i)
+            for alarms in result.alarms:
+                _draw_given(right, alarms.promised * aside, (alarms.low, alarms.given, alarms.high), i)
+        _hold_against_diagonal(left)
+        left.set_title("Probability", pad=10)
+        left.set_xlabel("claimed: a normal window looks at least so odd")
+        left.set_ylabel("observed share of normal windows")
+        _hold_against_diagonal(right)
+        right.set_title("False alarms of a device in a week", pad=10)
+        right.set_xlabel("promised: the alarm budget")
+        right.set_ylabel("given, on normal data")
+        for axis in (right.xaxis, right.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        keys: list[Artist] = [
+            Line2D(
+                [], [], color=COLOURS[i % 8], marker=MARKERS[i % 8], markersize=5, linewidth=1.4, label=_watched(one)
+            )
+            for i, one in enumerate(results)
+        ]
+        keys.append(Line2D([], [], color=GREY, linewidth=0.8, label="as promised"))
+        keys.append(Patch(color=PALE, label=f"within a factor of {FACTOR:g}"))
+        if any(not row.events for one in results for row in one.alarms) or any(
+            not row.windows for one in results for row in one.odds
+        ):
+            keys.append(
+                Line2D(
+                    [], [], color=INK, marker="v", markersize=5, markerfacecolor="none", linewidth=0, label=NONE_SEEN
+                )
+            )
+        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys) if len(keys) < 4 else 3, fontsize=8.5)
+        return _png(figure)
+
+
+def _draw_given(axis: Axes, x: float, ends: tuple[float, float, float], i: int) -> None:
+    """A value and its interval; where nothing was seen, only the upper end of the interval."""
+    low, value, high = ends
+    colour = COLOURS[i % 8]
+    if value > 0:
+        axis.plot([x, x], [low, high], color=colour, linewidth=1.4, alpha=0.75, solid_capstyle="round")
+        axis.plot(x, value, color=colour, marker=MARKERS[i % 8], markersize=5)
+    else:
+        axis.plot(x, high, color=colour, marker="v", markersize=5, markerfacecolor="none")
+
+
+def _hold_against_diagonal(axis: Axes) -> None:
+    """Both axes logarithmic and alike, around all that is drawn; the diagonal and the band around it."""
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    drawn = np.concatenate([line.get_xydata() for line in axis.lines])
+    ends = np.array([drawn.min() / 1.6, drawn.max() * 1.6])
+    axis.fill_between(ends, ends / FACTOR, ends * FACTOR, color=PALE, linewidth=0, zorder=0)
+    axis.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+    axis.set(xlim=ends, ylim=ends, aspect="equal")
+
+
+def _watched(one: Reliability) -> str:
+    """`pump: 50 devices, 214.3 device-weeks`."""
+    return f"{one.name}: {one.devices} device{'' if one.devices == 1 else 's'}, {one.weeks:.1f} device-weeks"
 
 
 def _png(figure: Figure) -> bytes:

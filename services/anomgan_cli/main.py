@@ -16,6 +16,7 @@ from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
 from anomgan_cli.inspect import inspect
+from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
 from anomgan_cli.train import train
@@ -30,6 +31,7 @@ COMMANDS: dict[str, click.Command] = {
     "simulate": simulate,
     "dashboard": dashboard,
     "benchmark": benchmark,
+    "reliability": reliability,
 }
 
 
@@ -40,7 +42,7 @@ def cli() -> None:
 
     A 1D-convolutional GAN learns from normal readings what windows of a device's channels look like. Each new
     window gets a surprise: -log10 of the probability that a normal window looks this odd, told by the
-    discriminator, the reconstruction and the nearest normal windows together. From an alarm budget ("at most one
+    discriminator, the reconstruction and the distance from normal windows together. From an alarm budget ("at most one
     false alarm a week") follows the threshold; runs of anomalous windows become events that name the channels
     and what was expected of them.
 

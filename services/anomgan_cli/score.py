@@ -26,7 +26,7 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     time            of the row
     surprise        -log10 of the probability that a normal window looks this odd; 3 is one in a thousand
     anomalous       1 where the surprise reaches the model's threshold
-    discriminator, reconstruction, neighbour    the surprise of each witness alone
+    discriminator, reconstruction, pattern    the surprise of each witness alone
     expected_NAME   what the model expected of channel NAME
 
     Cells are empty where nothing is known: in warm-up and after a gap. No score looks ahead.
@@ -48,7 +48,7 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
         "surprise": surprise.astype(np.float32),
         "anomalous": flags,
     }
-    for name in ("discriminator", "reconstruction", "neighbour"):
+    for name in ("discriminator", "reconstruction", "pattern"):
         columns[name] = by_row(getattr(seen, name), newest).astype(np.float32)
     columns |= {f"expected_{name}": expected[:, c] for c, name in enumerate(detector.channels)}
     write_scores(out, series, columns)

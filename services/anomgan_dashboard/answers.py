@@ -249,7 +249,7 @@ def history_json(past: History) -> Json:
         "threshold": past.threshold.round(3),
         "discriminator": past.discriminator.round(3),
         "reconstruction": past.reconstruction.round(3),
-        "neighbour": past.neighbour.round(3),
+        "pattern": past.pattern.round(3),
         "rows": past.rows,
         "gap_s": past.gap_s,
         "channels": [

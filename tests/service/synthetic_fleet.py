@@ -104,7 +104,7 @@ def device_verdicts(
             anomalous=bool(surprise[i] >= THRESHOLD),
             discriminator=float(surprise[i] * 0.7 + 0.2 * jitter[i, 1, 0]),
             reconstruction=float(surprise[i] * 1.02 + 0.1 * jitter[i, 1, 1]),
-            neighbour=float(surprise[i] * 0.86 + 0.15 * jitter[i, 1, 2]),
+            pattern=float(surprise[i] * 0.86 + 0.15 * jitter[i, 1, 2]),
             channels=names,
             values=values[i].astype(np.float32),
             expected=expected[i].astype(np.float32),

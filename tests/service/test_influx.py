@@ -31,7 +31,7 @@ def verdict(device: str = "p1", time_s: float = START, **changes: object) -> Ver
         anomalous=False,
         discriminator=1.5,
         reconstruction=0.5,
-        neighbour=float("nan"),
+        pattern=float("nan"),
         channels=("temperature", "flow"),
         values=np.array([20.5, np.nan], dtype=np.float32),
         expected=np.array([19.25, 3.0], dtype=np.float32),

@@ -4,7 +4,7 @@ import { createChart } from "./chart.js";
 import { arrange, h } from "./dom.js";
 import { number, percent, surprise } from "./format.js";
 
-const WITNESSES = [["discriminator", "Discriminator"], ["reconstruction", "Reconstruction"], ["neighbour", "Neighbour"]];
+const WITNESSES = [["discriminator", "Discriminator"], ["reconstruction", "Reconstruction"], ["pattern", "Pattern"]];
 
 /**
  * All charts of a device. `view()` -> {start, end}; `events()` -> shaded stretches; `on`: {zoom, pan, reset} as a chart
