@@ -133,7 +133,7 @@ class Detector:
         return budget_threshold(alarms_per_week, self.period_s * self.rule.stride, self._fitted.clustering)
 
     def listening_to(self, *witnesses: str) -> Self:
-        """The same detector with some of its WITNESSES alone: they rank windows, but no threshold is calibrated for them."""
+        """The same detector with some WITNESSES alone: they rank windows, but no threshold is calibrated for them."""
         if not witnesses or not set(witnesses) <= set(WITNESSES):
             raise ConfigError(f"{witnesses} are not witnesses; there are {', '.join(WITNESSES)}")
         weights = {name: weight * (name in witnesses) for name, weight in self._fitted.weights.items()}
