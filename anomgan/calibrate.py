@@ -3,11 +3,11 @@
 Everything here is learned from held-out normal windows and nothing else. A `Tail` is the survival function of one
 statistic: empirical below its 90 % quantile, above it a generalised Pareto tail (Pickands 1975), fitted by
 probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
-likelihood is not. Its shape ξ is kept within [-0.5, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that
-lies beyond the probability 0; so it is believed as far as the data reach and a decade further, and goes on from there
-as an exponential, which keeps the rank of far values. Neighbouring windows overlap, so that a hundred excesses may be
-two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than exponential, as by a
-prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far value is no proof.
+likelihood is not. Its shape ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that
+lies beyond the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from
+there as an exponential, which keeps the rank of far values. Neighbouring windows overlap, so that a hundred excesses
+may be two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than exponential, as
+by a prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far value is no proof.
 
 Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window; the extremal index
 (Leadbetter 1983), the share of exceedances that begin one, turns the rate of the ones into that of the others.
@@ -26,8 +26,8 @@ BODY_POINTS = 33
 MIN_SPACING = 1e-3
 TAIL_SHARE = 0.1
 MIN_EXCESSES = 10
-MAX_SHAPE = 0.5
-BELIEVED_BEYOND = 10.0
+MIN_SHAPE, MAX_SHAPE = -0.2, 0.5
+BELIEVED_BEYOND = 3.0
 """a tail that ends is believed down to one in so many times its independent excesses"""
 CLUSTERS_ABOVE = 0.975
 PRIOR = 20.0
@@ -51,8 +51,11 @@ class Tail:
     reach: float
 
 
-def fit_tail(values: Floats, overlap: int = 1) -> Tail:
-    """The tail of normal values (N,), N >= 2 and finite or DataError; about `overlap` of them tell the same."""
+def fit_tail(values: Floats, overlap: int = 1, prior_shape: float = PRIOR_SHAPE) -> Tail:
+    """The tail of normal values (N,), N >= 2 and finite or DataError; about `overlap` of them tell the same.
+
+    `prior_shape` is what ξ is taken for where little is known: 0 for a sum of surprises, which are exponential.
+    """
     if len(values) < 2 or not np.all(np.isfinite(values)):
         raise DataError(f"calibration needs at least two finite values, got {len(values)}")
     ordered = np.sort(values)
@@ -70,15 +73,15 @@ def fit_tail(values: Floats, overlap: int = 1) -> Tail:
     survival = (count - np.array(knots[::-1])) / (count + 1.0)  # Weibull plotting position: never 0, never 1
     excess = ordered[keep:] - ordered[keep - 1]
     independent = len(excess) / overlap
-    scale, shape = _pareto(excess, independent, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
+    scale, shape = _pareto(excess, independent, prior_shape, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
     # P(Y > y) = (1 + ξ y / σ)^(-1/ξ) falls to 1 / rarest at `reach`
     rarest = BELIEVED_BEYOND * max(independent, 1.0)
     reach = scale * math.expm1(shape * math.log(rarest)) / shape if shape else scale * math.log(rarest)
     return Tail(body, np.log10(survival), scale, shape, reach)
 
 
-def _pareto(excess: Floats, independent: float, floor: float) -> tuple[float, float]:
-    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards PRIOR_SHAPE."""
+def _pareto(excess: Floats, independent: float, prior_shape: float, floor: float) -> tuple[float, float]:
+    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards the prior."""
     count = len(excess)
     mean = float(np.mean(excess))
     if mean <= floor:
@@ -87,7 +90,7 @@ def _pareto(excess: Floats, independent: float, floor: float) -> tuple[float, fl
     moment = float(np.mean(weight * excess))
     gap = mean - 2.0 * moment
     shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
-    shape = (min(max(shape, -MAX_SHAPE), MAX_SHAPE) * independent + PRIOR_SHAPE * PRIOR) / (independent + PRIOR)
+    shape = (min(max(shape, MIN_SHAPE), MAX_SHAPE) * independent + prior_shape * PRIOR) / (independent + PRIOR)
     return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
 
 

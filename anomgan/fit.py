@@ -140,7 +140,7 @@ def fit(
         each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
         return fuse(each, np.array([weights[name] for name in WITNESSES]))
 
-    tails["fused"] = fit_tail(fused(calm), overlap)
+    tails["fused"] = fit_tail(fused(calm), overlap, prior_shape=0.0)
     apart = max(1, rule.window // rule.stride)
     stretches = later.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
     clustering = extremal_index(

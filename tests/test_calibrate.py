@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from anomgan.calibrate import (
     CLUSTERS_ABOVE,
     MAX_SHAPE,
+    MIN_SHAPE,
     PRIOR_SHAPE,
     Tail,
     budget_threshold,
@@ -108,7 +109,7 @@ def test_surprise_is_finite_never_falls_and_always_rises_beyond_the_body(values:
     beyond = told[at > max(max(values), tail.body[-1])]
     assert np.all(np.diff(beyond) > 0)
     assert tail.scale > 0
-    assert -MAX_SHAPE <= tail.shape <= MAX_SHAPE
+    assert MIN_SHAPE <= tail.shape <= MAX_SHAPE
     assert tail.scale + tail.shape * tail.reach > 0
     assert np.all(np.diff(tail.body) > 0)
     assert np.all(np.diff(tail.log_survival) < 0)

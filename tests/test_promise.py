@@ -168,6 +168,8 @@ def test_a_score_that_boasts_is_told_off_and_its_worst_device_named() -> None:
     fleet = [watched(-f * np.log10(rng.random(30_000)), rule=rule, device=name) for name, f in factors.items()]
     result = reliability("pumps", fleet)
     assert all(row.broken and not row.kept and row.device == "loud" for row in result.alarms)
+    for i, row in enumerate(result.alarms):
+        assert row.most == pytest.approx(normal_events(fleet[1], fleet[1].thresholds[i]) / fleet[1].weeks)
     assert "! off by more than a factor of 2 at 0.1, 0.3, 1, 3, 10, 30" in describe(result)
 
 

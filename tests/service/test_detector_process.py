@@ -30,7 +30,9 @@ Refuse = Callable[[str], str]
 @pytest.fixture(scope="session")
 def pump_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small detector of the contract's pump, in a file."""
-    config = DetectorConfig(window=WINDOW, stride=STRIDE, steps=300, latent=4, width=8, batch=16, device="cpu")
+    config = DetectorConfig(
+        window=WINDOW, stride=STRIDE, steps=300, latent=4, width=8, batch=16, alarms_per_week=10, device="cpu"
+    )
     path = tmp_path_factory.mktemp("model") / "pump.safetensors"
     Detector.fit(normal_series(600, seed=0), config).save(path)
     return path
