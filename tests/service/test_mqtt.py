@@ -95,7 +95,13 @@ def test_unacknowledged_messages_come_again_to_the_next_process_with_the_same_id
     crash(crashed)
     with closing(MqttSource(config, FLEET)) as successor:
         again = receive_all(successor, 6)
-    assert sorted(numbers_of(again)) == [4, 5, 6, 7, 8, 9]
+        while late := successor.receive(10, 0.3):
+            successor.acknowledge(late)
+            again += late
+    told = sorted(numbers_of(again))
+    # An acknowledgement that was on its way when the process died may be lost with it: at least once, not exactly once.
+    assert [number for number in told if number >= 4] == [4, 5, 6, 7, 8, 9]
+    assert len(told) == len(set(told))
     with closing(MqttSource(config, FLEET)) as third:
         assert third.receive(10, 0.3) == []
 
