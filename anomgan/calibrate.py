@@ -84,14 +84,14 @@ def _pareto(excess: Floats, independent: float, prior_shape: float, floor: float
     """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards the prior."""
     count = len(excess)
     mean = float(np.mean(excess))
-    if mean <= floor:
-        return floor, MAX_SHAPE
+    if mean == 0.0:
+        return floor, MAX_SHAPE  # nothing is known of how far it goes
     weight = 1.0 - (np.arange(1, count + 1) - 0.35) / count
     moment = float(np.mean(weight * excess))
     gap = mean - 2.0 * moment
     shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
     shape = (min(max(shape, MIN_SHAPE), MAX_SHAPE) * independent + prior_shape * PRIOR) / (independent + PRIOR)
-    return mean * (1.0 - shape), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
+    return max(mean * (1.0 - shape), floor), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
 
 
 def surprise(tail: Tail, values: Floats) -> Floats:

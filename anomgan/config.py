@@ -25,7 +25,7 @@ class Table(BaseModel):
 
 
 class DetectorConfig(Table):
-    """How a detector is built and trained. None = chosen from the data by the rule in `detector.choose`."""
+    """How a detector is built and trained. None = chosen from the data by the rules of `fit.choose`."""
 
     window: int | None = Field(None, ge=16, le=65_536, multiple_of=8)
     """rows per window; a multiple of 8 from 16 up"""

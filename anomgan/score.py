@@ -69,9 +69,10 @@ def _look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
     absent = windows.isnan()  # (N, C, L)
     x = complete(networks, windows, absent)
     rebuilt = networks.generator(networks.encoder(x))  # (N, C, L)
-    points = _points(networks, x, (x - rebuilt).masked_fill(absent, 0.0))
+    residual = (x - rebuilt).masked_fill(absent, 0.0)
+    points = _points(networks, x, residual)
     newest = slice(-newest_span(x.shape[2]), None)
-    oddest = (x - rebuilt).masked_fill(absent, 0.0)[:, :, newest].abs().argmax(2, keepdim=True)  # (N, C, 1)
+    oddest = residual[:, :, newest].abs().argmax(2, keepdim=True)  # (N, C, 1)
     added = sum(shares(normal[space], points[space]) for space in ("reconstruction", "pattern"))  # (N, C P)
     return Look(
         **{space: distance(normal[space], points[space]) for space in SPACES},

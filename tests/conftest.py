@@ -23,10 +23,8 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def config() -> DetectorConfig:
-    """Small networks, few steps, an alarm budget that suits calibration by 150 rows."""
-    return DetectorConfig(
-        window=WINDOW, stride=STRIDE, steps=300, latent=4, width=8, batch=16, alarms_per_week=10, device="cpu"
-    )
+    """Small networks, few steps."""
+    return DetectorConfig(window=WINDOW, stride=STRIDE, steps=100, latent=4, width=8, batch=16, device="cpu")
 
 
 @pytest.fixture(scope="session")

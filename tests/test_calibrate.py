@@ -41,7 +41,7 @@ LAWS: dict[str, tuple[Callable[[np.random.Generator, int], Floats], Callable[[fl
     "exponential": (lambda rng, n: rng.exponential(size=n), lambda p: -math.log(p)),
     "pareto": (lambda rng, n: 1 + rng.pareto(4.0, n), lambda p: p ** (-1 / 4)),
     "bounded": (lambda rng, n: 1 - rng.uniform(size=n) ** 0.25, lambda p: 1 - p**0.25),  # P(X > x) = (1 - x)^4
-    "shifted": (lambda rng, n: 1e3 + 1e-2 * rng.exponential(size=n), lambda p: 1e3 - 1e-2 * math.log(p)),
+    "shifted": (lambda rng, n: 1e4 + 1e-2 * rng.exponential(size=n), lambda p: 1e4 - 1e-2 * math.log(p)),
 }
 
 
@@ -60,10 +60,10 @@ def test_within_the_data_the_surprise_is_the_probability_it_claims(law: str, p: 
 
 
 @pytest.mark.parametrize("law", ["exponential", "pareto", "shifted"])
-@pytest.mark.parametrize(("p", "factor"), [(1e-3, 2.0), (1e-4, 2.0), (1e-5, 3.0)])
-def test_beyond_the_data_it_is_right_within_a_small_factor(law: str, p: float, factor: float) -> None:
+@pytest.mark.parametrize("p", [1e-3, 1e-4, 1e-5])
+def test_beyond_the_data_it_is_right_within_a_factor_of_two(law: str, p: float) -> None:
     """2,000 values hold two beyond p = 1e-3 and none beyond 1e-4: there, only the Pareto tail speaks."""
-    assert abs(float(np.median(claims(law, p, 2000, 20))) + math.log10(p)) < math.log10(factor)
+    assert abs(float(np.median(claims(law, p, 2000, 20))) + math.log10(p)) < math.log10(2.0)
 
 
 @pytest.mark.parametrize("law", ["normal", "bounded"])

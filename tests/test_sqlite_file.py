@@ -51,6 +51,25 @@ def test_a_reader_cannot_write(path: Path) -> None:
     store.close()
 
 
+def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch([verdict(1.0), verdict(2.0)]))
+    now = dump(path)
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE verdict RENAME COLUMN pattern TO neighbour")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(Unreachable, match=r"older schema; the detector service"), open_reader(path):
+        pass
+    store = SqliteStore(path)
+    store.check()
+    store.close()
+    assert dump(path) == now
+    with open_reader(path) as reader:
+        assert len(reader.fleet()) == 1
+
+
 def foreign_database(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE somebody_elses (data)")

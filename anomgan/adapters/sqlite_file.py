@@ -9,7 +9,7 @@ from anomgan.errors import AnomganError, Refused, ServerError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
 # needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
@@ -105,6 +105,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         require_ours(connection, path)
+        bring_up_to_date(connection)
     except (sqlite3.Error, AnomganError):
         connection.execute("ROLLBACK")
         raise
@@ -134,10 +135,19 @@ def connect_reader(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             if is_blank(connection):
                 raise Unreachable(f"store {path}: nothing written yet")
             require_ours(connection, path)
+            if header_number(connection, "user_version") < SCHEMA_VERSION:
+                raise Unreachable(f"store {path}: of an older schema; the detector service brings it up to date")
         except (sqlite3.Error, AnomganError):
             connection.close()
             raise
         return connection
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Change an older schema into this one, keeping every row; within the caller's transaction."""
+    if header_number(connection, "user_version") == 1:
+        connection.execute("ALTER TABLE verdict RENAME COLUMN neighbour TO pattern")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def is_blank(connection: sqlite3.Connection) -> bool:

@@ -7,18 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anomgan_cli.inputs import names
+from anomgan_cli.inputs import make_folder, out_option, some_names, steps_option, suite_option
 
 if TYPE_CHECKING:
     from anomgan_benchmark.results import Result
-
-
-def some_names(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
-    """Several names, each once; at least one."""
-    found = tuple(dict.fromkeys(names(context, parameter, value)))
-    if not found:
-        raise click.BadParameter("name at least one")
-    return found
 
 
 def seeds(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -34,16 +26,7 @@ def seeds(context: click.Context, parameter: click.Parameter, value: str) -> tup
 
 @click.command()
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="The folder that holds the data sets.")
-@click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    callback=some_names,
-    metavar="A,B",
-    default=["skab,smap,msl,smd,asd,tep,batadal,nab"],
-    show_default=True,
-    help="Data sets; smd-all and nab-all are the whole of SMD and NAB.",
-)
+@suite_option("skab,smap,msl,smd,asd,tep,batadal,nab", "Data sets; smd-all and nab-all are the whole of SMD and NAB.")
 @click.option(
     "--detectors",
     multiple=True,
@@ -56,9 +39,9 @@ def seeds(context: click.Context, parameter: click.Parameter, value: str) -> tup
 @click.option(
     "--seeds", callback=seeds, default="0", show_default=True, help="Seeds of the detectors that take one, as 0,1,2."
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder for results; made if missing.")
+@out_option
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, one thread each.")
-@click.option("--steps", type=int, help="Training steps of the GAN at most; left out: chosen from the data.")
+@steps_option
 @click.option("--keep-scores", is_flag=True, help="Also keep the score of every row, as npz below the folder.")
 @click.option(
     "--peers", "peers_file", type=click.Path(path_type=Path), help="CSV of others' method, set, series, VUS-PR."
@@ -88,7 +71,6 @@ def benchmark(
     """
     from anomgan.adapters.files import write_bytes
     from anomgan.config import DetectorConfig, parse_config
-    from anomgan.errors import DataError
     from anomgan_benchmark.detectors import check_detectors
     from anomgan_benchmark.export import results_csv, summary_csv, summary_json
     from anomgan_benchmark.peers import read_peers
@@ -104,10 +86,7 @@ def benchmark(
     found, left_out = survey(suites, data)
     if left_out:
         click.echo(f"left out, since their labels are all of one kind: {', '.join(left_out)}")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}") from None
+    make_folder(out)
     wanted = wanted_results(found, detectors, seeds, config)
     scores_folder = out / "scores" if keep_scores else None
     with open_results(out / "results.jsonl") as results:

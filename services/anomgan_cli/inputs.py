@@ -1,9 +1,9 @@
 """What the commands that read a recorded series ask for, and how they read it for a model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from anomgan.detector import Detector
     from anomgan.records import TimeSeries
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 _LABEL_NAMES = {"anomaly", "anomalous", "is_anomaly", "label", "fault", "attack", "changepoint", "class", "target"}
 
 
@@ -32,6 +33,14 @@ def names(context: click.Context, parameter: click.Parameter, value: Sequence[st
     return tuple(name.strip() for part in value for name in part.split(",") if name.strip())
 
 
+def some_names(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+    """Several names, each once; at least one."""
+    found = tuple(dict.fromkeys(names(context, parameter, value)))
+    if not found:
+        raise click.BadParameter("name at least one")
+    return found
+
+
 time_option = click.option("--time", metavar="COLUMN", help="Column of the times; found by itself where it is plain.")
 rows_option = click.option(
     "--rows",
@@ -43,6 +52,34 @@ rows_option = click.option(
 ignore_option = click.option(
     "--ignore", multiple=True, callback=names, metavar="A,B", help="Columns that are no channels, such as labels."
 )
+out_option = click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The folder for results; made if missing."
+)
+steps_option = click.option("--steps", type=int, help="Training steps at most; left out: chosen from the data.")
+
+
+def suite_option(default: str, said: str) -> Callable[[Command], Command]:
+    """--suite, the labelled data sets by name; its help says `said`."""
+    return click.option(
+        "--suite",
+        "suites",
+        multiple=True,
+        callback=some_names,
+        metavar="A,B",
+        default=[default],
+        show_default=True,
+        help=said,
+    )
+
+
+def make_folder(path: Path) -> None:
+    """The folder for results; DataError where it cannot be."""
+    from anomgan.errors import DataError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be made: {error.strerror}") from None
 
 
 def read_for_training(

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.benchmark import some_names
-from anomgan_cli.inputs import ignore_option, read_for_model, rows_option, time_option
+from anomgan_cli.inputs import (
+    ignore_option,
+    make_folder,
+    out_option,
+    read_for_model,
+    rows_option,
+    steps_option,
+    suite_option,
+    time_option,
+)
 
 if TYPE_CHECKING:
     from anomgan.config import DetectorConfig
@@ -26,7 +34,7 @@ GO_WITH = {
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[SCENARIO | MODEL CSV...]")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder for results; made if missing.")
+@out_option
 @click.option(
     "--train-days",
     type=click.FloatRange(min=0.0, min_open=True),
@@ -35,18 +43,9 @@ GO_WITH = {
     help="Days of the scenario to learn from.",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="The folder that holds the labelled data sets.")
-@click.option(
-    "--suite",
-    "suites",
-    multiple=True,
-    callback=some_names,
-    metavar="A,B",
-    default=["smd,asd"],
-    show_default=True,
-    help="Data sets, as for `anomgan benchmark`.",
-)
+@suite_option("smd,asd", "Data sets, as for `anomgan benchmark`.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the simulated fleet and of the training.")
-@click.option("--steps", type=int, help="Training steps at most; left out: chosen from the data.")
+@steps_option
 @time_option
 @ignore_option
 @rows_option
@@ -83,17 +82,13 @@ def reliability(
 
     from anomgan.adapters.files import write_bytes
     from anomgan.config import DetectorConfig, parse_config
-    from anomgan.errors import DataError
     from anomgan_cli.benchmark_plots import reliability_png
 
     what = measured(files, data)
     check_options(context, what)
     given = {key: value for key, value in (("seed", seed), ("steps", steps)) if value is not None}
     config = parse_config(DetectorConfig, given, "anomgan reliability")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made: {error.strerror}") from None
+    make_folder(out)
     facts: dict[str, Any] = given
     if data is not None:
         facts |= {"data": str(data)}

@@ -30,9 +30,7 @@ Refuse = Callable[[str], str]
 @pytest.fixture(scope="session")
 def pump_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small detector of the contract's pump, in a file."""
-    config = DetectorConfig(
-        window=WINDOW, stride=STRIDE, steps=300, latent=4, width=8, batch=16, alarms_per_week=10, device="cpu"
-    )
+    config = DetectorConfig(window=WINDOW, stride=STRIDE, steps=100, latent=4, width=8, batch=16, device="cpu")
     path = tmp_path_factory.mktemp("model") / "pump.safetensors"
     Detector.fit(normal_series(600, seed=0), config).save(path)
     return path
@@ -356,9 +354,11 @@ def test_killed_before_every_store_had_them_it_gets_the_messages_again(
     series = normal_series(60, seed=1)
     due, _ = Detector.load(pump_model).examine(series[:20])
     with detecting(two_stores) as service:
-        send(publisher, series[:20])
-        eventually(lambda: influxdb_received(config) == 20, "the first batch is in both stores", PATIENCE_S)
-        server.kill()
+        send(publisher, series[:19])
+        eventually(lambda: influxdb_received(config) == 19, "the first batch is in both stores", PATIENCE_S)
+        send(publisher, series[19:20])
+        eventually(lambda: influxdb_received(config) == 20, "the turn that acknowledges the first is over", PATIENCE_S)
+        server.kill()  # perhaps before it told that it has the twentieth
         send(publisher, series[20:40])
         told = "nothing is acknowledged meanwhile"
         eventually(lambda: service.said().count(told) > 1, "it has tried again", PATIENCE_S)
@@ -369,8 +369,9 @@ def test_killed_before_every_store_had_them_it_gets_the_messages_again(
         eventually(lambda: newest_s(two_stores) == series.times[-1], "all is stored", PATIENCE_S)
         assert service.end() == 0
     totals = counters(two_stores)
-    assert totals["messages_received"] == 40  # of this run: the twenty that were not acknowledged, then the others
-    assert adds_up(totals, 40)
+    received = totals["messages_received"]
+    assert received in (40, 41)  # of this run: what was not acknowledged, then the last twenty
+    assert adds_up(totals, received)
     # nothing of the first run is doubled, and what it scored stays scored although the second was in its warm-up there
     with open_reader(two_stores / "anomgan.db") as reader:
         history = reader.history("", "p1", points=1000)
