@@ -12,7 +12,7 @@ of each series, the held-out rest says how odd normal windows look to them. Only
 more, from all of it, since the newest rows tell most of the rows to come.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -35,7 +35,10 @@ from anomgan.scaling import Scaler, fit_scaler
 from anomgan.score import WITNESSES, Look, fit_normal, look
 from anomgan.windows import WindowRule
 
-MAX_CALIBRATION = 4096
+MAX_WINDOWS = 4096
+"""held-out windows that say what is normal and how well each witness tells it"""
+MAX_CALIBRATION = 32_768
+"""held-out windows whose oddness is measured: a fleet's tail is made by few devices in few hours"""
 MAX_HEALTH = 512
 TRAINING_SHARE = 3
 """training windows per calibration window among those that say what is normal, as they are among all rows"""
@@ -117,8 +120,9 @@ def fit(
             f"{rule.window} rows without gaps and at most half missing; at least {MIN_WINDOWS} of each are needed: "
             f"give more rows, or a shorter window (the shortest is 16)"
         )
-    held = later.spaced(MAX_CALIBRATION)
-    overlap = max(1, round(rule.window * len(held) / len(later)))  # so many neighbours share rows
+    held = later.spaced(MAX_WINDOWS)
+    calibrating = min(len(later), MAX_CALIBRATION)
+    overlap = max(1, round(rule.window * calibrating / len(later)))  # so many neighbours share rows
 
     # ---- train
     shape = Shape(int(measured.sum()), rule.window, config.latent, config.width)
@@ -131,10 +135,15 @@ def fit(
     # ---- what normal windows look like to the networks, and how odd later ones look
     learned, later_ones = torch.from_numpy(pool.spaced(TRAINING_SHARE * len(held))), torch.from_numpy(held)
     normal = fit_normal(networks, learned)
-    calm = _statistics(look(networks, normal, later_ones))
+
+    def seen(several: Iterable[Windows]) -> dict[str, Floats]:
+        looks = [_statistics(look(networks, normal, torch.from_numpy(some))) for some in several]
+        return {name: np.concatenate([one[name] for one in looks]) for name in WITNESSES}
+
+    calm = seen(later.chunks(calibrating))
     tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
     disturbed = disturb(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
-    weights = _weights(calm, _statistics(look(networks, normal, disturbed)))
+    weights = _weights(seen([held]), seen([disturbed.numpy()]))
 
     def fused(statistics: dict[str, Floats]) -> Floats:
         each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
@@ -143,9 +152,7 @@ def fit(
     tails["fused"] = fit_tail(fused(calm), overlap, prior_shape=0.0)
     apart = max(1, rule.window // rule.stride)
     stretches = later.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
-    clustering = extremal_index(
-        [fused(_statistics(look(networks, normal, torch.from_numpy(stretch)))) for stretch in stretches], apart
-    )
+    clustering = extremal_index([fused(seen([stretch])) for stretch in stretches], apart)
     return Fitted(
         config,
         first.channels,
@@ -158,7 +165,7 @@ def fit(
         tails,
         weights,
         clustering,
-        _summary(series, scaler, measured, pool, held, result),
+        _summary(series, scaler, measured, pool, calibrating, result),
     )
 
 
@@ -222,7 +229,7 @@ def _summary(
     scaler: Scaler,
     measured: NDArray[np.bool_],
     pool: Pool,
-    held: Windows,
+    calibrating: int,
     result: TrainingResult,
 ) -> dict[str, Any]:
     """What `inspect` tells about the training: JSON types only."""
@@ -234,7 +241,7 @@ def _summary(
         "first_time_s": float(min(one.times[0] for one in series)),
         "last_time_s": float(max(one.times[-1] for one in series)),
         "training_windows": len(pool),
-        "calibration_windows": len(held),
+        "calibration_windows": calibrating,
         "state_channels": [name for name, judged in zip(channels, measured, strict=True) if not judged],
         "constant_channels": [name for name, flat in zip(channels, scaler.constant, strict=True) if flat],
         "steps": result.steps,

@@ -15,6 +15,7 @@ from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, 
 
 MIN_CALIBRATION = 64
 MAX_MISSING = 0.5
+CHUNK = 4096
 REACH = (0.001, 0.999)
 """quantiles of a channel's training values that the generator has to reach"""
 Windows = NDArray[np.float32]
@@ -80,6 +81,12 @@ class Pool:
     def reach(self) -> Windows:
         """(2, C) the lowest and the highest value of each channel but for a few in a thousand."""
         return np.quantile(self._rows, REACH, axis=0).astype(np.float32)
+
+    def chunks(self, most: int) -> Iterator[Windows]:
+        """At most `most` windows, evenly spaced, some at a time."""
+        ends = self._ends[spaced(len(self), most)]
+        for at in range(0, len(ends), CHUNK):
+            yield gather_windows(self._rows, ends[at : at + CHUNK], self._window)
 
     def spaced(self, most: int) -> Windows:
         """At most `most` windows, evenly spaced."""

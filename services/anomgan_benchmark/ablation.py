@@ -11,17 +11,17 @@ from anomgan.config import DetectorConfig
 from anomgan.detector import Detector
 from anomgan.records import Floats, TimeSeries
 from anomgan.windows import carried, segment_starts
-from anomgan_benchmark.gan import said_by
+from anomgan_benchmark.gan import NAME, said_by
 from anomgan_benchmark.said import Examine, Said
 
 
 def fit_ablation(train: TimeSeries, config: DetectorConfig) -> Examine:
-    """One detector, asked whole and in parts, and the discriminator's bare output."""
+    """One detector, asked whole (under the name it has alone) and in parts, and the discriminator's bare output."""
     detector = Detector.fit(train, config)
     witnesses = tuple(detector.parts.weights)
 
     def examine(test: TimeSeries) -> Mapping[str, Said]:
-        told = {"all witnesses": said_by(detector, test)}
+        told = {NAME: said_by(detector, test)}
         for name in witnesses:
             told[f"{name} alone"] = _ranking(detector.listening_to(name).score(test))
             others = (other for other in witnesses if other != name)

@@ -7,7 +7,7 @@ from anomgan.baselines import require_scikit_learn
 from anomgan.config import DetectorConfig
 from anomgan.errors import ConfigError
 from anomgan_benchmark.ablation import fit_ablation, fit_not_adversarial
-from anomgan_benchmark.gan import fit_gan
+from anomgan_benchmark.gan import NAME, fit_gan
 from anomgan_benchmark.plain import fit_iforest, fit_knn, fit_pca, fit_zscore
 from anomgan_benchmark.said import Fit
 
@@ -25,7 +25,7 @@ class Entry:
 
 
 DETECTORS: dict[str, Entry] = {
-    "gan": Entry(fit_gan, takes=ALL_SETTINGS),
+    NAME: Entry(fit_gan, takes=ALL_SETTINGS),
     "ablation": Entry(fit_ablation, takes=ALL_SETTINGS),
     "not-adversarial": Entry(fit_not_adversarial, takes=ALL_SETTINGS),
     "zscore": Entry(fit_zscore),
@@ -33,7 +33,7 @@ DETECTORS: dict[str, Entry] = {
     "knn": Entry(fit_knn),
     "iforest": Entry(fit_iforest, takes=("seed",), require=require_scikit_learn),
 }
-REFERENCE = "gan"
+REFERENCE = NAME
 """The one that the others are held against."""
 PLAIN = ("zscore", "pca", "knn", "iforest")
 """The baselines: where one of them beats the reference, the table says so."""
@@ -45,6 +45,12 @@ def check_detectors(names: Sequence[str]) -> None:
         if name not in DETECTORS:
             raise ConfigError(f"there is no detector {name!r}; there are {', '.join(DETECTORS)}")
         DETECTORS[name].require()
+
+
+def without_repeats(names: Sequence[str]) -> list[str]:
+    """Names, each once; an ablation tells what the whole detector says too, which is then not fitted again."""
+    wanted = list(dict.fromkeys(names))
+    return [name for name in wanted if not (name == REFERENCE and "ablation" in wanted)]
 
 
 def settings_for(name: str, config: DetectorConfig) -> DetectorConfig:

@@ -10,13 +10,16 @@ from anomgan.records import TimeSeries
 from anomgan.windows import carried, segment_starts
 from anomgan_benchmark.said import Examine, Said
 
+NAME = "gan"
+"""what its figures are called"""
+
 
 def fit_gan(train: TimeSeries, config: DetectorConfig) -> Examine:
     """Train on normal rows; what the configuration leaves open follows from the data."""
     detector = Detector.fit(train, config)
 
     def examine(test: TimeSeries) -> Mapping[str, Said]:
-        return {"gan": said_by(detector, test)}
+        return {NAME: said_by(detector, test)}
 
     return examine
 

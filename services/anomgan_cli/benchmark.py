@@ -71,7 +71,7 @@ def benchmark(
     """
     from anomgan.adapters.files import write_bytes
     from anomgan.config import DetectorConfig, parse_config
-    from anomgan_benchmark.detectors import check_detectors
+    from anomgan_benchmark.detectors import check_detectors, without_repeats
     from anomgan_benchmark.export import results_csv, summary_csv, summary_json
     from anomgan_benchmark.peers import read_peers
     from anomgan_benchmark.results import open_results
@@ -87,7 +87,7 @@ def benchmark(
     if left_out:
         click.echo(f"left out, since their labels are all of one kind: {', '.join(left_out)}")
     make_folder(out)
-    wanted = wanted_results(found, detectors, seeds, config)
+    wanted = wanted_results(found, without_repeats(detectors), seeds, config)
     scores_folder = out / "scores" if keep_scores else None
     with open_results(out / "results.jsonl") as results:
         missing = missing_results(wanted, results, scores_folder)
