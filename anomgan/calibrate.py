@@ -54,7 +54,7 @@ class Tail:
 def fit_tail(values: Floats, overlap: int = 1, prior_shape: float = PRIOR_SHAPE) -> Tail:
     """The tail of normal values (N,), N >= 2 and finite or DataError; about `overlap` of them tell the same.
 
-    `prior_shape` is what ξ is taken for where little is known: 0 for a sum of surprises, which are exponential.
+    `prior_shape` is what ξ is taken for where little is known: 0 for fused surprises, which are exponential.
     """
     if len(values) < 2 or not np.all(np.isfinite(values)):
         raise DataError(f"calibration needs at least two finite values, got {len(values)}")
@@ -120,14 +120,14 @@ def separation(normal: Floats, disturbed: Floats) -> float:
 
 
 def fuse(surprises: Floats, weights: Floats) -> Floats:
-    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): their weighted sum (Good 1955).
+    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the root of the weighted sum of squares.
 
-    With equal weights this is Fisher's sum of log p-values (1932). Witnesses are not independent, so its law gives the
-    result no meaning; its tail is fitted again on normal data, which makes the fused surprise a -log10 probability. A
-    weight is the witness's `separation` of held-out normal windows from disturbed ones: one that cannot tell them apart
-    on this data has no say.
+    It stands between the sum (Fisher 1932, Good 1955), by which several slightly odd witnesses count like one that is
+    very odd, and the largest. Witnesses are not independent, so its law gives the result no meaning; its tail is fitted
+    again on normal data, which makes the fused surprise a -log10 probability. A weight is the witness's `separation` of
+    held-out normal windows from disturbed ones: one that cannot tell them apart on this data has no say.
     """
-    result: Floats = weights @ surprises
+    result: Floats = np.sqrt(weights @ np.square(surprises))
     return result
 
 
