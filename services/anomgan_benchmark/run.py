@@ -18,6 +18,7 @@ from anomgan.adapters.files import write_bytes
 from anomgan.config import DetectorConfig
 from anomgan.errors import AnomganError, DataError
 from anomgan.records import Floats, TimeSeries
+from anomgan_benchmark.contaminate import contaminate
 from anomgan_benchmark.detectors import DETECTORS, settings_for
 from anomgan_benchmark.protocol import measure, timed_fit
 from anomgan_benchmark.results import Key, Result, ResultsFile
@@ -54,11 +55,14 @@ class Task:
     """Results that come from one fit."""
 
     folder: Path
+    contamination: float
     wanted: tuple[Wanted, ...]
 
 
-def survey(suites: Sequence[str], folder: Path) -> tuple[list[Found], list[str]]:
+def survey(suites: Sequence[str], folder: Path, contamination: float = 0.0) -> tuple[list[Found], list[str]]:
     """The series of the suites below a folder, and those left out because their labels are all of one kind.
+
+    `contamination` is the share of training rows that are taken from faults (`contaminate`).
 
     DataError for a suite that is not there, a file that cannot be read, or a suite of which nothing is left.
     """
@@ -69,6 +73,7 @@ def survey(suites: Sequence[str], folder: Path) -> tuple[list[Found], list[str]]
         for name, read in open_suite(suite, folder).items():
             series = read()
             if series.has_both_kinds:
+                series = contaminate(series, contamination)
                 training = _digest(series.train)
                 found.append(Found(suite, name, _digest(series.train, series.test), training))
             else:
@@ -110,13 +115,18 @@ def missing_results(wanted: Sequence[Wanted], results: ResultsFile, scores_folde
 
 
 def run(
-    missing: Sequence[Wanted], folder: Path, results: ResultsFile, jobs: int, scores_folder: Path | None
+    missing: Sequence[Wanted],
+    folder: Path,
+    results: ResultsFile,
+    jobs: int,
+    scores_folder: Path | None,
+    contamination: float = 0.0,
 ) -> Iterator[Result]:
     """Make results in so many processes; each is in the file before it is told."""
     fits: dict[tuple[str, str, str, int], list[Wanted]] = {}
     for one in missing:
         fits.setdefault((one.key.suite, one.training, one.key.detector, one.key.seed), []).append(one)
-    tasks = [Task(folder, tuple(of_one_fit)) for of_one_fit in fits.values()]
+    tasks = [Task(folder, contamination, tuple(of_one_fit)) for of_one_fit in fits.values()]
     told: set[Key] = set()
     for task, piece in run_tasks(work, tasks, jobs):
         if isinstance(piece, Died):
@@ -137,7 +147,7 @@ def work(task: Task) -> Iterator[tuple[Result, Scores]]:
     DETECTORS[first.key.detector].require()  # what is imported only now is no part of the time that fitting takes
     listing = open_suite(first.key.suite, task.folder)
     try:
-        train = listing[first.key.series]().train
+        train = contaminate(listing[first.key.series](), task.contamination).train
         examine, fit_s = timed_fit(DETECTORS[first.key.detector].fit, train, first.config)
     except FAILURES as error:
         yield from ((_failed(one, error), {}) for one in task.wanted)

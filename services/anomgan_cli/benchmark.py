@@ -42,6 +42,13 @@ def seeds(context: click.Context, parameter: click.Parameter, value: str) -> tup
 @out_option
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, one thread each.")
 @steps_option
+@click.option(
+    "--contamination",
+    type=click.FloatRange(0.0, 0.5),
+    default=0.0,
+    show_default=True,
+    help="Share of training rows replaced by faults of the test part.",
+)
 @click.option("--keep-scores", is_flag=True, help="Also keep the score of every row, as npz below the folder.")
 @click.option(
     "--peers", "peers_file", type=click.Path(path_type=Path), help="CSV of others' method, set, series, VUS-PR."
@@ -54,6 +61,7 @@ def benchmark(
     out: Path,
     jobs: int,
     steps: int | None,
+    contamination: float,
     keep_scores: bool,
     peers_file: Path | None,
 ) -> None:
@@ -83,7 +91,7 @@ def benchmark(
     check_detectors(detectors)
     config = parse_config(DetectorConfig, {} if steps is None else {"steps": steps}, "anomgan benchmark")
     peers = {} if peers_file is None else read_peers(peers_file)
-    found, left_out = survey(suites, data)
+    found, left_out = survey(suites, data, contamination)
     if left_out:
         click.echo(f"left out, since their labels are all of one kind: {', '.join(left_out)}")
     make_folder(out)
@@ -92,7 +100,7 @@ def benchmark(
     with open_results(out / "results.jsonl") as results:
         missing = missing_results(wanted, results, scores_folder)
         click.echo(f"{len(found)} series, {len(wanted)} results, {len(wanted) - len(missing)} of them there already")
-        for _ in _shown(run(missing, data, results, jobs, scores_folder), len(missing)):
+        for _ in _shown(run(missing, data, results, jobs, scores_folder, contamination), len(missing)):
             pass
         told = [results.done[one.key] for one in wanted]
 
@@ -101,6 +109,7 @@ def benchmark(
     facts = {
         "data": str(data),
         "seeds": seeds,
+        "contamination": contamination,
         "versions": sorted({f"{one.key.detector} {one.key.version}" for one in told}),
     }
     for name, content in (

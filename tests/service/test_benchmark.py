@@ -70,6 +70,19 @@ def test_a_run_that_was_killed_goes_on_where_it_was(data: Path, tmp_path: Path) 
     assert again.split("\n\n")[1] == said.split("\n\n")[1]
 
 
+def test_a_contaminated_training_part_gives_results_of_its_own(data: Path, tmp_path: Path) -> None:
+    command = f"anomgan benchmark --data {data} --suite skab,tep --detectors zscore --out out"
+    anomgan(tmp_path, command)
+    said = anomgan(tmp_path, f"{command} --contamination 0.1").stdout
+    assert "12 results, 0 of them there already" in said
+    assert "12 results, 12 of them there already" in anomgan(tmp_path, f"{command} --contamination 0.1").stdout
+    clean, dirty = np.split(
+        np.array([line["figures"]["zscore"]["vus_pr"] for line in lines_of(tmp_path / "out" / "results.jsonl")]), 2
+    )
+    assert np.any(clean != dirty)
+    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["contamination"] == 0.1
+
+
 def test_ctrl_c_ends_it_at_once_and_leaves_no_process(data: Path, tmp_path: Path) -> None:
     arguments = ["benchmark", "--data", data, "--suite", "skab", "--detectors", "gan", "--out", tmp_path / "out"]
     program = Program(tmp_path, [*arguments, "--steps", "1000000", "--jobs", "2"], tmp_path / "log")
