@@ -41,7 +41,8 @@ class Look:
 
     discriminator, reconstruction, pattern, level (N,): raw statistics; missing (N,): share of absent cells.
     logit (N,): the discriminator's output, high for real.
-    error (N, C) >= 0: what each channel adds to the squared distances of reconstruction and pattern.
+    error (N, C) >= 0: what each channel adds to the squared distances of reconstruction and pattern, by the share of it
+    that is not missing.
     expected (N, C): the generator's newest row. odd, odd_expected (N, C): the row of the newest eighth in which a
     channel is furthest from what the generator makes of it, and what was expected there. All scaled.
     """
@@ -66,20 +67,20 @@ def look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
 
 
 def _look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
-    absent = windows.isnan()  # (N, C, L)
-    x = complete(networks, windows, absent)
+    x, absent = complete(networks, windows)
     rebuilt = networks.generator(networks.encoder(x))  # (N, C, L)
-    residual = (x - rebuilt).masked_fill(absent, 0.0)
+    residual = _residual(x, rebuilt, absent)
     points = _points(networks, x, residual)
     newest = slice(-newest_span(x.shape[2]), None)
     oddest = residual[:, :, newest].abs().argmax(2, keepdim=True)  # (N, C, 1)
     added = sum(shares(normal[space], points[space]) for space in ("reconstruction", "pattern"))  # (N, C P)
+    error = torch.as_tensor(added).reshape(*x.shape[:2], -1).sum(2).clamp_min(0.0)  # (N, C)
     return Look(
         **{space: distance(normal[space], points[space]) for space in SPACES},
         level=x[:, :, newest].mean(2).abs().amax(1),
-        missing=absent.float().mean((1, 2)),
+        missing=torch.zeros(len(x)) if absent is None else absent.float().mean((1, 2)),
         logit=points["discriminator"][:, -1],
-        error=torch.as_tensor(added).reshape(*x.shape[:2], -1).sum(2).clamp_min(0.0),
+        error=error if absent is None else error * (1.0 - absent.float().mean(2)),
         expected=rebuilt[:, :, -1],
         odd=windows[:, :, newest].gather(2, oddest)[:, :, 0],
         odd_expected=rebuilt[:, :, newest].gather(2, oddest)[:, :, 0],
@@ -101,9 +102,8 @@ def fit_normal(networks: Networks, windows: Tensor) -> dict[str, Gaussian]:
     """Where normal windows (N, C, L), scaled, NaN = missing, lie in each space."""
     parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
     for chunk in torch.split(windows, CHUNK):
-        absent = chunk.isnan()
-        x = complete(networks, chunk, absent)
-        residual = (x - networks.generator(networks.encoder(x))).masked_fill(absent, 0.0)
+        x, absent = complete(networks, chunk)
+        residual = _residual(x, networks.generator(networks.encoder(x)), absent)
         for space, points in _points(networks, x, residual).items():
             parts[space].append(points)
     return {space: fit_gaussian(torch.cat(points)) for space, points in parts.items()}
@@ -125,15 +125,22 @@ def newest_span(window: int) -> int:
     return max(2, window // NEWEST_SHARE)
 
 
-def complete(networks: Networks, windows: Tensor, absent: Tensor) -> Tensor:
-    """Windows (N, C, L) with missing cells replaced by what the generator makes of the rest."""
+def complete(networks: Networks, windows: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Windows with missing cells replaced by what the generator makes of the rest, and where those are; None where
+    nothing is missing."""
+    absent = windows.isnan()  # (N, C, L)
     if not bool(absent.any()):
-        return windows
+        return windows, None
     x = torch.where(absent, 0.0, windows)
     rows = absent.flatten(1).any(1)
     rebuilt = networks.generator(networks.encoder(x[rows]))
     x[rows] = torch.where(absent[rows], rebuilt, x[rows])
-    return x
+    return x, absent
+
+
+def _residual(x: Tensor, rebuilt: Tensor, absent: Tensor | None) -> Tensor:
+    """What the generator could not make of windows; a cell that is missing has none."""
+    return x - rebuilt if absent is None else (x - rebuilt).masked_fill(absent, 0.0)
 
 
 def score_on_one_thread() -> None:
