@@ -1,13 +1,15 @@
 """From a witness's raw statistic to a tail probability, from several to one score, from an alarm budget to a threshold.
 
 Everything here is learned from held-out normal windows and nothing else. A `Tail` is the survival function of one
-statistic: empirical below its 90 % quantile, above it a generalised Pareto tail (Pickands 1975), fitted by
+statistic. It is empirical below the 90 % quantile, or as far out as TAIL_INDEPENDENT independent values are left above,
+and from there on a generalised Pareto tail (Pickands 1975). Its shape ξ comes from all beyond the 90 % quantile, by
 probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
-likelihood is not. Its shape ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that
-lies beyond the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from
-there as an exponential, which keeps the rank of far values. Neighbouring windows overlap, so that a hundred excesses
-may be two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than exponential, as
-by a prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far value is no proof.
+likelihood is not; its scale from the mean excess where it begins. Neighbouring windows overlap, so that a hundred
+excesses may be two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than
+exponential, as by a prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far
+value is no proof. ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that lies beyond
+the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from there as an
+exponential, which keeps the rank of far values.
 
 Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window; the extremal index
 (Leadbetter 1983), the share of exceedances that begin one, turns the rate of the ones into that of the others.
@@ -24,7 +26,9 @@ from anomgan.records import Floats
 
 BODY_POINTS = 33
 MIN_SPACING = 1e-3
+FAR_POINTS = 17
 TAIL_SHARE = 0.1
+TAIL_INDEPENDENT = 50
 MIN_EXCESSES = 10
 MIN_SHAPE, MAX_SHAPE = -0.2, 0.5
 BELIEVED_BEYOND = 3.0
@@ -60,9 +64,12 @@ def fit_tail(values: Floats, overlap: int = 1, prior_shape: float = PRIOR_SHAPE)
         raise DataError(f"calibration needs at least two finite values, got {len(values)}")
     ordered = np.sort(values)
     count = len(ordered)
-    excesses = min(max(MIN_EXCESSES, round(TAIL_SHARE * count)), count - 1)
+    upper = min(max(MIN_EXCESSES, round(TAIL_SHARE * count)), count - 1)
+    excesses = max(min(upper, TAIL_INDEPENDENT * overlap), min(upper, MIN_EXCESSES))
     keep = count - excesses  # ordered[keep - 1] is where the tail begins
-    at = np.unique(np.linspace(0, keep - 1, min(BODY_POINTS, keep)).round().astype(int))
+    near = np.linspace(0, count - upper - 1, min(BODY_POINTS, count - upper))
+    far = count - np.geomspace(upper + 1, excesses + 1, FAR_POINTS)  # even steps of surprise; one place if keep is near
+    at = np.unique(np.concatenate([near, far]).round().astype(int))
     # Knots that nearly touch would make the curve so steep there that rounding shows in the surprise.
     apart = max(MIN_SPACING * float(ordered[keep - 1] - ordered[0]), 1e-9)
     knots = [at[-1]]
@@ -71,27 +78,27 @@ def fit_tail(values: Floats, overlap: int = 1, prior_shape: float = PRIOR_SHAPE)
             knots.append(k)
     body = ordered[knots[::-1]]
     survival = (count - np.array(knots[::-1])) / (count + 1.0)  # Weibull plotting position: never 0, never 1
-    excess = ordered[keep:] - ordered[keep - 1]
-    independent = len(excess) / overlap
-    scale, shape = _pareto(excess, independent, prior_shape, floor=1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
+    shape = _shape(ordered[-upper:] - ordered[-upper - 1], upper / overlap, prior_shape)
+    excess = float(np.mean(ordered[keep:] - ordered[keep - 1]))
+    independent = excesses / overlap
+    # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
+    scale = max(excess * (1.0 - shape), 1e-6 * max(float(abs(ordered[keep - 1])), 1e-3))
     # P(Y > y) = (1 + ξ y / σ)^(-1/ξ) falls to 1 / rarest at `reach`
     rarest = BELIEVED_BEYOND * max(independent, 1.0)
     reach = scale * math.expm1(shape * math.log(rarest)) / shape if shape else scale * math.log(rarest)
     return Tail(body, np.log10(survival), scale, shape, reach)
 
 
-def _pareto(excess: Floats, independent: float, prior_shape: float, floor: float) -> tuple[float, float]:
-    """(σ, ξ) by probability-weighted moments, ξ = 2 - b0/(b0 - 2 b1), then bounded and drawn towards the prior."""
-    count = len(excess)
+def _shape(excess: Floats, independent: float, prior_shape: float) -> float:
+    """ξ = 2 - b0/(b0 - 2 b1) by probability-weighted moments, then bounded and drawn towards the prior."""
     mean = float(np.mean(excess))
     if mean == 0.0:
-        return floor, MAX_SHAPE  # nothing is known of how far it goes
+        return MAX_SHAPE  # nothing is known of how far it goes
+    count = len(excess)
     weight = 1.0 - (np.arange(1, count + 1) - 0.35) / count
-    moment = float(np.mean(weight * excess))
-    gap = mean - 2.0 * moment
+    gap = mean - 2.0 * float(np.mean(weight * excess))
     shape = 2.0 - mean / gap if gap > 0 else MAX_SHAPE
-    shape = (min(max(shape, MIN_SHAPE), MAX_SHAPE) * independent + prior_shape * PRIOR) / (independent + PRIOR)
-    return max(mean * (1.0 - shape), floor), shape  # σ = mean (1 - ξ) keeps the mean excess whatever became of ξ
+    return (min(max(shape, MIN_SHAPE), MAX_SHAPE) * independent + prior_shape * PRIOR) / (independent + PRIOR)
 
 
 def surprise(tail: Tail, values: Floats) -> Floats:
@@ -109,25 +116,25 @@ def surprise(tail: Tail, values: Floats) -> Floats:
     return result
 
 
-def separation(normal: Floats, disturbed: Floats) -> float:
-    """How well a statistic tells disturbed windows (M,) from normal ones (N,): 2 AUC - 1, at least 0.
+def separation(normal: Floats, faulty: Floats) -> float:
+    """How well a statistic tells faulty windows (M,) from normal ones (N,): 2 AUC - 1, at least 0.
 
-    AUC = P(disturbed > normal) + P(equal) / 2 (Mann & Whitney 1947).
+    AUC = P(faulty > normal) + P(equal) / 2 (Mann & Whitney 1947).
     """
     ordered = np.sort(normal)
-    below, up_to = np.searchsorted(ordered, disturbed, "left"), np.searchsorted(ordered, disturbed, "right")
+    below, up_to = np.searchsorted(ordered, faulty, "left"), np.searchsorted(ordered, faulty, "right")
     return max(0.0, float(np.mean(below + up_to)) / len(normal) - 1.0)
 
 
 def fuse(surprises: Floats, weights: Floats) -> Floats:
-    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the root of the weighted sum of squares.
+    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the length of the weighted vector of them.
 
     It stands between the sum (Fisher 1932, Good 1955), by which several slightly odd witnesses count like one that is
     very odd, and the largest. Witnesses are not independent, so its law gives the result no meaning; its tail is fitted
     again on normal data, which makes the fused surprise a -log10 probability. A weight is the witness's `separation` of
-    held-out normal windows from disturbed ones: one that cannot tell them apart on this data has no say.
+    held-out normal windows from faulty ones: one that cannot tell them apart on this data has no say.
     """
-    result: Floats = np.sqrt(weights @ np.square(surprises))
+    result: Floats = np.sqrt(np.square(weights[:, None] * surprises).sum(axis=0))
     return result
 
 

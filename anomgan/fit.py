@@ -24,7 +24,7 @@ from tqdm import tqdm
 from anomgan.calibrate import Tail, extremal_index, fit_tail, fuse, separation, surprise
 from anomgan.config import DetectorConfig
 from anomgan.errors import DataError
-from anomgan.gan.disturb import disturb
+from anomgan.gan.disturb import probe
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
@@ -142,8 +142,8 @@ def fit(
 
     calm = seen(later.chunks(calibrating))
     tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
-    disturbed = disturb(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
-    weights = _weights(seen([held]), seen([disturbed.numpy()]))
+    faulty = probe(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
+    weights = _weights(seen([held]), seen([faulty.numpy()]))
 
     def fused(statistics: dict[str, Floats]) -> Floats:
         each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
@@ -175,7 +175,7 @@ def _statistics(seen: Look) -> dict[str, Floats]:
 
 
 def _weights(calm: dict[str, Floats], odd: dict[str, Floats]) -> dict[str, float]:
-    """Each witness's separation of held-out windows from themselves disturbed; 1 for all where none can."""
+    """Each witness's separation of held-out windows from themselves made faulty; 1 for all where none can."""
     weights = {name: separation(calm[name], odd[name]) for name in WITNESSES}
     return weights if any(weights.values()) else dict.fromkeys(WITNESSES, 1.0)
 

@@ -43,7 +43,8 @@ class PumpSettings(Table):
     swing: float = Field(0.2, ge=0, le=0.4)
     """how far the consumers' demand swings over the day, as a share of the rated one"""
     batches_per_day: int = Field(8, ge=0)
-    """how often a day a large consumer draws, each time for two fifths of the interval"""
+    """how often a day a large consumer draws, each time for two fifths of the interval; a little more or less often from
+    pump to pump, so that what it does falls into another moment every day"""
     batch_draw: float = Field(0.22, ge=0, le=0.5)
     """what it draws, as a share of the rated demand"""
 
@@ -109,7 +110,7 @@ class Duty(NamedTuple):
 
 
 def parameters(settings: PumpSettings, traits: Floats) -> Pump:
-    """One pump per row of traits (D, 12)."""
+    """One pump per row of traits (D, 13)."""
     t = traits.T
     flow = settings.flow_m3h / 3600.0 * np.exp(0.04 * t[0])
     head = settings.head_m * np.exp(0.03 * t[1])
@@ -123,7 +124,7 @@ def parameters(settings: PumpSettings, traits: Floats) -> Pump:
         best_efficiency=best,
         motor_rated=motor_rated,
         swing=settings.swing * np.exp(0.1 * t[3]),
-        batches=settings.batches_per_day * same,
+        batches=settings.batches_per_day * np.exp(0.02 * t[12]),
         batch_draw=settings.batch_draw * np.exp(0.1 * t[4]),
         batch_phase=t[5] % 1.0,
         day_phase=0.02 * t[6],
@@ -283,7 +284,7 @@ PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
         ProcessFault("bearing_wear", ("vibration", "motor_temperature", "motor_current", "motor_power")),
     ),
     settings=PumpSettings,
-    traits=12,
+    traits=13,
     shocks=5,
     chances=0,
     parameters=parameters,
