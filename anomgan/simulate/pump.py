@@ -43,8 +43,8 @@ class PumpSettings(Table):
     swing: float = Field(0.2, ge=0, le=0.4)
     """how far the consumers' demand swings over the day, as a share of the rated one"""
     batches_per_day: int = Field(8, ge=0)
-    """how often a day a large consumer draws, each time for two fifths of the interval; a little more or less often from
-    pump to pump, so that what it does falls into another moment every day"""
+    """how often a day a large consumer draws, each time for two fifths of the interval; a little more or less often at
+    each pump, so that it keeps no exact hours"""
     batch_draw: float = Field(0.22, ge=0, le=0.5)
     """what it draws, as a share of the rated demand"""
 
