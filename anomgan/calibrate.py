@@ -11,8 +11,9 @@ value is no proof. ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewh
 the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from there as an
 exponential, which keeps the rank of far values.
 
-Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window; the extremal index
-(Leadbetter 1983), the share of exceedances that begin one, turns the rate of the ones into that of the others.
+Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window, and only one in which
+several follow each other; how many alarms an exceedance stands for, in the manner of the extremal index (Leadbetter
+1983), turns the rate of the ones into that of the others.
 """
 
 import math
@@ -20,10 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomgan.errors import ConfigError, DataError
 from anomgan.records import Floats
 
+Indices = NDArray[np.int64]
 BODY_POINTS = 33
 MIN_SPACING = 1e-3
 FAR_POINTS = 17
@@ -34,6 +37,7 @@ MIN_SHAPE, MAX_SHAPE = -0.2, 0.5
 BELIEVED_BEYOND = 3.0
 """a tail that ends is believed down to one in so many times its independent excesses"""
 CLUSTERS_ABOVE = 0.975
+USUAL_SHARE, USUAL_WEIGHT = 0.3, 20.0
 PRIOR = 20.0
 PRIOR_SHAPE = 0.25
 SECONDS_PER_WEEK = 7 * 86_400.0
@@ -144,19 +148,45 @@ def extremal_index(surprises: Sequence[Floats], apart: int) -> float:
     Exceedances of the 97.5 % quantile of all belong together unless more than `apart` windows lie between them (the
     runs estimator: Smith & Weissman 1994, eq. 1.3). Between 1 / (2 apart) and 1.
     """
-    high = float(np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE))
-    exceedances = [np.flatnonzero(stretch > high) for stretch in surprises]
-    clusters = sum(int((np.diff(at, prepend=-apart - 1) > apart).sum()) for at in exceedances)
+    exceedances = _exceedances(surprises)
+    clusters = sum(len(_clusters(at, apart)) for at in exceedances)
     return min(max(clusters / max(sum(map(len, exceedances)), 1), 1.0 / (2 * apart)), 1.0)
 
 
-def budget_threshold(alarms_per_week: float, seconds_per_window: float, clustering: float = 1.0) -> float:
+def alarms_per_exceedance(surprises: Sequence[Floats], apart: int, in_a_row: int) -> float:
+    """How many alarms an exceedance stands for, where an alarm is a cluster that holds `in_a_row` of them in a row.
+
+    From stretches of neighbouring normal windows (N,) each, and of their 97.5 % quantile; the share hardly changes
+    further out. Drawn towards USUAL_SHARE as by a prior worth USUAL_WEIGHT exceedances, for a short series has a few.
+    """
+    exceedances = _exceedances(surprises)
+    alarms = sum(_longest_run(cluster) >= in_a_row for at in exceedances for cluster in _clusters(at, apart))
+    return (alarms + USUAL_SHARE * USUAL_WEIGHT) / (sum(map(len, exceedances)) + USUAL_WEIGHT)
+
+
+def _exceedances(surprises: Sequence[Floats]) -> list[Indices]:
+    """Where each stretch exceeds the 97.5 % quantile of all."""
+    high = float(np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE))
+    return [np.flatnonzero(stretch > high) for stretch in surprises]
+
+
+def _clusters(at: Indices, apart: int) -> list[Indices]:
+    """Ascending indices, cut wherever more than `apart` lie between two."""
+    return np.split(at, np.flatnonzero(np.diff(at) > apart) + 1) if len(at) else []
+
+
+def _longest_run(cluster: Indices) -> int:
+    """The most neighbours in a row."""
+    return max(map(len, _clusters(cluster, 1)))
+
+
+def budget_threshold(alarms_per_week: float, seconds_per_window: float, alarm_share: float = 1.0) -> float:
     """The surprise that a normal device rises above `alarms_per_week` times a week when scored every so many seconds.
 
-    `clustering` is the extremal index: 1 counts every window above the threshold as an alarm of its own. ConfigError
-    for a budget that is not above 0.
+    `alarm_share` is how many alarms a window above it stands for (`alarms_per_exceedance`): 1 counts each as an alarm
+    of its own. ConfigError for a budget that is not above 0.
     """
     if not alarms_per_week > 0:
         raise ConfigError(f"an alarm budget of {alarms_per_week} a week; it must be above 0")
     windows_per_week = math.log10(SECONDS_PER_WEEK) - math.log10(seconds_per_window)
-    return max(windows_per_week + math.log10(clustering) - math.log10(alarms_per_week), 0.5)
+    return max(windows_per_week + math.log10(alarm_share) - math.log10(alarms_per_week), 0.5)

@@ -130,7 +130,7 @@ class Detector:
 
     def threshold_for(self, alarms_per_week: float) -> float:
         """The threshold of another alarm budget (per device)."""
-        return budget_threshold(alarms_per_week, self.period_s * self.rule.stride, self._fitted.clustering)
+        return budget_threshold(alarms_per_week, self.period_s * self.rule.stride, self._fitted.alarm_share)
 
     def listening_to(self, *witnesses: str) -> Self:
         """The same detector with some WITNESSES alone: they rank windows, but no threshold is calibrated for them."""

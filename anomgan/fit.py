@@ -21,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from anomgan.calibrate import Tail, extremal_index, fit_tail, fuse, separation, surprise
-from anomgan.config import DetectorConfig
+from anomgan.calibrate import Tail, alarms_per_exceedance, fit_tail, fuse, separation, surprise
+from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.errors import DataError
 from anomgan.gan.disturb import probe
 from anomgan.gan.networks import Shape
@@ -42,6 +42,8 @@ MAX_CALIBRATION = 32_768
 MAX_HEALTH = 512
 TRAINING_SHARE = 3
 """training windows per calibration window among those that say what is normal, as they are among all rows"""
+IN_A_ROW = DecideConfig().open_after
+"""anomalous verdicts that make an alarm where nothing else is configured"""
 STRETCH = 4
 """windows' lengths in a stretch of neighbouring windows that tells how odd ones cluster"""
 MIN_WINDOWS = 8
@@ -73,7 +75,7 @@ class Fitted:
     """All that scoring needs, and how it came about.
 
     measured (C,) marks the channels that are judged, the others are states; normal by space; tails by witness and
-    "fused"; weights by witness; clustering, the extremal index of the fused surprise.
+    "fused"; weights by witness; alarm_share, how many alarms a window above the threshold stands for.
     """
 
     config: DetectorConfig
@@ -86,7 +88,7 @@ class Fitted:
     normal: dict[str, Gaussian]
     tails: dict[str, Tail]
     weights: dict[str, float]
-    clustering: float
+    alarm_share: float
     summary: dict[str, Any]
 
 
@@ -136,14 +138,17 @@ def fit(
     learned, later_ones = torch.from_numpy(pool.spaced(TRAINING_SHARE * len(held))), torch.from_numpy(held)
     normal = fit_normal(networks, learned)
 
+    whole = fit_normal(networks, torch.cat([learned, later_ones]))
+
     def seen(several: Iterable[Windows]) -> dict[str, Floats]:
         looks = [_statistics(look(networks, normal, torch.from_numpy(some))) for some in several]
         return {name: np.concatenate([one[name] for one in looks]) for name in WITNESSES}
 
     calm = seen(later.chunks(calibrating))
     tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
+    # tails come from what had not seen these windows, weights from what will be taken for normal
     faulty = probe(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
-    weights = _weights(seen([held]), seen([faulty.numpy()]))
+    weights = _weights(_statistics(look(networks, whole, later_ones)), _statistics(look(networks, whole, faulty)))
 
     def fused(statistics: dict[str, Floats]) -> Floats:
         each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
@@ -152,7 +157,7 @@ def fit(
     tails["fused"] = fit_tail(fused(calm), overlap, prior_shape=0.0)
     apart = max(1, rule.window // rule.stride)
     stretches = later.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
-    clustering = extremal_index([fused(seen([stretch])) for stretch in stretches], apart)
+    alarm_share = alarms_per_exceedance([fused(seen([stretch])) for stretch in stretches], apart, IN_A_ROW)
     return Fitted(
         config,
         first.channels,
@@ -161,10 +166,10 @@ def fit(
         measured,
         scaler,
         networks,
-        fit_normal(networks, torch.cat([learned, later_ones])),
+        whole,
         tails,
         weights,
-        clustering,
+        alarm_share,
         _summary(series, scaler, measured, pool, calibrating, result),
     )
 

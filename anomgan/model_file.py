@@ -25,7 +25,7 @@ from anomgan.gaussian import Gaussian
 from anomgan.scaling import Scaler
 from anomgan.score import WITNESSES, space_sizes
 
-FORMAT = 2
+FORMAT = 3
 NETWORKS = ("generator", "encoder", "discriminator")
 TAILS = (*WITNESSES, "fused")
 
@@ -58,7 +58,7 @@ def pack(fitted: Fitted) -> bytes:
             name: {"scale": tail.scale, "shape": tail.shape, "reach": tail.reach} for name, tail in fitted.tails.items()
         },
         "weights": fitted.weights,
-        "clustering": fitted.clustering,
+        "alarm_share": fitted.alarm_share,
         "summary": fitted.summary,
     }
     return save({key: value.contiguous() for key, value in tensors.items()}, {"anomgan": json.dumps(header)})
@@ -133,11 +133,11 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     )
     tails = {name: _tail(name, header["calibration"][name], tensors) for name in TAILS}
     weights = {name: _number(header["weights"][name], f"weight of {name}") for name in WITNESSES}
-    clustering = _number(header["clustering"], "clustering", positive=True)
+    alarm_share = _number(header["alarm_share"], "alarm_share", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
     period_s = _number(header["period_s"], "period_s", positive=True)
     return Fitted(
-        config, channels, units, period_s, measured, scaler, networks, normal, tails, weights, clustering, summary
+        config, channels, units, period_s, measured, scaler, networks, normal, tails, weights, alarm_share, summary
     )
 
 

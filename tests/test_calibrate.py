@@ -13,7 +13,10 @@ from anomgan.calibrate import (
     MAX_SHAPE,
     MIN_SHAPE,
     PRIOR_SHAPE,
+    USUAL_SHARE,
+    USUAL_WEIGHT,
     Tail,
+    alarms_per_exceedance,
     budget_threshold,
     extremal_index,
     fit_tail,
@@ -260,6 +263,38 @@ def test_windows_that_know_nothing_of_each_other_hardly_cluster_and_runs_do() ->
 @pytest.mark.parametrize("stretch", [[1.0], [1.0] * 50, [0.0, 1.0]])
 def test_too_little_to_tell_clusters_from_gives_an_index_all_the_same(stretch: list[float]) -> None:
     assert 1 / 8 <= extremal_index([np.array(stretch)], 4) <= 1
+
+
+def naive_alarms(surprises: list[Floats], apart: int, in_a_row: int) -> float:
+    """Window by window: an alarm is told at the `in_a_row`-th exceedance in a row, once until `apart` calm ones."""
+    high = np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE)
+    exceeding = alarms = 0
+    for stretch in surprises:
+        calm, run, told = apart, 0, False
+        for value in stretch:
+            if value > high:
+                exceeding += 1
+                if calm >= apart:
+                    told = False
+                run, calm = run + 1, 0
+                if run >= in_a_row and not told:
+                    alarms, told = alarms + 1, True
+            else:
+                run, calm = 0, calm + 1
+    return (alarms + USUAL_SHARE * USUAL_WEIGHT) / (exceeding + USUAL_WEIGHT)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=60), min_size=1, max_size=5),
+    st.integers(1, 20),
+    st.integers(1, 4),
+)
+def test_an_alarm_is_a_cluster_with_so_many_exceedances_in_a_row(
+    drawn: list[list[int]], apart: int, in_a_row: int
+) -> None:
+    surprises = [np.array(stretch, float) for stretch in drawn]
+    naive = naive_alarms(surprises, apart, in_a_row)
+    assert alarms_per_exceedance(surprises, apart, in_a_row) == pytest.approx(naive)
 
 
 def test_where_alarms_cluster_fewer_are_alarms_of_their_own() -> None:

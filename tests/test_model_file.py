@@ -154,7 +154,7 @@ def changed(header: Header, place: str, value: object) -> Header:
 PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
 config.max_gap_s config.max_hold config.alarms_per_week channels units period_s calibration
 calibration.fused calibration.discriminator.scale calibration.fused.shape calibration.fused.reach summary weights
-weights.pattern clustering"""
+weights.pattern alarm_share"""
 LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1"]
 LIES += [[], {}, [[]], ["a"] * 3]
 
@@ -178,7 +178,7 @@ def test_a_tampered_header_is_refused_or_still_scores(packed: bytes, series: Tim
 
 @pytest.mark.parametrize(
     "place",
-    ["config", "channels", "units", "period_s", "calibration", "weights", "clustering", "summary", "library_version"],
+    ["config", "channels", "units", "period_s", "calibration", "weights", "alarm_share", "summary", "library_version"],
 )
 def test_a_header_without_a_part_is_refused_by_name(packed: bytes, place: str) -> None:
     header, tensors = opened(packed)
