@@ -9,7 +9,9 @@ What is not configured is chosen from the data by these rules (`choose`), T bein
 
 Nothing that calibrates has been learned from: the networks and a first idea of what is normal come from the first part
 of each series, the held-out rest says how odd normal windows look to them. Only then what is normal is learned once
-more, from all of it, since the newest rows tell most of the rows to come.
+more, from all of it, since the newest rows tell most of the rows to come. Where windows are many, and the held-out ones
+look no odder than those learned from, as with a fleet, no window is known by heart, and all of them say how odd normal
+windows look at last: how rare they are decides on the threshold, and a quarter of the time is little to tell that from.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,7 +34,7 @@ from anomgan.pool import Pool, Windows, cut_series, spaced
 from anomgan.records import Floats, TimeSeries
 from anomgan.roles import measured_channels
 from anomgan.scaling import Scaler, fit_scaler
-from anomgan.score import WITNESSES, Look, fit_normal, look
+from anomgan.score import WITNESSES, Normal, fit_normal, look
 from anomgan.windows import WindowRule
 
 MAX_WINDOWS = 4096
@@ -42,6 +44,8 @@ MAX_CALIBRATION = 32_768
 MAX_HEALTH = 512
 TRAINING_SHARE = 3
 """training windows per calibration window among those that say what is normal, as they are among all rows"""
+STEADY = 0.75
+"""as odd as that, held-out windows are no odder than those learned from"""
 IN_A_ROW = DecideConfig().open_after
 """anomalous verdicts that make an alarm where nothing else is configured"""
 STRETCH = 4
@@ -137,27 +141,32 @@ def fit(
     # ---- what normal windows look like to the networks, and how odd later ones look
     learned, later_ones = torch.from_numpy(pool.spaced(TRAINING_SHARE * len(held))), torch.from_numpy(held)
     normal = fit_normal(networks, learned)
-
     whole = fit_normal(networks, torch.cat([learned, later_ones]))
-
-    def seen(several: Iterable[Windows]) -> dict[str, Floats]:
-        looks = [_statistics(look(networks, normal, torch.from_numpy(some))) for some in several]
-        return {name: np.concatenate([one[name] for one in looks]) for name in WITNESSES}
-
-    calm = seen(later.chunks(calibrating))
+    calm = _said(networks, normal, later.chunks(calibrating))
     tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
     # tails come from what had not seen these windows, weights from what will be taken for normal
     faulty = probe(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
-    weights = _weights(_statistics(look(networks, whole, later_ones)), _statistics(look(networks, whole, faulty)))
+    weights = _weights(_said(networks, whole, [held]), _said(networks, whole, [faulty.numpy()]))
 
-    def fused(statistics: dict[str, Floats]) -> Floats:
-        each = np.stack([surprise(tails[name], statistics[name]) for name in WITNESSES])
+    def fused(said: dict[str, Floats]) -> Floats:
+        each = np.stack([surprise(tails[name], said[name]) for name in WITNESSES])
         return fuse(each, np.array([weights[name] for name in WITNESSES]))
 
-    tails["fused"] = fit_tail(fused(calm), overlap, prior_shape=0.0)
+    # ---- how odd they look all in all, and how odd ones come together
+    odd, heard, against = fused(calm), later, normal
+    if len(later) > MAX_CALIBRATION:
+        rows = [cut.rows for cut in cuts]
+        earlier = Pool(rows, [cut.train_ends for cut in cuts], rule.window)
+        if _no_odder(odd, fused(_said(networks, normal, earlier.chunks(MAX_CALIBRATION)))):
+            every = [np.concatenate([cut.train_ends, cut.held_ends]) for cut in cuts]
+            heard, against = Pool(rows, every, rule.window), whole
+            odd = fused(_said(networks, whole, heard.chunks(MAX_CALIBRATION)))
+            overlap = max(1, round(rule.window * MAX_CALIBRATION / len(heard)))
+    tails["fused"] = fit_tail(odd, overlap, prior_shape=0.0)
     apart = max(1, rule.window // rule.stride)
-    stretches = later.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
-    alarm_share = alarms_per_exceedance([fused(seen([stretch])) for stretch in stretches], apart, IN_A_ROW)
+    stretches = heard.stretches(rule.stride, STRETCH * apart, MAX_CALIBRATION)
+    together = [fused(_said(networks, against, [stretch])) for stretch in stretches]
+    alarm_share = alarms_per_exceedance(together, apart, IN_A_ROW)
     return Fitted(
         config,
         first.channels,
@@ -174,9 +183,16 @@ def fit(
     )
 
 
-def _statistics(seen: Look) -> dict[str, Floats]:
+def _said(networks: Networks, normal: Normal, several: Iterable[Windows]) -> dict[str, Floats]:
     """By witness, what it says of each window (N,)."""
-    return {name: getattr(seen, name).double().numpy() for name in WITNESSES}
+    looks = [look(networks, normal, torch.from_numpy(windows)) for windows in several]
+    return {name: np.concatenate([getattr(one, name).double().numpy() for one in looks]) for name in WITNESSES}
+
+
+def _no_odder(later: Floats, earlier: Floats) -> bool:
+    """Whether later windows look as odd as those learned from, in the upper tenth and in the upper hundredth."""
+    above = [(float(np.mean(earlier >= np.quantile(later, 1.0 - share))), share) for share in (0.1, 0.01)]
+    return all(found >= STEADY * share for found, share in above)
 
 
 def _weights(calm: dict[str, Floats], odd: dict[str, Floats]) -> dict[str, float]:

@@ -5,12 +5,14 @@ import pytest
 import torch
 from examples import CHANNELS, normal_series, normal_values
 
+from anomgan.calibrate import PRIOR_SHAPE, Tail, fit_tail
 from anomgan.config import DetectorConfig
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.fit import choose, window_rule
 from anomgan.gan.train import TrainingStep
-from anomgan.records import TimeSeries, series_from_array
+from anomgan.records import Floats, TimeSeries, series_from_array
+from anomgan.score import WITNESSES
 
 QUICK = DetectorConfig(window=16, steps=1, latent=2, width=4, batch=4, device="cpu")
 
@@ -167,3 +169,28 @@ def test_one_configuration_is_enough_for_an_array_alone() -> None:
     detector = Detector.fit(normal_values(200, 0), DetectorConfig(steps=1, device="cpu"))
     assert (detector.config.window, detector.config.stride, detector.period_s) == (32, 1, 1.0)
     assert detector.channels == ("c0", "c1", "c2")
+
+
+# ---------------------------------------------------------------- where windows are many
+
+
+@pytest.mark.parametrize(("drift", "overlap"), [(0.0, 2), (4.0, 9)])
+def test_all_windows_of_a_steady_fleet_calibrate_and_of_a_drifting_one_those_held_out(
+    monkeypatch: pytest.MonkeyPatch, drift: float, overlap: int
+) -> None:
+    """200 of 1,480 windows in all overlap less than 200 of the 340 held out."""
+    fleet = []
+    for seed in range(4):
+        series = normal_series(400, seed)
+        series.values[300:] += np.linspace(0.0, drift, 100)[:, None]
+        fleet.append(series)
+    told = []
+
+    def listening(values: Floats, overlap: int = 1, prior_shape: float = PRIOR_SHAPE) -> Tail:
+        told.append((len(values), overlap))
+        return fit_tail(values, overlap, prior_shape)
+
+    monkeypatch.setattr("anomgan.fit.MAX_CALIBRATION", 200)
+    monkeypatch.setattr("anomgan.fit.fit_tail", listening)
+    Detector.fit(fleet, QUICK)
+    assert told == [(200, 9)] * len(WITNESSES) + [(200, overlap)]
