@@ -131,14 +131,14 @@ def separation(normal: Floats, faulty: Floats) -> float:
 
 
 def fuse(surprises: Floats, weights: Floats) -> Floats:
-    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the length of the weighted vector of them.
+    """Witness surprises (W, N) >= 0 and weights (W,) -> one statistic (N,): the root of the weighted sum of squares.
 
     It stands between the sum (Fisher 1932, Good 1955), by which several slightly odd witnesses count like one that is
     very odd, and the largest. Witnesses are not independent, so its law gives the result no meaning; its tail is fitted
     again on normal data, which makes the fused surprise a -log10 probability. A weight is the witness's `separation` of
     held-out normal windows from faulty ones: one that cannot tell them apart on this data has no say.
     """
-    result: Floats = np.sqrt(np.square(weights[:, None] * surprises).sum(axis=0))
+    result: Floats = np.sqrt(weights @ np.square(surprises))
     return result
 
 

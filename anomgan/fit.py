@@ -26,7 +26,7 @@ from tqdm import tqdm
 from anomgan.calibrate import Tail, alarms_per_exceedance, fit_tail, fuse, separation, surprise
 from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.errors import DataError
-from anomgan.gan.disturb import probe
+from anomgan.gan.disturb import disturb
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
@@ -144,9 +144,8 @@ def fit(
     whole = fit_normal(networks, torch.cat([learned, later_ones]))
     calm = _said(networks, normal, later.chunks(calibrating))
     tails = {name: fit_tail(values, overlap) for name, values in calm.items()}
-    # tails come from what had not seen these windows, weights from what will be taken for normal
-    faulty = probe(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
-    weights = _weights(_said(networks, whole, [held]), _said(networks, whole, [faulty.numpy()]))
+    faulty = disturb(later_ones.nan_to_num(0.0), torch.Generator().manual_seed(config.seed))
+    weights = _weights(_said(networks, normal, [held]), _said(networks, normal, [faulty.numpy()]))
 
     def fused(said: dict[str, Floats]) -> Floats:
         each = np.stack([surprise(tails[name], said[name]) for name in WITNESSES])

@@ -1,18 +1,12 @@
-"""Normal windows made worse: worn ones to learn completing from, disturbed ones to learn telling apart, and probes,
-which are faulty in ways that nothing was trained on, to measure what was learned."""
+"""Normal windows made a little worse: worn ones to learn completing from, disturbed ones to learn telling apart."""
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 NOISE = 0.05
 MISSING_SHARE = 0.1
 SMALLEST, LARGEST = 0.2, 4.0
 KINDS = 7
-SMOOTHED = 8
-"""rows"""
-CLIPPED = 0.4
-"""of a channel's reach around its mean"""
 
 
 def wear(x: Tensor, dice: torch.Generator) -> Tensor:
@@ -39,7 +33,9 @@ def disturb(x: Tensor, dice: torch.Generator) -> Tensor:
     rand = torch.rand(batch, 4, generator=dice)
     kind = (KINDS * rand[:, 0]).long()[:, None, None].to(x.device)  # (B, 1, 1)
     start = (0.95 * length * (2.0 * rand[:, 1] - 1.0)).long()  # (B,), negative: before the window
-    chosen = _channels(rand[:, 2] < 0.5, channels, dice)
+    several = rand[:, 2, None] < 0.5
+    chosen = several & (torch.rand(batch, channels, generator=dice) < 0.5)
+    chosen[torch.arange(batch), torch.randint(channels, (batch,), generator=dice)] = True
     late = torch.arange(length)[None, None, :] >= start[:, None, None]  # (B, 1, L)
     where = (late & chosen[:, :, None]).to(x.device)  # (B, C, L)
 
@@ -62,43 +58,3 @@ def disturb(x: Tensor, dice: torch.Generator) -> Tensor:
     )  # (7, B, C, L)
     disturbed = options.gather(0, kind.expand_as(x)[None])[0]
     return torch.where(where, disturbed, x)
-
-
-def probe(x: Tensor, dice: torch.Generator) -> Tensor:
-    """Normal windows (B, C, L), each faulty in one channel or in about half of them, as no `disturb` makes them.
-
-    One of seven kinds: a spike in the newest one to three rows, late by up to a quarter of the window, mirrored about
-    its mean, clipped, smoothed, stuck at its highest, backwards. Spikes are 0.2 to 4 scaled units.
-    """
-    batch, channels, length = x.shape
-    rand = torch.rand(batch, 4, generator=dice).to(x)
-    kind = (KINDS * rand[:, 0]).long()[:, None, None]  # (B, 1, 1)
-    chosen = _channels(rand[:, 2].cpu() < 0.5, channels, dice).to(x.device)
-    sign = 1.0 - 2.0 * (torch.rand(batch, channels, 1, generator=dice) < 0.5).to(x)
-    size = SMALLEST * (LARGEST / SMALLEST) ** rand[:, 3, None, None] * sign  # (B, C, 1)
-    rows = torch.arange(length, device=x.device)
-    newest = rows >= length - 1 - (3.0 * rand[:, 1, None]).long()  # (B, L)
-    earlier = (rows - 1 - (length // 4 * rand[:, 1, None]).long()).clamp_min(0)  # (B, L)
-    mean = x.mean(2, keepdim=True)
-    reach = CLIPPED * (x - mean).abs().amax(2, keepdim=True)
-    options = torch.stack(
-        [
-            x + size * newest[:, None, :],
-            x.gather(2, earlier[:, None, :].expand_as(x)),
-            2.0 * mean - x,
-            torch.minimum(torch.maximum(x, mean - reach), mean + reach),
-            functional.avg_pool1d(functional.pad(x, (SMOOTHED - 1, 0), mode="replicate"), SMOOTHED, 1),
-            x.amax(2, keepdim=True).expand_as(x),
-            x.flip(2),
-        ]
-    )  # (7, B, C, L)
-    faulty = options.gather(0, kind.expand_as(x)[None])[0]
-    return torch.where(chosen[:, :, None], faulty, x)
-
-
-def _channels(several: Tensor, channels: int, dice: torch.Generator) -> Tensor:
-    """(B, C) which channels: one, or one and each other with probability a half where `several` (B,) says so."""
-    batch = len(several)
-    chosen = several[:, None] & (torch.rand(batch, channels, generator=dice) < 0.5)
-    chosen[torch.arange(batch), torch.randint(channels, (batch,), generator=dice)] = True
-    return chosen
