@@ -13,8 +13,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+import orjson
 
+from anomgan.errors import DataError
 from anomgan.records import Reading, Source, TimeSeries
+
+SNAPSHOT_VERSION = 1
 
 
 class RowAssembler:
@@ -52,9 +56,35 @@ class RowAssembler:
                 self._pending[part.source] = row
         return rows
 
+    def snapshot(self) -> bytes:
+        """What is pending, as versioned JSON."""
+        pending = [[row.site, row.device, row.time_s, row.values] for row in self._pending.values()]
+        return orjson.dumps({"version": SNAPSHOT_VERSION, "repeated": self.repeated, "pending": pending})
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
+        try:
+            document = orjson.loads(snapshot)
+            if document["version"] != SNAPSHOT_VERSION:
+                raise DataError(f"a snapshot of pending rows of version {document['version']}, not {SNAPSHOT_VERSION}")
+            rows = [
+                Reading(device, time_s, {name: _number(value) for name, value in values.items()}, site)
+                for site, device, time_s, values in document["pending"]
+            ]
+            repeated = int(document["repeated"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"these bytes are not a snapshot of pending rows: {error}") from None
+        self._pending.update((row.source, row) for row in rows)
+        self.repeated = repeated
+
     def __len__(self) -> int:
         """How many rows are pending."""
         return len(self._pending)
+
+
+def _number(value: float | None) -> float:
+    """JSON has no NaN: it is null in it."""
+    return float("nan") if value is None else value
 
 
 def series_by_device(readings: Iterable[Reading]) -> dict[Source, TimeSeries]:

@@ -14,8 +14,22 @@ from anomgan.errors import ConfigError
 
 LossName = Literal["hinge", "wgan-gp", "non-saturating"]
 DeviceName = Literal["auto", "cpu", "cuda"]
-DialectName = Literal["flat", "nested", "metric", "array", "columnar"]
-TimeUnit = Literal["s", "ms", "us", "ns"]
+DialectName = Literal[
+    "flat",
+    "nested",
+    "metric",
+    "array",
+    "columnar",
+    "zigbee2mqtt",
+    "tasmota",
+    "chirpstack",
+    "things_stack",
+    "senml",
+    "sparkplug_b",
+    "influx",
+]
+TimeUnit = Literal["", "s", "ms", "us", "ns"]
+"""an empty text stands for what is customary in the dialect"""
 
 
 class Table(BaseModel):
@@ -115,6 +129,16 @@ class StoreConfig(Table):
         return self
 
 
+class JournalConfig(Table):
+    """`[journal]`: what the service remembers over a restart, and what waits for a server that is away."""
+
+    path: str = Field("anomgan-journal.db", min_length=1)
+    limit_mb: float = Field(1000.0, gt=0)
+    """what may wait; when it is reached nothing more is acknowledged, so the broker keeps it"""
+    snapshot_s: float = Field(60.0, gt=0)
+    """how often the whole state is written; after a crash the turns since then are made again"""
+
+
 class FleetConfig(Table):
     """`[[fleets]]`: devices that share one model."""
 
@@ -125,9 +149,9 @@ class FleetConfig(Table):
     devices: tuple[str, ...] = Field(("*",), strict=False, min_length=1)
     """shell patterns of the devices that belong here, where fleets share a topic; the first fleet that fits takes it"""
     dialect: DialectName = "flat"
-    time_key: str = "ts"
-    """payload key of the event time; a message without it is stamped on arrival"""
-    time_unit: TimeUnit = "s"
+    time_key: str = ""
+    """payload key of the event time, "" = the dialect's own; a message without it is stamped on arrival"""
+    time_unit: TimeUnit = ""
     device_key: str = ""
     """payload key of the device, for topics without `{device}`"""
     qos: Literal[0, 1, 2] = 1
@@ -199,6 +223,7 @@ class ServiceConfig(Table):
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
     store: StoreConfig
+    journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
     dashboard: DashboardConfig = DashboardConfig()
 

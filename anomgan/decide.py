@@ -8,11 +8,19 @@ closes. Severity is how far the peak stands above the threshold, in decades of p
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import orjson
 
 from anomgan.config import DecideConfig
+from anomgan.errors import DataError
 from anomgan.explain import leading_channels, reason
 from anomgan.records import Event, Severity, Source, Verdict
 
+SNAPSHOT_VERSION = 1
+ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected")
+"""fields of a verdict that are an array, or None"""
 MAJOR_DECADES = 2.0
 CRITICAL_DECADES = 6.0
 
@@ -143,11 +151,56 @@ class FleetDecisions:
                 told.append(event)
         return told
 
+    def snapshot(self) -> bytes:
+        """Every device's deciding state as versioned JSON; `restore` goes on as if nothing had happened."""
+        states = [[*source, state] for source, state in self._states.items() if state != QUIET]
+        return orjson.dumps({"version": SNAPSHOT_VERSION, "states": states}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
+        try:
+            document = orjson.loads(snapshot)
+            if document["version"] != SNAPSHOT_VERSION:
+                raise DataError(f"a snapshot of decisions of version {document['version']}, not {SNAPSHOT_VERSION}")
+            states = {(site, device): _state_from(state) for site, device, state in document["states"]}
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"these bytes are not a snapshot of decisions: {error}") from None
+        self._states.update(states)
+
     def open_events(self, sources: Iterable[Source] | None = None) -> list[Event]:
         """The events that are open now, as they stand: of all devices, or of these."""
         of = self._states if sources is None else sources
         states = (self._states.get(source, QUIET) for source in of)
         return [state.event for state in states if state.event is not None]
+
+
+def _state_from(document: dict[str, Any]) -> DeviceDecision:
+    oddest, event = document.pop("oddest"), document.pop("event")
+    return DeviceDecision(
+        **document,
+        oddest=None if oddest is None else _verdict_from(oddest),
+        event=None if event is None else _event_from(event),
+    )
+
+
+def _verdict_from(document: dict[str, Any]) -> Verdict:
+    """JSON has no NaN: what is unknown is null in it."""
+    arrays: dict[str, Any] = {
+        name: None if document[name] is None else np.array(document[name], np.float32) for name in ARRAYS
+    }
+    rest = {name: _known(value) for name, value in document.items() if name not in ARRAYS}
+    return Verdict(**rest, **arrays)
+
+
+def _event_from(document: dict[str, Any]) -> Event:
+    return Event(**{name: _known(value) for name, value in document.items()})
+
+
+def _known(value: Any) -> Any:
+    """A JSON value as a record has it: NaN for null, tuples for arrays."""
+    if isinstance(value, list):
+        return tuple(_known(one) for one in value)
+    return float("nan") if value is None else value
 
 
 def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:

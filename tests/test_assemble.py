@@ -1,10 +1,12 @@
 """Putting readings together from single metrics: nothing is lost, nothing mixed, whatever comes between."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from anomgan.assemble import RowAssembler, series_by_device
+from anomgan.errors import DataError
 from anomgan.records import Reading
 
 CHANNELS = ("a", "b", "c")
@@ -105,3 +107,49 @@ def test_readings_become_one_series_per_device_in_order_of_time() -> None:
     assert (x.times.tolist(), x.channels, x.device) == ([1.0, 2.0], ("a", "b"), "x")
     np.testing.assert_array_equal(x.values, [[1.0, 2.0], [3.0, np.nan]])
     assert series_by_device([]) == {}
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+parts = st.lists(
+    st.tuples(st.integers(0, 12), st.sampled_from("de"), st.sampled_from(CHANNELS), st.sampled_from([1.0, 2.5, None])),
+    max_size=30,
+)
+
+
+@given(parts, st.integers(0, 30))
+def test_restored_it_goes_on_as_if_nothing_had_happened(
+    sent: list[tuple[int, str, str, float | None]], cut: int
+) -> None:
+    # a NaN of its own each time, as payloads give it: a NaN is the same as itself only where it is the same object
+    several = [
+        part(5.0 * step, device, **{channel: float("nan") if value is None else value})
+        for step, device, channel, value in sent
+    ]
+    steady, first, second = assembler(), assembler(), assembler()
+    steady.push(several[:cut])
+    first.push(several[:cut])
+    second.restore(first.snapshot())
+    assert repr(second.push(several[cut:])) == repr(steady.push(several[cut:]))
+    assert (len(second), second.repeated) == (len(steady), steady.repeated)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"[]",
+        b'{"version": 2, "repeated": 0, "pending": []}',
+        b'{"version": 1, "pending": []}',
+        b'{"version": 1, "repeated": 0, "pending": [["", "d", 1.0]]}',
+        b'{"version": 1, "repeated": 0, "pending": [["", "d", 1.0, 3]]}',
+    ],
+)
+def test_what_is_no_snapshot_is_refused_and_changes_nothing(damaged: bytes) -> None:
+    rows = assembler()
+    rows.push([part(0.0, a=1.0)])
+    before = rows.snapshot()
+    with pytest.raises(DataError, match="snapshot of pending rows"):
+        rows.restore(damaged)
+    assert rows.snapshot() == before

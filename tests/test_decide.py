@@ -1,6 +1,7 @@
 """Deciding: verdicts become events with hysteresis; the same events as a twin that looks at the whole sequence."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,6 +22,7 @@ from anomgan.decide import (
     is_anomalous,
     severity,
 )
+from anomgan.errors import DataError
 from anomgan.records import Event, Verdict
 
 THRESHOLD = 4.0
@@ -253,6 +255,52 @@ def test_how_verdicts_are_batched_does_not_matter(rule: DecideConfig, surprises:
     every = verdicts(*surprises)
     assert whole.update(every) == parts.update(every[:cut]) + parts.update(every[cut:])
     assert whole.open_events() == parts.open_events()
+
+
+def as_told(events: Iterable[Event]) -> list[str]:
+    """Events as text, in which NaN is NaN."""
+    return [repr(event) for event in events]
+
+
+@given(rule=rules, surprises=surprise_lists, cut=st.integers(0, 40))
+def test_restored_it_goes_on_as_if_nothing_had_happened(rule: DecideConfig, surprises: list[float], cut: int) -> None:
+    several = [
+        replace(one, values=np.array([NAN, 1.0], np.float32), odd=np.array([0.1, NAN], np.float32), device=device)
+        for device in ("pump", "fan")
+        for one in verdicts(*surprises)
+    ]
+    before, after = several[:cut], several[cut:]
+    steady, first, second = FleetDecisions(rule), FleetDecisions(rule), FleetDecisions(rule)
+    steady.update(before)
+    first.update(before)
+    second.restore(first.snapshot())
+    assert as_told(second.open_events()) == as_told(steady.open_events())
+    assert as_told(second.update(after)) == as_told(steady.update(after))
+    assert as_told(second.open_events()) == as_told(steady.open_events())
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"version": 2, "states": []}',
+        b'{"version": 1, "states": 3}',
+        b'{"version": 1, "states": [["", "a"]]}',
+        b'{"version": 1, "states": [["", "a", {"streak": 1}]]}',
+        b'{"version": 1, "states": [["", "a", {"strange": 1, "oddest": null, "event": null}]]}',
+        b'{"version": 1, "states": [["", "a", {"oddest": {"surprise": 1}, "event": null}]]}',
+    ],
+)
+def test_what_is_no_snapshot_is_refused_and_changes_nothing(damaged: bytes) -> None:
+    decisions = FleetDecisions(DecideConfig(open_after=1, close_after=2))
+    decisions.update(verdicts(9.0))
+    before = decisions.snapshot()
+    with pytest.raises(DataError, match="snapshot of decisions"):
+        decisions.restore(damaged)
+    assert decisions.snapshot() == before
 
 
 def test_open_events_stand_as_they_are_now() -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import pytest
 from examples import CHANNELS, normal_series, readings_of
 
 from anomgan.adapters.memory import MemoryPublisher, MemorySource, MemoryStore
-from anomgan.adapters.ports import Batch
+from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
+from anomgan.adapters.ports import Batch, Letter, Turn
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.detector import Detector
-from anomgan.errors import ConfigError, ModelFileError, Refused, Unreachable
+from anomgan.errors import ConfigError, ModelFileError, Refused, ServerError, Unreachable
 from anomgan.records import Event, Reading, TimeSeries, Verdict
 from anomgan.stream import StreamDetector
+from anomgan_detector.compose import open_journal
+from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import FIRST_PAUSE_S, LONGEST_PAUSE_S, DetectorService
 
@@ -48,6 +52,16 @@ def model(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the journals are."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+NUMBERS = count()
+
+
 class Plant:
     """A service with its twins, and the means to feed and run it."""
 
@@ -57,6 +71,7 @@ class Plant:
             "fleets": [{**table, **fleet} for fleet in fleets],
             "store": {"sqlite": {"path": "unused"}},
             "decide": {"open_after": 1, "close_after": 2},
+            "journal": {"path": f"journal-{next(NUMBERS)}.db"},
             **tables,
         }
         self.config = parse_config(ServiceConfig, document, "service.toml")
@@ -64,8 +79,18 @@ class Plant:
         self.stores = [MemoryStore() for _ in range(stores)]
         self.heard: list[Event] = []
         self.fleets = [Fleet(fleet, self.config.input, self.config.decide) for fleet in self.config.fleets]
+        self.journal = open_journal(self.config.journal)
+        carrier = MqttCarrier(self.publisher, self.config.publish.qos)
+        self.courier = Courier(MQTT, open_journal(self.config.journal), carrier, lambda: NOW)  # never started
         self.service = DetectorService(
-            self.config, self.fleets, self.source, self.stores, self.publisher, lambda: NOW, self.heard.extend
+            self.config,
+            self.fleets,
+            self.source,
+            self.stores,
+            self.journal,
+            [self.courier],
+            lambda: NOW,
+            self.heard.extend,
         )
         self.stop = Impatient()
 
@@ -84,6 +109,8 @@ class Plant:
         """Turns until one acknowledges nothing."""
         self.source.close()  # the twin then no longer waits for messages
         while self.service.turn(self.stop):
+            pass
+        while self.courier.carry_some():
             pass
 
 
@@ -143,22 +170,22 @@ def watched(order: list[str], name: str, call: Callable[..., None]) -> Callable[
     return watch
 
 
-def test_nothing_is_published_or_acknowledged_before_every_store_has_it(
+def test_nothing_is_acknowledged_before_every_store_and_the_journal_have_it(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant, order = Plant(model, stores=2), list[str]()
     for name, owner, method in [
         ("store", plant.stores[0], "write"),
         ("other store", plant.stores[1], "write"),
-        ("publish", plant.publisher, "publish"),
+        ("journal", plant.journal, "append"),
         ("acknowledge", plant.source, "acknowledge"),
+        ("publish", plant.publisher, "publish"),
     ]:
         monkeypatch.setattr(owner, method, watched(order, name, getattr(owner, method)))
     plant.feed(readings_of(faulty_series(60), "p1"))
     plant.drain()
-    assert order[:2] == ["store", "other store"]
-    assert order[-1] == "acknowledge"
-    assert set(order[2:-1]) == {"publish"}
+    assert order[:4] == ["store", "other store", "journal", "acknowledge"]
+    assert set(order[4:]) == {"publish"}
 
 
 def test_while_a_store_fails_the_batch_is_tried_again_with_growing_pauses_and_nothing_is_lost(model: Path) -> None:
@@ -362,15 +389,173 @@ def test_a_fleet_without_its_model_or_with_a_wrong_topic_is_refused_at_once(mode
 # ---------------------------------------------------------------- telling
 
 
-def test_an_event_that_cannot_be_published_is_stored_counted_and_acknowledged(model: Path) -> None:
-    plant = Plant(model)
+def test_an_event_that_cannot_be_published_waits_and_is_told_when_the_broker_is_back(model: Path) -> None:
+    plant, steady = Plant(model), Plant(model)
     plant.publisher.connected = False
-    plant.feed(readings_of(faulty_series(), "p1"))
-    plant.drain()
+    for one in (plant, steady):
+        one.feed(readings_of(faulty_series(), "p1"))
+        if one is plant:
+            with pytest.raises(Unreachable):
+                one.drain()
+        else:
+            one.drain()
     assert len(plant.store.events) == 1
-    assert plant.service.counters()["events_not_published"] >= 2
     assert len(plant.source.acknowledged) == 80
     assert plant.heard
+    assert plant.journal.standing().letters == len(steady.publisher.published) >= 2
+    plant.publisher.connected = True
+    plant.drain()
+    assert plant.publisher.published == steady.publisher.published
+    assert plant.journal.standing().letters == 0
+
+
+def test_what_a_broker_will_never_have_is_kept_in_quarantine_and_holds_up_nothing(model: Path) -> None:
+    plant = Plant(model)
+    plant.journal.append(Turn(NOW, []), [Letter(MQTT, b"?", "no/+/topic"), Letter(MQTT, b"!", "a/topic")])
+    assert plant.courier.carry_some() == 2
+    assert plant.publisher.published == [("a/topic", b"!")]
+    standing = plant.journal.standing()
+    assert (standing.letters, standing.quarantined) == (0, 1)
+    assert plant.service.counters() == {"quarantined.mqtt": 1}
+
+
+# ---------------------------------------------------------------- remembering
+
+
+class Crashed(Exception):
+    """What ends a service as a power cut does."""
+
+
+def outcome(plant: Plant) -> tuple[dict[object, tuple[object, ...]], dict[str, Event]]:
+    """Every stored verdict as numbers, and every stored event."""
+    verdicts = {
+        key: (one.anomalous, one.threshold, round(one.surprise, 4) if np.isfinite(one.surprise) else None)
+        for key, one in plant.store.verdicts.items()
+    }
+    return verdicts, plant.store.events  # type: ignore[return-value]  # keys are tuples
+
+
+@pytest.mark.parametrize("dialect", ["flat", "metric"])
+@pytest.mark.parametrize("snapshot_s", [1e-9, 1e9])
+@pytest.mark.parametrize(("owner", "method"), [("store", "write"), ("journal", "append"), ("source", "acknowledge")])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_crash_anywhere_in_any_turn_neither_loses_nor_doubles_nor_changes_anything(
+    model: Path, dialect: str, snapshot_s: float, owner: str, method: str, late: bool
+) -> None:
+    """Killed before or after each step of each turn in turn, and started again, it stores what a steady one stores."""
+    readings = [
+        one
+        for pair in zip(readings_of(faulty_series(), "a"), readings_of(faulty_series(), "b"), strict=True)
+        for one in pair
+    ]
+    tables: dict[str, Any] = {"input": {"batch": 23 if dialect == "flat" else 60}}
+    fleets = [{} if dialect == "flat" else {"dialect": "metric", "topic": "plant/{device}/{channel}"}]
+    messages = [
+        message
+        for one in readings
+        for message in (
+            [(f"plant/{one.device}/telemetry", json.dumps({"ts": one.time_s, **one.values}).encode())]
+            if dialect == "flat"
+            else [
+                (f"plant/{one.device}/{channel}", json.dumps({"ts": one.time_s, "value": value}).encode())
+                for channel, value in one.values.items()
+            ]
+        )
+    ]
+    steady = Plant(model, fleets, **tables)
+    for topic, payload in messages:
+        steady.source.feed(topic, payload)
+    steady.drain()
+
+    path = f"journal-{next(NUMBERS)}.db"
+    tables["journal"] = {"path": path, "snapshot_s": snapshot_s}
+    plant = Plant(model, fleets, **tables)
+    for topic, payload in messages:
+        plant.source.feed(topic, payload)
+    plant.source.close()
+    crashes = 0
+    published: list[tuple[str, bytes]] = []
+    while True:
+        target = getattr(plant, owner)
+        call = getattr(target, method)
+
+        def fail(*arguments: object, call: Callable[..., None] = call) -> None:
+            if late:
+                call(*arguments)
+            raise Crashed
+
+        plant.service.turn(plant.stop)  # one turn that goes well, then one that does not
+        setattr(target, method, fail)
+        try:
+            if not plant.service.turn(plant.stop):
+                break
+        except Crashed:
+            crashes += 1
+        setattr(target, method, call)
+        plant.courier.carry_some()
+        published += plant.publisher.published
+        after = Plant(model, fleets, **tables)
+        after.source, after.stores[:] = plant.source, plant.stores
+        after.service._source, after.service._stores = plant.source, after.stores
+        after.source.reconnect()  # the broker delivers what was not acknowledged
+        plant.journal.close()
+        after.service.recall()
+        plant = after
+    plant.drain()
+    published += plant.publisher.published
+    assert crashes >= 3
+    assert outcome(plant) == outcome(steady)
+    assert published == steady.publisher.published
+    counters, expected = plant.service.counters(), steady.service.counters()
+    for name in ("readings_admitted", "windows_scored", "readings_scored", "readings_warming_up"):
+        assert counters[name] == expected[name]
+
+
+def test_a_fleet_whose_model_has_changed_begins_anew_and_the_others_go_on(
+    model: Path, detector: Detector, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    Detector.fit(normal_series(300, 5), detector.config.model_copy(update={"seed": 9})).save(other)
+    fleets = [{"devices": ["a"]}, {"devices": ["b"]}]
+    tables = {"journal": {"path": "one-journal.db"}}
+    first = Plant(model, fleets, **tables)
+    for device in ("a", "b"):
+        first.feed(readings_of(faulty_series(30), device))
+    first.stop.set()
+    first.drain()
+    first.service.run(first.stop)
+    first.journal.close()
+    second = Plant(model, [fleets[0], fleets[1] | {"model": str(other)}], **tables)
+    said = second.service.recall()
+    assert "state of 1 of 2 fleets, 0 messages since, 1 devices known" in said
+    assert [fleet.devices for fleet in second.fleets] == [1, 0]
+
+
+def test_a_damaged_snapshot_is_refused_by_the_journal_s_name(model: Path) -> None:
+    plant = Plant(model)
+    plant.journal.checkpoint({f"{plant.fleets[0].key}/stream": b"nothing of ours"})
+    with pytest.raises(ServerError, match=r"journal journal-\d+\.db: .*snapshot"):
+        plant.service.recall()
+
+
+def test_two_services_cannot_share_a_journal(model: Path) -> None:
+    first, second = Plant(model, journal={"path": "shared.db"}), Plant(model, journal={"path": "shared.db"})
+    first.journal.claim()
+    with pytest.raises(Refused, match=r"shared\.db: another detector service uses it"):
+        second.journal.claim()
+    first.journal.close()
+    second.journal.claim()
+    second.journal.close()
+
+
+def test_a_full_journal_stops_acknowledging_and_loses_nothing(model: Path) -> None:
+    plant = Plant(model, journal={"path": "small.db", "limit_mb": 0.0005}, input={"batch": 5})
+    plant.stop = Impatient(stop_at=3)
+    plant.feed(readings_of(faulty_series(), "p1"))
+    plant.service.run(plant.stop)
+    assert 0 < len(plant.source.acknowledged) < 80
+    assert len(plant.source.acknowledged) + len(plant.source.unacknowledged) + len(plant.source._waiting) == 80
+    assert plant.service.counters()["store_failures"] == 3
 
 
 def test_an_empty_topic_publishes_nothing(model: Path) -> None:

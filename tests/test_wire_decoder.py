@@ -7,15 +7,15 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, SCALARS, TOPICS, damage, decoder_of, is_sound, read_or_refuse
 
 from anomgan.config import DialectName, TimeUnit
 from anomgan.errors import PayloadError
 from anomgan.records import Reading
-from anomgan.wire import DIALECTS, Decoded, Decoder, PayloadFormat, encode, parse_template
+from anomgan.wire import DIALECTS, Decoder, PayloadFormat, encode, parse_template
+from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.times import read_time
 
-NOW = 1_750_000_000.0
-EXAMPLES = 40
 TOPIC = "plant/p1/telemetry"
 GOOD = b'{"ts": 1700000000.5, "flow": 2.5, "level": 7}'
 
@@ -199,73 +199,29 @@ def test_a_time_in_another_unit_names_the_unit_to_set(unit: TimeUnit, meant: Tim
         read_time(number, unit, NOW, 0.0)
 
 
-def is_sound(decoded: Decoded) -> bool:
-    """What every reading must be, whatever came in."""
-    return (
-        len(decoded.readings) > 0
-        and all(count > 0 for count in decoded.dropped.values())
-        and all(
-            reading.device
-            and reading.device.isprintable()
-            and 946_684_800.0 <= reading.time_s <= NOW + 86_400.0
-            and reading.values
-            and all(type(value) is float and not math.isinf(value) for value in reading.values.values())
-            for reading in decoded.readings
-        )
-    )
-
-
-def read_or_refuse(dialect: DialectName, payload: bytes) -> None:
-    try:
-        decoded = decoder(dialect).decode("plant/p1/flow" if dialect == "metric" else TOPIC, payload, NOW)
-    except PayloadError as error:
-        assert error.reason.replace("_", "").isalpha()  # noqa: PT017 one of the two allowed outcomes
-    else:
-        assert is_sound(decoded)
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(payload=st.binary(max_size=200))
 @settings(deadline=None, max_examples=EXAMPLES)
 def test_any_bytes_are_read_or_refused(dialect: DialectName, payload: bytes) -> None:
-    read_or_refuse(dialect, payload)
-
-
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**70), 2**70),
-    st.floats(),
-    st.text(max_size=8),
-    st.sampled_from([1.7e9, 1.7e12, "2023-11-14T22:13:20Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]),
-)
-KEYS = st.sampled_from(["ts", "value", "flow", "level", "", "a.b"]) | st.text(max_size=5)
-DOCUMENTS = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
-)
+    read_or_refuse(decoder_of(dialect), TOPICS[dialect], payload)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(document=DOCUMENTS)
 @settings(deadline=None, max_examples=EXAMPLES)
 def test_any_document_is_read_or_refused(dialect: DialectName, document: object) -> None:
-    read_or_refuse(dialect, json.dumps(document).encode())
+    read_or_refuse(decoder_of(dialect), TOPICS[dialect], json.dumps(document).encode())
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(data=st.data())
 @settings(deadline=None, max_examples=EXAMPLES)
 def test_any_damage_to_a_good_payload_is_read_or_refused(dialect: DialectName, data: st.DataObject) -> None:
-    two = [Reading("p1", 1.7e9 + i, {"flow": 2.5 * i, "motor.temp": 60.0, "lost": math.nan}) for i in range(2)]
-    template = "plant/{device}/{channel}" if dialect == "metric" else "plant/{device}/telemetry"
-    payload = bytearray(encode(dialect, two, template)[0][1])
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(0, len(payload) - 1))
-        length = data.draw(st.integers(0, 8))
-        payload[at : at + length] = data.draw(st.binary(max_size=4) | st.just(bytes(payload[at : at + 8])))
-        if not payload:
-            break
-    read_or_refuse(dialect, bytes(payload))
+    two = [Reading("e1.p1", 1.7e9 + i, {"flow": 2.5 * i, "motor.temp": 60.0, "lost": math.nan}, "n") for i in range(2)]
+    template = CONVENTIONS[dialect].topic.replace("telegraf/{device}/+", "telegraf/{device}")
+    reader = decoder_of(dialect, template)
+    for topic, payload in encode(dialect, two, template):
+        read_or_refuse(reader, topic, damage(data, payload))
 
 
 @given(st.text(max_size=40))

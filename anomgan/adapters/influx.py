@@ -1,4 +1,4 @@
-"""Verdicts and events into InfluxDB, or what speaks its write protocol.
+"""Verdicts and events into InfluxDB, or what speaks its write protocol, as letters that a journal keeps meanwhile.
 
 Version 1 posts to `/write?db=` (InfluxDB 1.x, which Debian and Raspberry Pi OS ship), version 2 goes through
 influxdb-client to `/api/v2/write` (InfluxDB 2.x and 3 Core, VictoriaMetrics). Both in batches of our own and
@@ -14,12 +14,16 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from anomgan.adapters.ports import Batch
+from anomgan.adapters.ports import Batch, Letter, Rejection
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import InfluxConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
-from anomgan.records import Source
 from anomgan.wire.line_protocol import counter_line, event_line, verdict_lines
+
+INFLUX = "influx"
+"""the addressee"""
+WRONG_CONTENT = (400, 413, 422)
+"""what a server says of lines that it cannot read, or of too many at once"""
 
 
 class Answer(NamedTuple):
@@ -41,68 +45,69 @@ class Sender(Protocol):
         ...
 
 
-class InfluxStore:
-    """A Store in InfluxDB. `write` returns when everything is stored, and writing again changes nothing.
+class InfluxCarrier:
+    """Brings line protocol to an InfluxDB; bringing it again changes nothing."""
 
-    `anomaly_channel` is written for anomalous verdicts and for devices with an open event; which events are open is
-    learned from the events written, so after a restart an event that is still open is known from its next telling on.
-    """
-
-    def __init__(self, config: InfluxConfig, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, config: InfluxConfig, now: Callable[[], float] = time.time) -> None:
         self._config = config
-        self._clock = clock
+        self._now = now
         name = f"database {config.database!r}" if config.version == 1 else f"bucket {config.bucket!r}"
         self._where = f"InfluxDB {config.url} ({name})"
-        self._open: frozenset[Source] = frozenset()
         self._sender: Sender = _Version1(config) if config.version == 1 else _Version2(config)
 
     def check(self) -> str:
         """Write one point and say in one line what is there: only a write proves address, permission and database."""
-        self._write_lines([counter_line({"checks": 1}, self._clock())])
+        self._require(self._post([check_line(self._now())]))
         return f"{self._where}: takes writes"
 
-    def write(self, batch: Batch) -> None:
-        """Store the batch; raises Unreachable, Refused (with the line that was refused) or ServerError."""
-        concerned = self._open.union((event.site, event.device) for event in batch.events)
-        lines = verdict_lines(batch.verdicts, concerned)
-        lines += [event_line(event) for event in batch.events]
-        if batch.counters:
-            lines.append(counter_line(batch.counters, self._clock()))
+    def deliver(self, letters: Sequence[Letter]) -> list[Rejection]:
+        """Write the lines of all letters; those that the server calls wrong are returned, each by itself.
+
+        Raises Unreachable, Refused (credentials, no such database) or ServerError (too busy, broken).
+        """
+        whole = [(letter, line) for letter in letters for line in letter.body.split(b"\n") if line]
         size = self._config.batch_points
-        for start in range(0, len(lines), size):
-            self._write_lines(lines[start : start + size])
-        closed = {(event.site, event.device) for event in batch.events if event.state == "closed"}
-        opened = {(event.site, event.device) for event in batch.events if event.state == "open"}
-        self._open = (self._open - closed) | opened
+        return [
+            Rejection(letter, line, reason)
+            for start in range(0, len(whole), size)
+            for letter, line, reason in self._write(whole[start : start + size])
+        ]
 
     def close(self) -> None:
         """Close the connections; safe to call twice."""
         self._sender.close()
 
-    def _write_lines(self, lines: Sequence[str]) -> None:
-        answer = self._post(lines)
+    def _write(self, whole: Sequence[tuple[Letter, bytes]], *, blamed: bool = False) -> list[tuple[Letter, bytes, str]]:
+        """Post lines; where some are refused, halves of them, which writes the others again and is harmless.
+
+        `blamed`: it is known that the content is to blame. Some servers and proxies answer 400 to a wrong token, too;
+        one that refuses a line that is certainly right refuses us, and not what we say.
+        """
+        answer = self._post([line for _, line in whole])
+        if answer.status not in WRONG_CONTENT:
+            self._require(answer)
+            return []
+        if not blamed and self._post([check_line(self._now())]).status in WRONG_CONTENT:
+            self._require(answer)
+        if len(whole) == 1:
+            return [(*whole[0], said(answer))]
+        half = len(whole) // 2
+        return self._write(whole[:half], blamed=True) + self._write(whole[half:], blamed=True)
+
+    def _require(self, answer: Answer) -> None:
+        """Raise what an answer means, unless it means that all is well."""
         if answer.status < 300:
             return
-        said = f"HTTP {answer.status}: {answer.text[:500]}"
-        if answer.status in (400, 422):
-            raise Refused(f"{self._where}: {said} (line: {self._culprit(lines)[:500]})")
         if answer.status in (401, 403):
-            raise Refused(f"{self._where}: bad credentials, or no permission to write; {said}")
+            raise Refused(f"{self._where}: bad credentials, or no permission to write; {said(answer)}")
         if answer.status == 429 or answer.status >= 500:
-            raise ServerError(f"{self._where}: {said}")
+            raise ServerError(f"{self._where}: {said(answer)}")
         hint = "; an InfluxDB 1.x needs version = 1" if self._config.version == 2 and answer.status == 404 else ""
-        raise Refused(f"{self._where}: {said}{hint}")
+        raise Refused(f"{self._where}: {said(answer)}{hint}")
 
-    def _culprit(self, lines: Sequence[str]) -> str:
-        """The first line that is refused by itself; the others are written again meanwhile, which is harmless."""
-        while len(lines) > 1:
-            half = lines[: len(lines) // 2]
-            lines = half if self._post(half).status >= 300 else lines[len(lines) // 2 :]
-        return lines[0]
-
-    def _post(self, lines: Sequence[str]) -> Answer:
+    def _post(self, lines: Sequence[bytes]) -> Answer:
         with self._reaching():
-            return self._sender.write("\n".join(lines).encode())
+            return self._sender.write(b"\n".join(lines))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -187,6 +192,28 @@ class _Version2:
     def close(self) -> None:
         self._write_api.close()  # type: ignore[no-untyped-call]  # influxdb-client leaves it untyped
         self._client.close()  # type: ignore[no-untyped-call]  # the same
+
+
+def check_line(now_s: float) -> bytes:
+    """A line that every server takes."""
+    return counter_line({"checks": 1}, now_s).encode()
+
+
+def said(answer: Answer) -> str:
+    """An answer for people."""
+    return f"HTTP {answer.status}: {answer.text[:500]}"
+
+
+def influx_letter(batch: Batch, now_s: float) -> Letter | None:
+    """A batch as line protocol; None where it says nothing.
+
+    `anomaly_channel` is written for anomalous verdicts and for devices of which the batch has an event.
+    """
+    concerned = {(event.site, event.device) for event in batch.events}
+    lines = [*verdict_lines(batch.verdicts, concerned), *(event_line(event) for event in batch.events)]
+    if batch.counters:
+        lines.append(counter_line(batch.counters, now_s))
+    return Letter(INFLUX, "\n".join(lines).encode()) if lines else None
 
 
 def message(body: bytes | str) -> str:

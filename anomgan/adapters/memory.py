@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from anomgan.adapters.ports import Batch, Message
-from anomgan.errors import ServerError, Unreachable
+from anomgan.errors import DataError, ServerError, Unreachable
 from anomgan.records import Event, Verdict
 
 
@@ -113,7 +113,9 @@ class MemoryPublisher:
         self.connected = True
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Keep one message; an empty retained one clears its topic."""
+        """Keep one message; an empty retained one clears its topic. DataError for a topic that MQTT does not allow."""
+        if not topic or any(letter in topic for letter in "+#"):
+            raise DataError(f"topic {topic!r}: invalid topic")
         if not self.connected:
             raise Unreachable("memory broker: told to be away")
         self.published.append((topic, payload))

@@ -18,6 +18,33 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """The messages that the service handled together, and when, by its clock."""
+
+    now_s: float
+    messages: Sequence[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Bytes on their way to an addressee ("influx", "mqtt"); `number` is 0 until a journal has it."""
+
+    addressee: str
+    body: bytes
+    topic: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A part of a letter that its addressee has read and will not have."""
+
+    letter: Letter
+    part: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
 
@@ -55,6 +82,22 @@ class Store(Protocol):
 
     def write(self, batch: Batch) -> None:
         """Durable on return, idempotent when repeated; raises ServerError and then nothing counts as written."""
+        ...
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        ...
+
+
+class Carrier(Protocol):
+    """Who brings letters to an addressee."""
+
+    def deliver(self, letters: Sequence[Letter]) -> list[Rejection]:
+        """Bring them all; what the addressee will never have is returned, the rest has arrived.
+
+        Raises ServerError where that cannot be said: then nothing counts as delivered, and bringing it again is
+        harmless.
+        """
         ...
 
     def close(self) -> None:

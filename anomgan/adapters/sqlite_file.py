@@ -197,13 +197,13 @@ MEANING: Mapping[int, tuple[type[ServerError], str]] = {
 
 
 @contextmanager
-def plain_errors(path: Path) -> Iterator[None]:
+def plain_errors(path: Path, what: str = "store") -> Iterator[None]:
     """Turn SQLite's errors into ServerErrors that name the file and say what is wrong."""
     try:
         yield
     except sqlite3.Error as error:
         primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF  # extended codes keep the primary one below
         kind, meaning = MEANING.get(primary, (ServerError, "failed"))
-        raise kind(f"store {path}: {meaning} ({error})") from error
+        raise kind(f"{what} {path}: {meaning} ({error})") from error
     except (UnicodeEncodeError, OverflowError) as error:  # half a surrogate pair; an integer beyond 64 bits
-        raise Refused(f"store {path}: a name or number cannot be stored ({error})") from error
+        raise Refused(f"{what} {path}: a name or number cannot be stored ({error})") from error

@@ -46,8 +46,9 @@ class OutputConfig(Table):
 
     topic: str = Field("plant/{site}/{device}/telemetry", min_length=1)
     dialect: DialectName = "flat"
-    time_key: str = "ts"
-    time_unit: TimeUnit = "s"
+    time_key: str = ""
+    time_unit: TimeUnit = ""
+    """"" = what is customary in the dialect, for both"""
     device_key: str = ""
     qos: Literal[0, 1, 2] = 1
     truth: str = "anomgan/truth/{device}"

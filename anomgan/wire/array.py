@@ -8,7 +8,7 @@ import orjson
 from anomgan.errors import PayloadError
 from anomgan.records import Reading
 from anomgan.wire.flat import flat_object
-from anomgan.wire.payload_format import PayloadFormat, by_source, kind_of, read_flat, topic_of
+from anomgan.wire.payload_format import PayloadFormat, by_topic, kind_of, read_flat
 from anomgan.wire.topics import Address
 from anomgan.wire.values import Decoded
 
@@ -37,8 +37,7 @@ def read(document: object, form: PayloadFormat, address: Address, arrival_s: flo
 
 def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, bytes]]:
     """One message per topic with all its readings."""
-    messages: dict[str, list[dict[str, object]]] = {}
-    for group in by_source(readings).values():
-        objects = [flat_object(reading, form) for reading in group]
-        messages.setdefault(topic_of(group[0], form), []).extend(objects)
-    return [(topic, orjson.dumps(objects)) for topic, objects in messages.items()]
+    return [
+        (topic, orjson.dumps([flat_object(reading, form) for reading in group]))
+        for topic, group in by_topic(readings, form).items()
+    ]

@@ -1,4 +1,4 @@
-"""Payload bytes -> a JSON document in which every float is finite."""
+"""Payload bytes -> text, or a JSON document in which every float is finite."""
 
 import json
 import math
@@ -29,6 +29,15 @@ def parse_document(payload: bytes) -> object:
 
 def _parse_lenient(payload: bytes, strict: orjson.JSONDecodeError) -> object:
     """A second try for what many devices send although JSON has no word for it: NaN, Infinity, 1e400."""
+    text = parse_text(payload)
+    try:
+        return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+    except (ValueError, RecursionError):
+        _broken(strict)
+
+
+def parse_text(payload: bytes) -> str:
+    """The text in a payload; PayloadError with the reason empty_payload or wrong_encoding."""
     if not payload.strip():
         raise PayloadError("empty_payload", "the payload is empty")
     try:
@@ -37,10 +46,7 @@ def _parse_lenient(payload: bytes, strict: orjson.JSONDecodeError) -> object:
         raise PayloadError("wrong_encoding", f"not UTF-8 at byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise PayloadError("wrong_encoding", "the payload starts with a byte order mark")
-    try:
-        return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
-    except (ValueError, RecursionError):
-        _broken(strict)
+    return text
 
 
 def _broken(error: orjson.JSONDecodeError) -> NoReturn:

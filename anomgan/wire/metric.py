@@ -29,8 +29,7 @@ def read(document: object, form: PayloadFormat, address: Address, arrival_s: flo
         raise PayloadError("bad_value", f"expected a number, got {kind_of(value)} ({drop_reason(value)})")
     time_s = read_time(time, form.time_unit, arrival_s, form.max_future_s)
     number = math.nan if value is None else float(value)
-    site, device, channel = address
-    return Decoded([Reading(device, time_s, {channel: number}, site)])
+    return Decoded([Reading(address.device, time_s, {address.channel: number}, address.site)])
 
 
 def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, bytes]]:

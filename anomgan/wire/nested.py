@@ -4,7 +4,7 @@ The keys of time and device may lie inside as well: `time_key = "meta.ts"`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import orjson
 
@@ -13,20 +13,26 @@ from anomgan.records import Reading
 from anomgan.wire.flat import flat_object
 from anomgan.wire.payload_format import PayloadFormat, kind_of, read_flat, topic_of
 from anomgan.wire.topics import Address
-from anomgan.wire.values import Decoded
+from anomgan.wire.values import Decoded, total
 
 DEEPEST = 16
 
 
 def read(document: object, form: PayloadFormat, address: Address, arrival_s: float) -> Decoded:
     """One reading; what lies deeper than 16 levels, or under a name that another field has, is counted and left out."""
+    fields, dropped = flatten(document)
+    decoded = read_flat(fields, form, address, arrival_s)
+    return Decoded(decoded.readings, total(dropped, decoded.dropped)) if dropped else decoded
+
+
+def flatten(document: object) -> tuple[dict[str, object], Mapping[str, int]]:
+    """The innermost fields with dotted names, and what was dropped by reason; PayloadError(not_an_object)."""
     if type(document) is not dict:
         raise PayloadError("not_an_object", f"expected an object {{...}}, got {kind_of(document)}")
     fields: dict[str, object] = {}
     dropped: Counter[str] = Counter()
     _flatten(document, "", 1, fields, dropped)
-    decoded = read_flat(fields, form, address, arrival_s)
-    return Decoded(decoded.readings, dropped + Counter(decoded.dropped)) if dropped else decoded
+    return fields, dropped
 
 
 def _flatten(
@@ -47,10 +53,11 @@ def _flatten(
 
 def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, bytes]]:
     """One message per reading, dots in channel names opened into objects; DataError where that cannot be undone."""
-    return [(topic_of(reading, form), orjson.dumps(_nest(flat_object(reading, form)))) for reading in readings]
+    return [(topic_of(reading, form), orjson.dumps(nest(flat_object(reading, form)))) for reading in readings]
 
 
-def _nest(fields: dict[str, object]) -> dict[str, object]:
+def nest(fields: Mapping[str, object]) -> dict[str, object]:
+    """Dotted names opened into objects; DataError where `flatten` could not undo it."""
     tree: dict[str, object] = {}
     for name, value in fields.items():
         *path, leaf = name.split(".")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from anomgan.config import DialectName, TimeUnit
 from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Reading, Source
+from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.times import read_time
 from anomgan.wire.topics import Address, TopicTemplate, check_name
 from anomgan.wire.values import Decoded, read_values
@@ -13,12 +14,15 @@ from anomgan.wire.values import Decoded, read_values
 
 @dataclass(frozen=True, slots=True)
 class PayloadFormat:
-    """How readings lie in payloads. ConfigError where template, dialect and keys do not fit together."""
+    """How readings lie in payloads. ConfigError where template, dialect and keys do not fit together.
+
+    A time key or unit that is not given ("") becomes what is customary in the dialect.
+    """
 
     template: TopicTemplate
     dialect: DialectName = "flat"
-    time_key: str = "ts"
-    time_unit: TimeUnit = "s"
+    time_key: str = ""
+    time_unit: TimeUnit = ""
     device_key: str = ""
     max_payload_bytes: int = 1_000_000
     max_future_s: float = 86_400.0
@@ -33,12 +37,23 @@ class PayloadFormat:
             raise ConfigError(f"{where}: dialect 'metric' needs {{channel}} in the topic")
         if self.dialect != "metric" and "channel" in names:
             raise ConfigError(f"{where}: only dialect 'metric' takes {{channel}} from the topic, not {self.dialect!r}")
-        if self.dialect == "metric" and self.device_key:
+        custom = CONVENTIONS[self.dialect]
+        if "device_key" in custom.fixed and self.device_key:
             raise ConfigError(
-                f"{where}: dialect 'metric' takes the device from the topic; device_key does not go with it"
+                f"{where}: dialect {self.dialect!r} takes the device from the topic; device_key does not go with it"
             )
-        if not self.time_key or self.time_key == self.device_key:
-            raise ConfigError(f"{where}: time_key {self.time_key!r} must not be empty or the same as device_key")
+        if self.dialect == "sparkplug_b" and (self.template.levels[0], *self.template.levels[2:3]) != ("spBv1.0", "+"):
+            raise ConfigError(f"{where}: Sparkplug B needs spBv1.0/GROUP/+/..., where + lets births and data come")
+        if custom.device_key and self.device_key not in ("", custom.device_key):
+            raise ConfigError(f"{where}: in dialect {self.dialect!r} device_key can only be {custom.device_key!r}")
+        unit_differs = self.time_unit not in ("", custom.time_unit)
+        for key, given in (("time_key", bool(self.time_key)), ("time_unit", unit_differs)):
+            if given and key in custom.fixed:
+                raise ConfigError(f"{where}: dialect {self.dialect!r} has its own; {key} does not go with it")
+        object.__setattr__(self, "time_key", self.time_key or custom.time_key)
+        object.__setattr__(self, "time_unit", self.time_unit or custom.time_unit)
+        if self.device_key and self.time_key == self.device_key:
+            raise ConfigError(f"{where}: time_key {self.time_key!r} must not be the same as device_key")
 
 
 def read_flat(document: object, form: PayloadFormat, address: Address, arrival_s: float) -> Decoded:
@@ -55,9 +70,13 @@ def read_device(document: dict[str, object], form: PayloadFormat, address: Addre
     """The device from the topic or from the payload, which may also give a whole number."""
     if not form.device_key:
         return address.device
-    given = document.pop(form.device_key, None)
+    return device_named(document.pop(form.device_key, None), form.device_key)
+
+
+def device_named(given: object, key: str) -> str:
+    """A device's name as it lies in a payload under `key`: text or a whole number."""
     if given is None:
-        raise PayloadError("bad_device_name", f"no key {form.device_key!r} says which device this is")
+        raise PayloadError("bad_device_name", f"no key {key!r} says which device this is")
     return check_name("device", str(given) if type(given) is int else given)
 
 
@@ -67,6 +86,14 @@ def by_source(readings: Iterable[Reading]) -> dict[Source, list[Reading]]:
     for reading in readings:
         groups.setdefault(reading.source, []).append(reading)
     return groups
+
+
+def by_topic(readings: Iterable[Reading], form: PayloadFormat) -> dict[str, list[Reading]]:
+    """Readings grouped by the topic they are published on, device by device."""
+    topics: dict[str, list[Reading]] = {}
+    for group in by_source(readings).values():
+        topics.setdefault(topic_of(group[0], form), []).extend(group)
+    return topics
 
 
 def check_channels(channels: Iterable[str], form: PayloadFormat) -> None:

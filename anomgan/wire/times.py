@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from anomgan.config import TimeUnit
 from anomgan.errors import PayloadError
 
-PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+PER_SECOND: dict[TimeUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""whole, so that a whole number of nanoseconds becomes the nearest float and not one beside it"""
 EARLIEST_S = 946_684_800.0
 """2000-01-01: what is older comes from a clock that was never set"""
 
@@ -30,7 +31,9 @@ def read_time(value: object, unit: TimeUnit, arrival_s: float, max_future_s: flo
 
 
 def write_time(time_s: float, unit: TimeUnit) -> float | int:
-    """The number to send: seconds as they are, finer units as integers."""
+    """The number to send: seconds as they are, finer units as integers; a float of seconds is good for microseconds."""
+    if unit == "ns":
+        return round(time_s * PER_SECOND["us"]) * 1000
     return time_s if unit == "s" else round(time_s * PER_SECOND[unit])
 
 

@@ -1,7 +1,7 @@
 """Topic templates: `plant/{site}/{device}/telemetry` as a subscription filter, a parser and a renderer.
 
 `{site}`, `{device}` and `{channel}` each stand for one level, `+` (or `_`) for a level of no interest, and a last
-`#` for whatever follows.
+`#` for whatever follows. A last `{device#}` stands for all levels that follow: `kitchen/lamp` is device `kitchen.lamp`.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from anomgan.errors import ConfigError, PayloadError
 
 PLACEHOLDERS = ("site", "device", "channel")
+OPEN_DEVICE = "{device#}"
 LONGEST_NAME = 128
 
 
@@ -21,6 +22,7 @@ class Address(NamedTuple):
     site: str
     device: str
     channel: str
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,9 +41,11 @@ class TopicTemplate:
         if found is None:
             return None
         names = found.groupdict(default="")
+        if self.levels[-1] == OPEN_DEVICE:
+            names["device"] = one_level(names["device"])
         for placeholder, name in names.items():
             check_name(placeholder, name)
-        return Address(names.get("site", ""), names.get("device", ""), names.get("channel", ""))
+        return Address(names.get("site", ""), names.get("device", ""), names.get("channel", ""), topic)
 
     def render(self, *, site: str = "", device: str = "", channel: str = "") -> str:
         """The topic to publish to; ConfigError where the template has wildcards, PayloadError for an unusable name."""
@@ -55,14 +59,14 @@ def _render(template: TopicTemplate, site: str, device: str, channel: str) -> st
     given = {"site": site, "device": device, "channel": channel}
     for placeholder in template.names:
         check_name(placeholder, given[placeholder])
-    return "/".join(given[level[1:-1]] if level[:1] == "{" else level for level in template.levels)
+    return "/".join(given[level.strip("{#}")] if level[:1] == "{" else level for level in template.levels)
 
 
 @lru_cache(maxsize=256)
 def parse_template(text: str) -> TopicTemplate:
     """Check a template and make it ready; ConfigError says what is wrong with it."""
     levels = ["+" if level == "_" else level for level in text.split("/")]
-    names = [level[1:-1] for level in levels if level[:1] == "{" and level[-1:] == "}"]
+    names = [level.strip("{#}") for level in levels if level[:1] == "{" and level[-1:] == "}"]
     for index, level in enumerate(levels):
         _check_level(text, level, last=index == len(levels) - 1)
     if not text:
@@ -77,7 +81,8 @@ def parse_template(text: str) -> TopicTemplate:
     pattern = "/".join(parts) + ("(?:/.*)?" if open_end and parts else ".*" if open_end else "")
     # A wildcard in the first level does not match topics such as $SYS/...: the broker holds to that, so do we.
     guard = r"(?!\$)" if levels[0][:1] in ("{", "+", "#") else ""
-    topic_filter = "/".join("+" if level[:1] == "{" else level for level in levels)
+    filters = {"{": "+", OPEN_DEVICE: "#"}
+    topic_filter = "/".join(filters.get(level, filters.get(level[:1], level)) for level in levels)
     return TopicTemplate(text, topic_filter, frozenset(names), tuple(levels), re.compile(guard + pattern, re.DOTALL))
 
 
@@ -86,6 +91,10 @@ def _check_level(text: str, level: str, *, last: bool) -> None:
     if level in ("+", "#"):
         if level == "#" and not last:
             raise ConfigError(f"{where}: # can only be the last level")
+        return
+    if level == OPEN_DEVICE:
+        if not last:
+            raise ConfigError(f"{where}: {level} can only be the last level")
         return
     if level[:1] == "{" and level[-1:] == "}":
         if level[1:-1] not in PLACEHOLDERS:
@@ -100,11 +109,18 @@ def _check_level(text: str, level: str, *, last: bool) -> None:
 
 
 def _level_pattern(level: str) -> str:
+    if level == OPEN_DEVICE:
+        return "(?P<device>.*)"
     if level == "+":
         return "[^/]*"
     if level[:1] == "{":
         return f"(?P<{level[1:-1]}>[^/]*)"
     return re.escape(level)
+
+
+def one_level(name: str) -> str:
+    """A name of several levels as one: `kitchen/lamp` -> `kitchen.lamp`, which can stand in a topic of our own."""
+    return name.replace("/", ".")
 
 
 def check_name(kind: str, name: object) -> str:

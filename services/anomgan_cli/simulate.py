@@ -18,7 +18,21 @@ if TYPE_CHECKING:
 
 Changes = Mapping[str, Mapping[str, Any]]
 """table -> key -> what the command line says, None where it says nothing"""
-DIALECTS = ("flat", "nested", "metric", "array", "columnar")
+DIALECTS = (
+    "flat",
+    "nested",
+    "metric",
+    "array",
+    "columnar",
+    "zigbee2mqtt",
+    "tasmota",
+    "chirpstack",
+    "things_stack",
+    "senml",
+    "sparkplug_b",
+    "influx",
+)
+"""as in `anomgan.config.DialectName`, which takes long to import"""
 
 
 def parse_speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -217,9 +231,9 @@ def describe_first(job: "Job") -> Iterator[str]:
     """The messages of the first row; raises what is wrong with names and topics."""
     from anomgan_simulator.compose import check, peek
     from anomgan_simulator.describe import describe_messages
-    from anomgan_simulator.play import messages_of
+    from anomgan_simulator.play import encoder_of
 
     first, _ = peek(job.rows)
     if first is not None:
         check(first, job.output)
-        yield from describe_messages(messages_of(first, job.output))
+        yield from describe_messages(encoder_of(job.output).encode(first.readings))

@@ -64,6 +64,9 @@ max_future_s = 1e9       # the devices run faster than life, ahead of the clock
 [store.sqlite]
 path = {store}
 
+[journal]
+path = {journal}
+
 [dashboard]
 port = {port}
 """
@@ -96,6 +99,11 @@ class Folder:
     def store(self) -> Path:
         """The SQLite store."""
         return self.path / "anomgan.db"
+
+    @property
+    def journal(self) -> Path:
+        """What the detector remembers over a restart."""
+        return self.path / "journal.db"
 
     @property
     def truth(self) -> Path:
@@ -156,6 +164,11 @@ def write_detector(folder: Folder, broker: BrokerConfig, port: int) -> None:
         FLEET.format(model=json.dumps(str(folder.model(kind))), shape=shape) for kind, shape in MODELS.items()
     )
     text = DETECTOR.format(
-        name=folder.detector.name, broker=broker, fleets=fleets, store=json.dumps(str(folder.store)), port=port
+        name=folder.detector.name,
+        broker=broker,
+        fleets=fleets,
+        store=json.dumps(str(folder.store)),
+        journal=json.dumps(str(folder.journal)),
+        port=port,
     )
     folder.detector.write_text(text, encoding="utf-8")

@@ -5,15 +5,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from anomgan.adapters.influx import InfluxStore
+from anomgan.adapters.influx import INFLUX, InfluxCarrier
+from anomgan.adapters.journal import Journal
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
-from anomgan.adapters.ports import Store
+from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
+from anomgan.adapters.ports import Carrier, Store
 from anomgan.adapters.signals import stopping
 from anomgan.adapters.sqlite import SqliteStore
-from anomgan.config import ServiceConfig, StoreConfig
+from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
+from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import DetectorService
 
@@ -26,13 +29,24 @@ def load_fleets(config: ServiceConfig) -> list[Fleet]:
 
 
 def open_stores(config: StoreConfig) -> list[Store]:
-    """The configured stores, not yet connected."""
-    stores: list[Store] = []
-    if config.sqlite is not None:
-        stores.append(SqliteStore(config.sqlite.path, config.sqlite.retention_days))
-    if config.influx is not None:
-        stores.append(InfluxStore(config.influx))
-    return stores
+    """The stores that a turn is written to before it is acknowledged, not yet connected."""
+    return [] if config.sqlite is None else [SqliteStore(config.sqlite.path, config.sqlite.retention_days)]
+
+
+def open_journal(config: JournalConfig) -> Journal:
+    """A connection to the journal, not yet made."""
+    return Journal(config.path, round(config.limit_mb * 1e6))
+
+
+def open_couriers(config: ServiceConfig) -> list[Courier]:
+    """One for every server that letters go to, not yet started."""
+    carriers: list[tuple[str, Carrier]] = []
+    if config.store.influx is not None:
+        carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
+    if config.publish.events or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
+        own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
+        carriers.append((MQTT, MqttCarrier(MqttPublisher(config.broker, own_id), config.publish.qos)))
+    return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
 
 
 def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
@@ -56,6 +70,13 @@ def check(config: ServiceConfig) -> Iterator[str]:
         for store in open_stores(config.store):
             stack.callback(store.close)
             yield store.check()
+        if config.store.influx is not None:
+            carrier = InfluxCarrier(config.store.influx)
+            stack.callback(carrier.close)
+            yield carrier.check()
+        journal = open_journal(config.journal)
+        stack.callback(journal.close)
+        yield journal.check()
 
 
 def run(
@@ -72,12 +93,18 @@ def run(
         for store in stores:
             stack.callback(store.close)
             log.info("%s", store.check())
+        journal = open_journal(config.journal)
+        stack.callback(journal.close)
+        journal.claim()
+        couriers = open_couriers(config)
+        for courier in couriers:
+            stack.callback(courier.close)
         source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
         stack.callback(source.close)
-        own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
-        publisher = MqttPublisher(config.broker, own_id)
-        stack.callback(publisher.close)
-        service = DetectorService(config, fleets, source, stores, publisher, time.time, on_events)
+        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
+        log.info("%s", service.recall())
+        for courier in couriers:
+            courier.start()
         log.info("listening to %s", ", ".join(topic for topic, _ in subscriptions(fleets)))
         on_ready()
         service.run(stop)

@@ -2,19 +2,24 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 
+import orjson
+
+from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
 from anomgan.assemble import RowAssembler
 from anomgan.config import DecideConfig, FleetConfig, InputConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
-from anomgan.errors import PayloadError
+from anomgan.errors import DataError, PayloadError
 from anomgan.records import Event, Reading, Verdict
 from anomgan.stream import StreamDetector
+from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import TopicTemplate, parse_template
@@ -25,11 +30,13 @@ SHOWN_PER_KIND = 5
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a fleet made of a turn's messages: events to tell, and those that stand open, whose end and peak move on."""
+    """What a fleet made of a turn's messages: events to tell, those that stand open, whose end and peak move on, and
+    messages (topic, payload) that ask devices for what is needed to read them."""
 
     verdicts: list[Verdict]
     events: list[Event]
     standing: list[Event]
+    requests: list[tuple[str, bytes]]
 
 
 class Fleet:
@@ -37,6 +44,7 @@ class Fleet:
 
     def __init__(self, config: FleetConfig, admit: InputConfig, rule: DecideConfig) -> None:
         self.config = config
+        self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
         self.template: TopicTemplate = parse_template(config.topic)
         self._decoder = Decoder(
@@ -56,7 +64,7 @@ class Fleet:
             model=Path(config.model).stem,
             on_odd=self._show_odd,
         )
-        single = config.dialect == "metric"
+        single = CONVENTIONS[config.dialect].partial
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
         self._decisions = FleetDecisions(self.detector.decide_rule(rule))
         self._ignore_retained = admit.ignore_retained
@@ -68,15 +76,18 @@ class Fleet:
         if not self._decoder.matches(topic):
             return False
         try:
-            address = self.template.match(topic)
+            address = self._decoder.locate(topic)
         except PayloadError:
             return True
         if address is None or self.config.device_key:
             return True  # the payload says which device it is
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
-    def judge(self, messages: Sequence[Message], now: Callable[[], float]) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason."""
+    def judge(self, messages: Sequence[Message], now_s: float) -> Judged:
+        """Decode, score and decide; what cannot be read is counted by its reason.
+
+        State, messages and time alone decide what comes out, so that a turn can be made again.
+        """
         readings: list[Reading] = []
         counters, decode = self._counters, self._decoder.decode
         for message in messages:
@@ -84,7 +95,7 @@ class Fleet:
                 self._drop(PayloadError("retained", f"topic {message.topic!r}: it was retained, so it is old"))
                 continue
             try:
-                decoded = decode(message.topic, message.payload, now())
+                decoded = decode(message.topic, message.payload, now_s)
             except PayloadError as error:
                 self._drop(error)
                 continue
@@ -98,7 +109,7 @@ class Fleet:
         verdicts = self._stream.push(rows)
         events = self._decisions.update(verdicts)
         heard = {(verdict.site, verdict.device) for verdict in verdicts}
-        return Judged(verdicts, events, self._decisions.open_events(heard))
+        return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests())
 
     def _drop(self, error: PayloadError) -> None:
         self._counters[f"dropped.{error.reason}"] += 1
@@ -120,6 +131,38 @@ class Fleet:
             log.warning("%s: %s", what, about)
         if self._shown[what] == SHOWN_PER_KIND:
             log.warning("%s: from now on only counted", what)
+
+    # ---------------------------------------------------------------- state
+
+    @property
+    def key(self) -> str:
+        """What the state belongs to: the same messages to the same model by the same reading of them."""
+        config = self.config.model_dump_json(exclude={"model", "devices", "qos", "alarms_per_week"})
+        return sha256(self._model_digest + config.encode()).hexdigest()[:16]
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Everything that later verdicts, events and counters depend on, in parts."""
+        parts = {
+            "wire": self._decoder.snapshot(),
+            "stream": self._stream.snapshot(),
+            "decisions": self._decisions.snapshot(),
+            "counters": orjson.dumps([self._counters, self._stream.counters]),
+        }
+        return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Put back what `snapshot` gave; DataError for anything else."""
+        try:
+            self._decoder.restore(parts["wire"])
+            self._stream.restore(parts["stream"])
+            self._decisions.restore(parts["decisions"])
+            if self._assembler is not None:
+                self._assembler.restore(parts["rows"])
+            ours, streams = orjson.loads(parts["counters"])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
+        self._counters.update(ours)
+        self._stream.counters.update(streams)
 
     @property
     def devices(self) -> int:

@@ -1,20 +1,28 @@
-"""The detector service: source -> wire -> stream -> stores -> publish -> acknowledge, one turn after another.
+"""The detector service: source -> wire -> stream -> stores -> journal -> acknowledge, one turn after another.
 
-A message is acknowledged last, when everything that followed from it is stored: the broker sends again what a crash
-left unfinished, and stores are idempotent, so a flag is neither lost nor doubled. While a store fails, the same batch
-is tried again with growing pauses and nothing is acknowledged.
+A message is acknowledged last, when everything that followed from it is stored, and its turn and the letters to servers
+that may be away are in the journal. Stores are idempotent and a turn can be made again from the journal, so a crash
+anywhere neither loses nor doubles a flag, and nobody's warm-up is paid twice. While a store or the journal fails, the
+same turn is tried again with growing pauses and nothing is acknowledged.
 """
 
 import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from anomgan.adapters.ports import Batch, Message, MessageSource, Publisher, Store
+import orjson
+
+from anomgan.adapters.influx import influx_letter
+from anomgan.adapters.journal import Journal
+from anomgan.adapters.mqtt_carrier import MQTT
+from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
-from anomgan.errors import ServerError
+from anomgan.errors import DataError, ServerError
 from anomgan.records import Event, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
+from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 
 log = logging.getLogger("anomgan.detector")
@@ -23,6 +31,10 @@ LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
 FEW, LINGER_S = 10, 0.005
 SHOWN_TOPICS = 5
+MOST_BYTES_BETWEEN = 32_000_000
+"""of messages between two snapshots, so that making them again takes seconds"""
+OWN = "service"
+"""the part of a snapshot that belongs to no fleet"""
 
 
 class DetectorService:
@@ -34,7 +46,8 @@ class DetectorService:
         fleets: Sequence[Fleet],
         source: MessageSource,
         stores: Sequence[Store],
-        publisher: Publisher,
+        journal: Journal,
+        couriers: Sequence[Courier],
         now: Callable[[], float],
         on_events: Callable[[Sequence[Event]], None] | None = None,
     ) -> None:
@@ -42,34 +55,49 @@ class DetectorService:
         self._fleets = fleets
         self._source = source
         self._stores = stores
-        self._publisher = publisher
+        self._journal = journal
+        self._couriers = couriers
         self._now = now
         self._on_events = on_events
         self._counters: Counter[str] = Counter()
         self._routes: dict[str, int] = {}
+        self._snapshot_due_s = now() + config.journal.snapshot_s
+        self._bytes_since = 0
+        self._in_step = True
+        """whether the journal has every turn that the fleets have made"""
 
     def run(self, stop: threading.Event) -> None:
         """Turn after turn until `stop` is set; what is unfinished then is left unacknowledged."""
         while not stop.is_set():
             self.turn(stop)
+        if self._in_step:
+            self._checkpoint()
+
+    # ---------------------------------------------------------------- a turn
 
     def turn(self, stop: threading.Event) -> int:
-        """One turn; the number of messages it acknowledged (0 when it was stopped before they were stored)."""
+        """One turn; the number of messages it acknowledged (0 when it was stopped before they were kept)."""
+        for courier in self._couriers:
+            if courier.broken:
+                raise RuntimeError(f"the courier to {courier.addressee} has ended")
+        if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
+            self._checkpoint()
         messages = self._gather()
         if not messages:
             return 0
-        self._counters["messages_received"] += len(messages)
-        verdicts: list[Verdict] = []
-        events: list[Event] = []
-        standing: list[Event] = []
-        for fleet, theirs in self._routed(messages):
-            judged = fleet.judge(theirs, self._now)
-            verdicts += judged.verdicts
-            events += judged.events
-            standing += judged.standing
-        if not self._store(Batch(verdicts, [*events, *standing], self.counters()), stop):
+        turn = Turn(self._now(), messages)
+        self._in_step = False
+        batch, told, requests = self._make(turn)
+        steps = [partial(store.write, batch) for store in self._stores]
+        steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *requests]))
+        if not all(self._until_done(step, stop) for step in steps):
             return 0
-        self._tell(events)
+        self._in_step = True
+        self._bytes_since += sum(len(message.payload) for message in messages)
+        for courier in self._couriers:
+            courier.wake()
+        if told and self._on_events is not None:
+            self._on_events(told)
         self._source.acknowledge(messages)
         return len(messages)
 
@@ -88,12 +116,40 @@ class DetectorService:
             messages += more
         return messages
 
+    def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
+        """Judge a turn's messages: what to store, the events to tell, what to ask devices for."""
+        self._counters["messages_received"] += len(turn.messages)
+        verdicts: list[Verdict] = []
+        events: list[Event] = []
+        standing: list[Event] = []
+        requests: list[Letter] = []
+        for fleet, theirs in self._routed(turn.messages):
+            judged = fleet.judge(theirs, turn.now_s)
+            verdicts += judged.verdicts
+            events += judged.events
+            standing += judged.standing
+            requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
+        return Batch(verdicts, [*events, *standing], self.counters()), events, requests
+
+    def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
+        """What goes to those who may be away."""
+        letters: list[Letter] = []
+        if self._config.store.influx is not None:
+            lines = influx_letter(batch, turn.now_s)
+            letters += [] if lines is None else [lines]
+        template = self._config.publish.events
+        if template:
+            letters += [Letter(MQTT, encode_event(event), event_topic(template, event)) for event in told]
+        return letters
+
     def counters(self) -> dict[str, int]:
-        """Totals since the start, over all fleets."""
+        """Totals since the state began, over all fleets."""
         total = Counter(self._counters)
-        total["dropped.overflow"] = self._source.overflowed
+        total["dropped.overflow"] += self._source.overflowed
         for fleet in self._fleets:
             total += fleet.counters()
+        for courier in self._couriers:
+            total += courier.counters
         return dict(total)
 
     def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
@@ -115,29 +171,68 @@ class DetectorService:
                 groups[route].append(message)
         return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True) if group]
 
-    def _store(self, batch: Batch, stop: threading.Event) -> bool:
-        """Write to every store, again and again while one fails; False when stopped before all had it."""
-        for store in self._stores:
-            pause_s = FIRST_PAUSE_S
-            while True:
-                try:
-                    store.write(batch)
-                    break
-                except ServerError as error:
-                    self._counters["store_failures"] += 1
-                    log.error("%s; trying again in %.1f s, nothing is acknowledged meanwhile", error, pause_s)
-                    if stop.wait(pause_s):
-                        return False
-                    pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
-        return True
-
-    def _tell(self, events: Sequence[Event]) -> None:
-        publish = self._config.publish
-        for event in events if publish.events else ():
+    def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:
+        """Try again and again while a step fails; False when stopped before it was done."""
+        pause_s = FIRST_PAUSE_S
+        while True:
             try:
-                self._publisher.publish(event_topic(publish.events, event), encode_event(event), qos=publish.qos)
+                step()
             except ServerError as error:
-                self._counters["events_not_published"] += 1
-                log.error("event %s is stored but could not be published: %s", event.id, error)
-        if events and self._on_events is not None:
-            self._on_events(events)
+                self._counters["store_failures"] += 1
+                log.error("%s; trying again in %.1f s, nothing is acknowledged meanwhile", error, pause_s)
+                if stop.wait(pause_s):
+                    return False
+                pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
+            else:
+                return True
+
+    # ---------------------------------------------------------------- state
+
+    def recall(self) -> str:
+        """Take up the state where the journal left it; in words what was found.
+
+        A fleet whose model or way of reading messages has changed begins anew. Raises ServerError for a journal that
+        cannot be read; a damaged snapshot is one.
+        """
+        parts = self._journal.snapshot()
+        by_fleet: dict[str, dict[str, bytes]] = {}
+        for name, content in parts.items():
+            key, _, part = name.partition("/")
+            by_fleet.setdefault(key, {})[part] = content
+        known = 0
+        try:
+            if OWN in by_fleet:
+                self._counters.update(orjson.loads(by_fleet[OWN]["counters"]))
+            for fleet in self._fleets:
+                if fleet.key in by_fleet:
+                    fleet.restore(by_fleet[fleet.key])
+                    known += 1
+        except (DataError, KeyError, ValueError) as error:
+            raise ServerError(f"journal {self._journal.path}: {error}") from error
+        count = 0
+        for turn in self._journal.turns():
+            self._make(turn)  # what follows from it is stored already
+            count += len(turn.messages)
+        devices = sum(fleet.devices for fleet in self._fleets)
+        return (
+            f"journal {self._journal.path}: state of {known} of {len(self._fleets)} fleets, {count} messages since, "
+            f"{devices} devices known"
+        )
+
+    def _checkpoint(self) -> None:
+        """Write the whole state, so that the turns so far need not be made again; that can wait where it fails."""
+        self._snapshot_due_s, self._bytes_since = self._now() + self._config.journal.snapshot_s, 0
+        try:
+            self._journal.checkpoint(self._snapshot())
+        except ServerError as error:
+            log.error("%s; the state is not written, the turns are kept instead", error)
+
+    def _snapshot(self) -> dict[str, bytes]:
+        own = Counter(self._counters)
+        own["dropped.overflow"] += self._source.overflowed
+        for courier in self._couriers:
+            own += courier.counters
+        parts = {f"{OWN}/counters": orjson.dumps(own)}
+        for fleet in self._fleets:
+            parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
+        return parts

@@ -16,7 +16,7 @@ from anomgan.config import BrokerConfig
 from anomgan.simulate import Tick
 from anomgan.simulate.scenario import OutputConfig
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.play import Totals, messages_of, play, truth_topic
+from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def run(
 
 def check(tick: Tick, output: OutputConfig) -> None:
     """Make the messages of one row, its ground truth's topics too; raises what is wrong with names and topics."""
-    messages_of(tick, output)
+    encoder_of(output).encode(tick.readings)
     for reading in tick.readings:
         truth_topic(reading.site, reading.device, output)
 

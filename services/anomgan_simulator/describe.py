@@ -39,9 +39,12 @@ def describe_fault(fault: Fault, period_s: float) -> str:
 
 
 def describe_messages(messages: Sequence[tuple[str, bytes]]) -> Iterator[str]:
-    """`topic payload`, the first few."""
+    """`topic payload`, the first few; bytes that are no text in hexadecimal digits."""
     for topic, payload in messages[:LISTED]:
-        yield f"{topic} {payload.decode()}"
+        try:
+            yield f"{topic} {payload.decode()}"
+        except UnicodeDecodeError:
+            yield f"{topic} {payload.hex(' ')}"
     if len(messages) > LISTED:
         yield f"and {len(messages) - LISTED} more messages"
 

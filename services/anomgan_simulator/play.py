@@ -10,7 +10,7 @@ from anomgan.adapters.ports import Publisher
 from anomgan.errors import Unreachable
 from anomgan.simulate import Fault, Tick
 from anomgan.simulate.scenario import OutputConfig
-from anomgan.wire import encode, parse_template
+from anomgan.wire import Encoder, PayloadFormat, parse_template
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.truth import State, truth_record
 
@@ -36,10 +36,10 @@ class Totals:
     stopped: bool = False
 
 
-def messages_of(tick: Tick, output: OutputConfig) -> list[tuple[str, bytes]]:
-    """The messages (topic, payload) of one row; ConfigError, DataError or PayloadError where they cannot be made."""
+def encoder_of(output: OutputConfig) -> Encoder:
+    """What writes a run's rows as messages; ConfigError where topic and dialect do not fit together."""
     template = parse_template(output.topic)
-    return encode(output.dialect, tick.readings, template, output.time_key, output.time_unit, output.device_key)
+    return Encoder(PayloadFormat(template, output.dialect, output.time_key, output.time_unit, output.device_key))
 
 
 def truth_topic(site: str, device: str, output: OutputConfig) -> str:
@@ -63,6 +63,7 @@ def play(
     Raises Unreachable where the broker is gone or keeps back acknowledgements at the end.
     """
     totals = Totals()
+    encoder = encoder_of(output)
     begun_s = reported_s = now()
 
     def tell(fault: Fault, state: State) -> None:
@@ -80,7 +81,7 @@ def play(
         for fault in tick.begun:
             tell(fault, "begin")
             totals.faults += 1
-        for topic, payload in messages_of(tick, output):
+        for topic, payload in encoder.encode(tick.readings):
             publisher.publish(topic, payload, qos=output.qos)
             totals.messages_published += 1
         for fault in tick.ended:

@@ -1,4 +1,4 @@
-"""InfluxStore against the real InfluxDB 1.6.7 and against VictoriaMetrics, and against a scripted HTTP server."""
+"""InfluxCarrier against the real InfluxDB 1.6.7 and against VictoriaMetrics, and against a scripted HTTP server."""
 
 import socket
 import threading
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from servers import fetch, free_port, influxql, victoria_export
 
-from anomgan.adapters.influx import InfluxStore
-from anomgan.adapters.ports import Batch
+from anomgan.adapters.influx import INFLUX, InfluxCarrier, influx_letter
+from anomgan.adapters.ports import Batch, Letter, Rejection
 from anomgan.config import InfluxConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
 from anomgan.records import Event, Verdict
@@ -63,10 +63,11 @@ def event(device: str = "p1", **changes: object) -> Event:
     return replace(plain, **changes)  # type: ignore[arg-type]  # the tests name fields rightly
 
 
-def write(config: InfluxConfig, *batches: Batch) -> None:
-    with closing(InfluxStore(config, clock=lambda: START)) as store:
-        for batch in batches:
-            store.write(batch)
+def write(config: InfluxConfig, *batches: Batch) -> list[Rejection]:
+    """Deliver the batches one after another; what the server would not have."""
+    letters = [influx_letter(batch, START) for batch in batches]
+    with closing(InfluxCarrier(config)) as carrier:
+        return [rejection for letter in letters if letter is not None for rejection in carrier.deliver([letter])]
 
 
 def rows(config: InfluxConfig, measurement: str) -> list[dict[str, object]]:
@@ -121,7 +122,7 @@ def test_channels_are_written_only_while_anomalous_or_while_an_event_is_open(inf
         Batch([verdict(time_s=START)]),
         Batch([verdict(time_s=START + 1, anomalous=True)]),
         Batch([verdict(time_s=START + 2)], [event()]),
-        Batch([verdict(time_s=START + 3), verdict("p2", START + 3)]),
+        Batch([verdict(time_s=START + 3), verdict("p2", START + 3)], [event()]),
         Batch([verdict(time_s=START + 4)], [event(state="closed")]),
         Batch([verdict(time_s=START + 5)]),
     )
@@ -197,8 +198,8 @@ def test_more_than_one_batch_is_stored_whole(influxdb1: InfluxConfig) -> None:
 
 
 def test_check_creates_the_database_and_says_so_in_one_line(influxdb1: InfluxConfig) -> None:
-    with closing(InfluxStore(influxdb1)) as store:
-        assert store.check() == f"InfluxDB {influxdb1.url} (database {influxdb1.database!r}): takes writes"
+    with closing(InfluxCarrier(influxdb1)) as carrier:
+        assert carrier.check() == f"InfluxDB {influxdb1.url} (database {influxdb1.database!r}): takes writes"
     databases = [row["name"] for row in influxql(influxdb1, "SHOW DATABASES")]
     assert influxdb1.database in databases
 
@@ -210,22 +211,33 @@ def test_a_database_with_a_hostile_name_is_created_and_written(influxdb1: Influx
     assert len(rows(config, "anomaly_score")) == 1
 
 
-def test_a_type_conflict_is_refused_with_the_words_of_the_server(influxdb1: InfluxConfig) -> None:
-    with closing(InfluxStore(influxdb1)) as store:
-        store.check()
-        store._sender.write(b'anomaly_score,site=north,device=p3,model=pumps surprise="text" 1700000000250000')
-        with pytest.raises(Refused, match=r'HTTP 400: .*type conflict: input field "surprise".*line: anomaly_score'):
-            store.write(Batch([verdict(f"p{i}") for i in range(6)]))
+def test_a_type_conflict_is_returned_with_the_words_of_the_server(influxdb1: InfluxConfig) -> None:
+    fetch(f"{influxdb1.url}/query", {"q": f"CREATE DATABASE {influxdb1.database}"})
+    line = b'anomaly_score,site=north,device=p3,model=pumps surprise="text" 1700000000250000'
+    with closing(InfluxCarrier(influxdb1)) as carrier:
+        assert carrier.deliver([Letter(INFLUX, line)]) == []
+    rejections = write(influxdb1, Batch([verdict(f"p{i}") for i in range(6)], counters={"messages_received": 6}))
+    assert [one.part.partition(b" ")[0] for one in rejections] == [
+        b"anomaly_score,site=north,device=p%d,model=pumps" % i for i in range(6)
+    ]
+    assert all(
+        "HTTP 400: " in one.reason and 'type conflict: input field "surprise"' in one.reason for one in rejections
+    )
+    assert 6 in [row["messages_received"] for row in rows(influxdb1, "anomgan_service")]  # the rest has arrived
 
 
-def test_a_partial_write_names_the_line_that_was_refused_and_keeps_the_other_points(influxdb1: InfluxConfig) -> None:
+def test_of_several_letters_only_the_lines_that_are_refused_come_back_and_the_others_are_stored(
+    influxdb1: InfluxConfig,
+) -> None:
     fetch(f"{influxdb1.url}/query", {"q": f"CREATE DATABASE {influxdb1.database} WITH DURATION 2h"})
     now = time.time()
-    with closing(InfluxStore(influxdb1)) as store:
-        batch = Batch([verdict(f"p{i}", START if i == 11 else now) for i in range(20)])
-        with pytest.raises(Refused, match=r"partial write: .*retention.* \(line: anomaly_score,site=north,device=p11,"):
-            store.write(batch)
-    assert {row["device"] for row in rows(influxdb1, "anomaly_score")} == {f"p{i}" for i in range(20) if i != 11}
+    letters = [influx_letter(Batch([verdict(f"p{i}", START if i in (3, 11) else now)]), now) for i in range(20)]
+    sent = [replace(letter, number=i) for i, letter in enumerate(letters) if letter is not None]
+    with closing(InfluxCarrier(influxdb1)) as carrier:
+        rejections = carrier.deliver(sent)
+    assert [one.letter.number for one in rejections] == [3, 11]
+    assert all("partial write: " in one.reason and "retention" in one.reason for one in rejections)
+    assert {row["device"] for row in rows(influxdb1, "anomaly_score")} == {f"p{i}" for i in range(20)} - {"p3", "p11"}
 
 
 def test_user_and_password_get_in_and_others_are_refused(
@@ -242,7 +254,7 @@ def test_user_and_password_get_in_and_others_are_refused(
         write(config, Batch([verdict()]))
     monkeypatch.delenv("PLANT_PASSWORD")
     with pytest.raises(ConfigError, match=r"store\.influx\.password_env.*PLANT_PASSWORD"):
-        InfluxStore(config)
+        InfluxCarrier(config)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -287,8 +299,8 @@ def test_hostile_names_survive_in_victoriametrics(victoria: InfluxConfig, name: 
 
 
 def test_check_passes_on_victoriametrics_whose_health_does_not_answer_as_influxdb(victoria: InfluxConfig) -> None:
-    with closing(InfluxStore(victoria)) as store:
-        assert "takes writes" in store.check()
+    with closing(InfluxCarrier(victoria)) as carrier:
+        assert "takes writes" in carrier.check()
 
 
 def test_the_token_gets_in_and_a_wrong_one_is_refused(
@@ -310,7 +322,7 @@ class Scripted(BaseHTTPRequestHandler):
         assert isinstance(server, ScriptedServer)
         server.bodies.append(body)
         server.authorizations.append(self.headers.get("Authorization", ""))
-        status, text = server.answer
+        status, text = server.answer if server.refuses in body else (204, b"")
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -324,6 +336,8 @@ class ScriptedServer(HTTPServer):
     """An HTTP server for what real servers do only on bad days."""
 
     answer: tuple[int, bytes] = (204, b"")
+    refuses = b""
+    """what a body must hold to be answered so"""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Scripted)
@@ -345,11 +359,9 @@ def scripted() -> Iterator[ScriptedServer]:
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [
-        (400, Refused, "line: anomaly_score"),
         (401, Refused, "bad credentials"),
         (403, Refused, "no permission"),
         (404, Refused, "HTTP 404"),
-        (413, Refused, "HTTP 413"),
         (429, ServerError, "HTTP 429"),
         (500, ServerError, "HTTP 500"),
         (503, ServerError, "HTTP 503"),
@@ -364,6 +376,32 @@ def test_every_refusal_raises_with_the_words_of_the_server(
         write(config, Batch([verdict(), verdict("p2")]))
     assert type(raised.value) is error
     assert "the disk is on fire" in str(raised.value)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_what_a_server_never_takes_comes_back_line_by_line(scripted: ScriptedServer, version: int, status: int) -> None:
+    scripted.answer = (status, b'{"code": "sad", "message": "what is this", "error": "what is this"}')
+    scripted.refuses = b"device=p2"
+    config = InfluxConfig.model_validate({"url": f"http://127.0.0.1:{scripted.server_port}", "version": version})
+    devices = ["p1", "p2", "p3", "p20"]
+    rejections = write(config, Batch([verdict(device) for device in devices]))
+    assert [one.part.split(b",")[2] for one in rejections] == [b"device=p2", b"device=p20"]
+    assert {one.reason for one in rejections} == {f"HTTP {status}: what is this"}
+    arrived = b"\n".join(body for body in scripted.bodies if scripted.refuses not in body)
+    assert {line.split(b",")[2] for line in arrived.splitlines() if b"device" in line} == {b"device=p1", b"device=p3"}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_that_refuses_even_what_is_certainly_right_refuses_us_and_nothing_is_given_up(
+    scripted: ScriptedServer, version: int, status: int
+) -> None:
+    """A proxy may answer 400 to a wrong token: what is sent then must not end in quarantine."""
+    scripted.answer = (status, b'{"code": "sad", "message": "no such user", "error": "no such user"}')
+    config = InfluxConfig.model_validate({"url": f"http://127.0.0.1:{scripted.server_port}", "version": version})
+    with pytest.raises(Refused, match=f"HTTP {status}: no such user"):
+        write(config, Batch([verdict(), verdict("p2")]))
 
 
 @pytest.mark.parametrize("version", [1, 2])

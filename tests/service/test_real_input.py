@@ -131,6 +131,8 @@ topic = "plant/{{device}}/telemetry"
 url = "{store.url}"
 version = {store.version}
 database = "{store.database}"
+[journal]
+path = "{name}-journal.db"
 [publish]
 events = "{name}/{{device}}/event"
 status = "{name}/status"

@@ -1,0 +1,259 @@
+"""What the detector service may not forget, in one SQLite file: its state, the turns since, and letters to deliver.
+
+A turn is appended together with the letters that follow from it, in one transaction that is durable when it returns,
+and only then are its messages acknowledged. After a crash, the last snapshot and the turns after it, made again in
+their order, give the state as it was; a message that the broker then sends again is an old one to that state.
+
+Letters wait until whoever carries them has heard that they arrived. When they fill the limit, nothing more is appended,
+so nothing more is acknowledged: the broker keeps what it has, and nothing is dropped here.
+"""
+
+import sqlite3
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
+from io import BufferedWriter
+from pathlib import Path
+
+from anomgan.adapters.ports import Letter, Message, Rejection, Turn
+from anomgan.adapters.sqlite_file import header_number, is_blank, plain_errors, split_statements
+from anomgan.errors import AnomganError, Refused, ServerError, Unreachable
+
+APPLICATION_ID = 0x61676A6C
+"""`agjl` in ASCII"""
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
+CREATE TABLE turn (number INTEGER PRIMARY KEY, now_s REAL NOT NULL, messages BLOB NOT NULL);
+CREATE TABLE letter (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a carrier's word is about one letter
+    addressee TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX letter_by_addressee ON letter (addressee, number);
+CREATE TABLE quarantine (             -- what an addressee has read and will not have
+    number INTEGER PRIMARY KEY,
+    addressee TEXT NOT NULL,
+    body BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    since_s REAL NOT NULL
+);
+CREATE TABLE kept (bytes INTEGER NOT NULL);  -- of letters and quarantine: a sum over all would be slow
+INSERT INTO kept VALUES (0);
+CREATE TRIGGER letter_comes AFTER INSERT ON letter BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
+CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
+CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
+CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
+"""
+BUSY_TIMEOUT_S = 10.0
+_HEAD = struct.Struct("<HIB")
+_RETAINED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much the journal holds."""
+
+    letters: int
+    quarantined: int
+    bytes: int
+
+
+class Journal:
+    """A connection to the file; a second one, of another thread or process, may carry letters meanwhile."""
+
+    def __init__(self, path: Path | str, limit_bytes: int) -> None:
+        self.path = Path(path)
+        self.limit_bytes = limit_bytes
+        self._connection: sqlite3.Connection | None = None
+        self._lock: BufferedWriter | None = None
+
+    def check(self) -> str:
+        """Open it and say in one line what is there; raises Refused or Unreachable."""
+        standing = self.standing()
+        return f"journal {self.path}: {standing.letters} letters waiting, {standing.quarantined} in quarantine"
+
+    def claim(self) -> None:
+        """Be the one that makes turns, until `close` or the end of the process; Refused where another one is."""
+        self._open()
+        lock = self.path.with_name(self.path.name + ".lock").open("ab")
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise Refused(f"journal {self.path}: another detector service uses it; give each one its own") from None
+        self._lock = lock
+
+    def close(self) -> None:
+        """Leave cleanly; safe to call twice."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with self._plain_errors():
+                connection.close()
+
+    # ---------------------------------------------------------------- state
+
+    def append(self, turn: Turn, letters: Iterable[Letter]) -> None:
+        """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""
+        rows = [(letter.addressee, letter.topic, letter.body) for letter in letters]
+        with self._transaction() as connection:
+            if rows and self.limit_bytes <= _kept_bytes(connection):
+                raise ServerError(
+                    f"journal {self.path}: {_kept_bytes(connection):,} bytes wait for delivery, which is its limit"
+                )
+            connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
+            connection.executemany("INSERT INTO letter (addressee, topic, body) VALUES (?, ?, ?)", rows)
+
+    def checkpoint(self, parts: Mapping[str, bytes]) -> None:
+        """The state as it is after all turns so far, which need not be made again."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM snapshot")
+            connection.executemany("INSERT INTO snapshot VALUES (?, ?)", parts.items())
+            connection.execute("DELETE FROM turn")
+
+    def snapshot(self) -> dict[str, bytes]:
+        """The parts of the last checkpoint; {} where there was none."""
+        with self._plain_errors():
+            return dict(self._open().execute("SELECT name, content FROM snapshot").fetchall())
+
+    def turns(self) -> Iterator[Turn]:
+        """The turns since the last checkpoint, in their order; Refused where one is damaged."""
+        with self._plain_errors():
+            for number, now_s, packed in self._open().execute(
+                "SELECT number, now_s, messages FROM turn ORDER BY number"
+            ):
+                try:
+                    messages = unpack_messages(packed)
+                except (struct.error, UnicodeDecodeError, IndexError):
+                    raise Refused(f"journal {self.path}: turn {number} is damaged") from None
+                yield Turn(now_s, messages)
+
+    # ---------------------------------------------------------------- letters
+
+    def letters(self, addressee: str, limit: int) -> list[Letter]:
+        """The oldest letters to an addressee."""
+        statement = "SELECT addressee, body, topic, number FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
+        with self._plain_errors():
+            return [Letter(*row) for row in self._open().execute(statement, (addressee, limit))]
+
+    def delivered(self, letters: Iterable[Letter]) -> None:
+        """Forget letters that have arrived."""
+        with self._transaction() as connection:
+            connection.executemany("DELETE FROM letter WHERE number = ?", [(letter.number,) for letter in letters])
+
+    def quarantine(self, rejections: Sequence[Rejection], now_s: float) -> None:
+        """Keep what an addressee will not have, with the reason, and forget the letters that it was part of."""
+        rows = [(one.letter.addressee, one.part, one.reason, now_s) for one in rejections]
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO quarantine (addressee, body, reason, since_s) VALUES (?, ?, ?, ?)", rows
+            )
+            connection.executemany("DELETE FROM letter WHERE number = ?", {(one.letter.number,) for one in rejections})
+
+    def standing(self) -> Standing:
+        """How much the journal holds."""
+        with self._plain_errors():
+            connection = self._open()
+            letters = connection.execute("SELECT count(*) FROM letter").fetchone()[0]
+            quarantined = connection.execute("SELECT count(*) FROM quarantine").fetchone()[0]
+            return Standing(letters, quarantined, _kept_bytes(connection))
+
+    # ---------------------------------------------------------------- the file
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, durable when it ends."""
+        connection = self._open()
+        with self._plain_errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            with self._plain_errors():
+                try:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise Unreachable(f"journal {self.path}: cannot make its folder: {error.strerror}") from None
+                # closed by the thread that ends the service; SQLite itself is compiled thread safe
+                connection = sqlite3.connect(
+                    self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                )
+                try:
+                    _prepare(connection, self.path)
+                except (sqlite3.Error, AnomganError):
+                    connection.close()
+                    raise
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def _plain_errors(self) -> Iterator[None]:
+        with plain_errors(self.path, "journal"):
+            yield
+
+
+def _kept_bytes(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT bytes FROM kept").fetchone()[0])
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Schema where there is none yet, WAL, synchronous=FULL; Refused for a file that is not a journal of ours."""
+    connection.execute("BEGIN IMMEDIATE")  # of two that start at once on a new file, one waits
+    try:
+        if is_blank(connection):
+            for statement in split_statements(SCHEMA):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if header_number(connection, "application_id") != APPLICATION_ID:
+            raise Refused(f"journal {path}: an SQLite file of something else; give the journal a file of its own")
+        version = header_number(connection, "user_version")
+        if version > SCHEMA_VERSION:
+            raise Refused(f"journal {path}: written by a newer anomgan (schema {version}, known: {SCHEMA_VERSION})")
+    except (sqlite3.Error, AnomganError):
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA journal_size_limit = 67108864")
+
+
+# ---------------------------------------------------------------- messages as bytes
+
+
+def pack_messages(turn: Turn) -> bytes:
+    """Topic, payload and whether it was retained of every message, one after another."""
+    parts: list[bytes] = []
+    for message in turn.messages:
+        topic = message.topic.encode("utf-8", "surrogateescape")
+        parts += [_HEAD.pack(len(topic), len(message.payload), _RETAINED * message.retained), topic, message.payload]
+    return b"".join(parts)
+
+
+def unpack_messages(packed: bytes) -> list[Message]:
+    """The inverse; struct.error or IndexError for bytes that are cut off."""
+    messages: list[Message] = []
+    at = 0
+    while at < len(packed):
+        topic_size, payload_size, flags = _HEAD.unpack_from(packed, at)
+        middle = at + _HEAD.size + topic_size
+        end = middle + payload_size
+        if end > len(packed):
+            raise IndexError(end)
+        topic = packed[at + _HEAD.size : middle].decode("utf-8", "surrogateescape")
+        messages.append(Message(topic, packed[middle:end], None, bool(flags & _RETAINED)))
+        at = end
+    return messages

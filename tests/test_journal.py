@@ -1,0 +1,173 @@
+"""The journal: what was appended is there after a crash, in order, once; what waits is never dropped."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomgan.adapters.journal import Journal, pack_messages, unpack_messages
+from anomgan.adapters.ports import Letter, Message, Rejection, Turn
+from anomgan.errors import Refused, ServerError
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "journal.db"
+
+
+def turn(number: int) -> Turn:
+    return Turn(1000.0 + number, [Message(f"plant/p{number}", b"payload %d" % number)])
+
+
+def numbers(journal: Journal) -> list[float]:
+    return [one.now_s - 1000.0 for one in journal.turns()]
+
+
+def test_turns_come_back_in_order_until_a_checkpoint_makes_them_needless(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    assert journal.snapshot() == {}
+    for number in range(3):
+        journal.append(turn(number), [])
+    journal.close()
+    again = Journal(path, LIMIT)
+    assert [(one.now_s, list(one.messages)) for one in again.turns()] == [
+        (1000.0 + n, [Message(f"plant/p{n}", b"payload %d" % n)]) for n in range(3)
+    ]
+    again.checkpoint({"fleet": b"state", "counters": b"{}"})
+    again.append(turn(3), [])
+    assert again.snapshot() == {"fleet": b"state", "counters": b"{}"}
+    assert numbers(again) == [3]
+    again.checkpoint({"fleet": b"later"})
+    assert again.snapshot() == {"fleet": b"later"}
+    assert numbers(again) == []
+    again.close()
+    again.close()
+
+
+def test_letters_wait_for_their_addressee_until_they_have_arrived(path: Path) -> None:
+    journal, carrier = Journal(path, LIMIT), Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("influx", b"a"), Letter("mqtt", b"b", "events"), Letter("influx", b"c")])
+    waiting = carrier.letters("influx", 10)
+    assert [letter.body for letter in waiting] == [b"a", b"c"]
+    assert [(letter.body, letter.topic) for letter in carrier.letters("mqtt", 10)] == [(b"b", "events")]
+    carrier.delivered(waiting[:1])
+    journal.append(turn(1), [Letter("influx", b"d")])
+    assert [letter.body for letter in carrier.letters("influx", 1)] == [b"c"]
+    carrier.delivered(waiting[:1])  # told twice
+    assert [letter.body for letter in carrier.letters("influx", 10)] == [b"c", b"d"]
+    assert journal.standing().letters == 3
+
+
+def test_a_number_is_never_used_twice(path: Path) -> None:
+    """A carrier that says once more that a letter arrived must not take another one with it."""
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("influx", b"a")])
+    old = journal.letters("influx", 1)
+    journal.delivered(old)
+    journal.append(turn(1), [Letter("influx", b"b")])
+    journal.delivered(old)
+    assert [letter.body for letter in journal.letters("influx", 10)] == [b"b"]
+
+
+def test_what_an_addressee_will_not_have_is_kept_with_the_reason(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("influx", b"good\nbad"), Letter("influx", b"more")])
+    (letter, _) = journal.letters("influx", 10)
+    journal.quarantine([Rejection(letter, b"bad", "HTTP 400: what is this")], 5.0)
+    assert [one.body for one in journal.letters("influx", 10)] == [b"more"]
+    standing = journal.standing()
+    assert (standing.letters, standing.quarantined, standing.bytes) == (1, 1, len(b"more") + len(b"bad"))
+    assert "1 letters waiting, 1 in quarantine" in journal.check()
+    journal.close()
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT addressee, body, reason, since_s FROM quarantine").fetchall()
+    connection.close()
+    assert rows == [("influx", b"bad", "HTTP 400: what is this", 5.0)]
+
+
+def test_a_full_journal_takes_nothing_more_until_something_has_arrived(path: Path) -> None:
+    journal = Journal(path, limit_bytes=10)
+    journal.append(turn(0), [Letter("influx", b"x" * 10)])
+    with pytest.raises(ServerError, match="10 bytes wait for delivery, which is its limit"):
+        journal.append(turn(1), [Letter("influx", b"y")])
+    assert numbers(journal) == [0]
+    journal.append(turn(2), [])  # nothing follows from it
+    journal.delivered(journal.letters("influx", 1))
+    journal.append(turn(3), [Letter("influx", b"z")])
+    assert numbers(journal) == [0, 2, 3]
+    assert journal.standing().bytes == 1
+
+
+def test_a_process_that_is_killed_leaves_what_it_had_appended(path: Path) -> None:
+    script = f"""
+import os, signal
+from anomgan.adapters.journal import Journal
+from anomgan.adapters.ports import Letter, Message, Turn
+journal = Journal({str(path)!r}, {LIMIT})
+for number in range(5):
+    journal.append(Turn(1000.0 + number, [Message("t", b"p")]), [Letter("influx", b"x")])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    journal = Journal(path, LIMIT)
+    assert numbers(journal) == [0, 1, 2, 3, 4]
+    assert journal.standing().letters == 5
+
+
+def foreign(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE somebody_elses (data)")
+    connection.close()
+
+
+def newer(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.check()
+    journal.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (foreign, "SQLite file of something else"),
+        (newer, r"newer anomgan \(schema 9"),
+        (lambda path: path.write_bytes(b"no database at all " * 99), "not an SQLite file"),
+        (lambda path: path.mkdir(), "cannot be opened"),
+    ],
+)
+def test_a_file_that_is_no_journal_is_refused_by_name(tmp_path: Path, spoil: object, message: str) -> None:
+    path = tmp_path / "journal.db"
+    assert callable(spoil)
+    spoil(path)
+    with pytest.raises(ServerError, match=rf"journal .*journal\.db: .*{message}"):
+        Journal(path, LIMIT).check()
+
+
+def test_a_damaged_turn_is_refused_by_its_number(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [])
+    journal.close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE turn SET messages = substr(messages, 1, 9)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(Refused, match="turn 1 is damaged"):
+        list(Journal(path, LIMIT).turns())
+
+
+topics = st.text(st.characters(exclude_characters="\0"), max_size=20)
+
+
+@given(st.lists(st.tuples(topics, st.binary(max_size=50), st.booleans()), max_size=10))
+def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool]]) -> None:
+    messages = [Message(topic.encode("utf-8", "replace").decode(), body, None, kept) for topic, body, kept in sent]
+    assert unpack_messages(pack_messages(Turn(0.0, messages))) == messages
