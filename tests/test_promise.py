@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anomgan.adapters.files import write_scores
-from anomgan.calibrate import CLUSTERS_ABOVE, extremal_index
+from anomgan.calibrate import CLUSTERS_ABOVE
 from anomgan.config import DecideConfig
 from anomgan.decide import decide_all
 from anomgan.detector import Detector
@@ -180,7 +180,7 @@ def test_few_alarms_are_not_called_a_broken_promise() -> None:
     assert "pump: 1 device, 0.2 device-weeks, 2,000 windows" in told
 
 
-def test_clusters_are_the_runs_of_the_extremal_index() -> None:
+def test_clusters_are_runs_of_exceedances_no_further_apart_than_an_event_closes() -> None:
     rng = np.random.default_rng(2)
     surprise = np.convolve(rng.exponential(size=3000), np.ones(12) / 4, "same")
     level = 5.0
@@ -189,7 +189,8 @@ def test_clusters_are_the_runs_of_the_extremal_index() -> None:
     row = next(row for row in reliability("x", [watched(shifted)]).odds if row.surprise == 3.0)
     apart = RULE.close_after or 0
     first, _ = event_spans(shifted, level, DecideConfig(open_after=1, close_level=1.0, close_after=apart))
-    assert len(first) / (shifted >= level).sum() == extremal_index([surprise], apart)
+    exceeding = np.flatnonzero(shifted >= level)
+    assert len(first) == 1 + np.count_nonzero(np.diff(exceeding) > apart)
     assert row.clusters == len(
         event_spans(shifted, 3.0, DecideConfig(open_after=1, close_level=1.0, close_after=apart))[0]
     )

@@ -107,7 +107,7 @@ def test_warm_up_is_told_as_unknown_and_never_as_normal(detector: Detector) -> N
 
 
 def test_a_verdict_carries_what_the_service_needs(detector: Detector) -> None:
-    stream = StreamDetector(detector, alarms_per_week=100 * detector.config.alarms_per_week, model="pump")
+    stream = StreamDetector(detector, alarms_per_week=100.0, model="pump")
     verdict = stream.push(readings_of(normal_series(20, 1), "p7", "north"))[-1]
     assert (verdict.device, verdict.site, verdict.model) == ("p7", "north", "pump")
     assert verdict.threshold == pytest.approx(detector.threshold - 2.0)

@@ -18,12 +18,9 @@ from io import BufferedWriter
 from pathlib import Path
 
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
-from anomgan.adapters.sqlite_file import header_number, is_blank, plain_errors, split_statements
-from anomgan.errors import AnomganError, Refused, ServerError, Unreachable
+from anomgan.adapters.sqlite_kind import Kind, connect_writer, plain_errors
+from anomgan.errors import Refused, ServerError
 
-APPLICATION_ID = 0x61676A6C
-"""`agjl` in ASCII"""
-SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 CREATE TABLE turn (number INTEGER PRIMARY KEY, now_s REAL NOT NULL, messages BLOB NOT NULL);
@@ -48,6 +45,7 @@ CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = 
 CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
 CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
 """
+JOURNAL = Kind("journal", 0x61676A6C, 1, SCHEMA)  # `agjl` in ASCII
 BUSY_TIMEOUT_S = 10.0
 _HEAD = struct.Struct("<HIB")
 _RETAINED = 1
@@ -181,54 +179,17 @@ class Journal:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            with self._plain_errors():
-                try:
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise Unreachable(f"journal {self.path}: cannot make its folder: {error.strerror}") from None
-                # closed by the thread that ends the service; SQLite itself is compiled thread safe
-                connection = sqlite3.connect(
-                    self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-                )
-                try:
-                    _prepare(connection, self.path)
-                except (sqlite3.Error, AnomganError):
-                    connection.close()
-                    raise
-            self._connection = connection
+            self._connection = connect_writer(self.path, JOURNAL, BUSY_TIMEOUT_S)
         return self._connection
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        with plain_errors(self.path, "journal"):
+        with plain_errors(self.path, JOURNAL.name):
             yield
 
 
 def _kept_bytes(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT bytes FROM kept").fetchone()[0])
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Schema where there is none yet, WAL, synchronous=FULL; Refused for a file that is not a journal of ours."""
-    connection.execute("BEGIN IMMEDIATE")  # of two that start at once on a new file, one waits
-    try:
-        if is_blank(connection):
-            for statement in split_statements(SCHEMA):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        if header_number(connection, "application_id") != APPLICATION_ID:
-            raise Refused(f"journal {path}: an SQLite file of something else; give the journal a file of its own")
-        version = header_number(connection, "user_version")
-        if version > SCHEMA_VERSION:
-            raise Refused(f"journal {path}: written by a newer anomgan (schema {version}, known: {SCHEMA_VERSION})")
-    except (sqlite3.Error, AnomganError):
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
 
 
 # ---------------------------------------------------------------- messages as bytes

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
-from anomgan.adapters.sqlite_file import connect_writer, plain_errors
+from anomgan.adapters.sqlite_file import STORE, connect_writer
+from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
 from anomgan.records import Source, Verdict
 
@@ -64,7 +65,7 @@ class SqliteStore:
     def check(self) -> str:
         """Open the file and say in one line what is there; raises Unreachable or Refused."""
         connection = self._open()
-        with plain_errors(self.path):
+        with plain_errors(self.path, STORE.name):
             devices, newest = connection.execute("SELECT count(*), max(time_s) FROM device").fetchone()
             events = connection.execute("SELECT count(*) FROM event").fetchone()[0]
         return f"store {self.path}: {devices} devices, {events} events" + (
@@ -76,7 +77,7 @@ class SqliteStore:
         connection = self._open()
         committed = False
         try:
-            with plain_errors(self.path):
+            with plain_errors(self.path, STORE.name):
                 connection.execute("BEGIN IMMEDIATE")
                 self._write(connection, batch)
                 connection.execute("COMMIT")
@@ -90,7 +91,7 @@ class SqliteStore:
         """Leave cleanly; safe to call twice."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with plain_errors(self.path):
+            with plain_errors(self.path, STORE.name):
                 connection.close()
 
     def _open(self) -> sqlite3.Connection:
@@ -104,7 +105,7 @@ class SqliteStore:
         self._devices.clear()
         self._channels.clear()
         if connection.in_transaction:  # SQLite itself has rolled back after some errors
-            with plain_errors(self.path):
+            with plain_errors(self.path, STORE.name):
                 connection.execute("ROLLBACK")
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.adapters.sqlite_file import connect_reader, plain_errors
+from anomgan.adapters.sqlite_file import STORE, connect_reader
 from anomgan.adapters.sqlite_history import History, read_history
+from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import nan_if_null, read_event
 from anomgan.records import Event, EventState, Source
 
@@ -77,7 +78,7 @@ def open_reader(path: str | Path, busy_timeout_s: float = 2.0) -> "Iterator[Sqli
     path = Path(path)
     connection = connect_reader(path, busy_timeout_s)
     try:
-        with plain_errors(path):
+        with plain_errors(path, STORE.name):
             connection.execute("BEGIN")
             yield SqliteReader(connection)
     finally:

@@ -1,6 +1,7 @@
 """Event times in payloads: a number in the unit agreed on, or ISO 8601 text."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from anomgan.config import TimeUnit
 from anomgan.errors import PayloadError
@@ -31,9 +32,9 @@ def read_time(value: object, unit: TimeUnit, arrival_s: float, max_future_s: flo
 
 
 def write_time(time_s: float, unit: TimeUnit) -> float | int:
-    """The number to send: seconds as they are, finer units as integers; a float of seconds is good for microseconds."""
-    if unit == "ns":
-        return round(time_s * PER_SECOND["us"]) * 1000
+    """The number to send: seconds as they are, finer units as integers."""
+    if unit == "ns":  # more digits than a float's product has
+        return round(Decimal(repr(float(time_s))).scaleb(9))
     return time_s if unit == "s" else round(time_s * PER_SECOND[unit])
 
 

@@ -6,7 +6,7 @@ normal windows look at least so odd: the windows that do are counted.
 
 A window is normal where none of its rows is labelled; an event counts where each of its verdicts is of a normal window,
 and time is the time of normal windows. The intervals are those of Poisson counts. Windows share rows with their
-neighbours, so for a surprise it is clusters that are counted, by the runs of `anomgan.calibrate.extremal_index`.
+neighbours, so for a surprise it is clusters that are counted, by runs (Smith & Weissman 1994).
 Devices that differ make every interval too narrow, which is why the device with the most alarms is named.
 """
 
@@ -221,7 +221,7 @@ def _alarms(i: int, budget: float, watches: Sequence[Watch], weeks: Sequence[flo
 def _odds(watches: Sequence[Watch], windows: int) -> tuple[Odds, ...]:
     """Every surprise that at least one window is claimed to reach.
 
-    A cluster is an event that every exceedance opens or prolongs: that is a run of the extremal index.
+    A cluster is an event that every exceedance opens or prolongs: that is a run of exceedances.
     """
     normal = [np.where(one.normal, one.surprise, np.nan) for one in watches]
     rules = [one.rule.model_copy(update={"open_after": 1, "close_level": 1.0}) for one in watches]

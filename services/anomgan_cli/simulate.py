@@ -18,21 +18,18 @@ if TYPE_CHECKING:
 
 Changes = Mapping[str, Mapping[str, Any]]
 """table -> key -> what the command line says, None where it says nothing"""
-DIALECTS = (
-    "flat",
-    "nested",
-    "metric",
-    "array",
-    "columnar",
-    "zigbee2mqtt",
-    "tasmota",
-    "chirpstack",
-    "things_stack",
-    "senml",
-    "sparkplug_b",
-    "influx",
-)
-"""as in `anomgan.config.DialectName`, which takes long to import"""
+
+
+def parse_dialect(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A name of `anomgan.config.DialectName`, which is imported only when it is asked for."""
+    if value is not None:
+        from typing import get_args
+
+        from anomgan.config import DialectName
+
+        if value not in get_args(DialectName):
+            raise click.BadParameter(f"{value!r} is none of {', '.join(get_args(DialectName))}")
+    return value
 
 
 def parse_speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
@@ -85,7 +82,12 @@ def parse_start(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed: other devices, noise and random faults.")
 @click.option("--broker", callback=parse_broker, metavar="HOST:PORT", help="Where to publish.")
 @click.option("--topic", help="Topic template, such as plant/{site}/{device}/telemetry.")
-@click.option("--dialect", type=click.Choice(DIALECTS), help="How readings are written.")
+@click.option(
+    "--dialect",
+    callback=parse_dialect,
+    metavar="NAME",
+    help="How readings are written; configs/detector.toml lists the names.",
+)
 @click.option("--truth", metavar="FILE", type=click.Path(path_type=Path), help="Write the ground truth, JSON lines.")
 @click.option("--summary", metavar="FILE", type=click.Path(path_type=Path), help="Write the totals as JSON at the end.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would be published, and publish nothing.")

@@ -56,6 +56,9 @@ class Courier:
         self._news.set()
         if self._thread.ident is not None:
             self._thread.join(PATIENCE_S)
+        if self._thread.is_alive():
+            log.warning("the courier to %s is still waiting for an answer; what it carries stays here", self.addressee)
+            return  # its journal and its carrier are in use until the process ends
         self._carrier.close()
         self._journal.close()
 
