@@ -343,6 +343,8 @@ def two_stores(
 
 
 def scores_in(config: InfluxConfig) -> int:
+    if config.database not in (row["name"] for row in influxql(config, "SHOW DATABASES")):
+        return 0  # the first write makes it
     found = influxql(config, "SELECT count(surprise) AS scores FROM anomaly_score")
     return int(found[0]["scores"]) if found else 0
 
