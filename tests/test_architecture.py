@@ -19,7 +19,7 @@ EVERY = LIBRARY + PROGRAMS
 MAY_IMPORT = {
     "errors": "",
     "records": "errors",
-    "config": "errors",
+    "config": "config errors",
     "windows": "errors records",
     "pyramid": "",
     "roles": "records scaling",

@@ -1,19 +1,12 @@
-"""One model per table of the TOML file. Unknown keys are errors that name the nearest key.
+"""The tables of the detector service's file."""
 
-Secrets never stand in a file: `password_env` / `token_env` name an environment variable and
-`password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
-"""
+from typing import Literal, Self
 
-import difflib
-from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from anomgan.config.detection import DecideConfig
+from anomgan.config.table import Table
 
-from anomgan.errors import ConfigError
-
-LossName = Literal["hinge", "wgan-gp", "non-saturating"]
-DeviceName = Literal["auto", "cpu", "cuda"]
 DialectName = Literal[
     "flat",
     "nested",
@@ -30,44 +23,6 @@ DialectName = Literal[
 ]
 TimeUnit = Literal["", "s", "ms", "us", "ns"]
 """an empty text stands for what is customary in the dialect"""
-
-
-class Table(BaseModel):
-    """A strict, frozen table: no unknown keys, no silent conversions from text, numbers or booleans."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class DetectorConfig(Table):
-    """How a detector is built and trained. None = chosen from the data by the rules of `fit.choose`."""
-
-    window: int | None = Field(None, ge=16, le=65_536, multiple_of=8)
-    """rows per window; a multiple of 8 from 16 up"""
-    stride: int | None = Field(None, ge=1, le=65_536)
-    """rows between two scored windows"""
-    steps: int | None = Field(None, ge=1, le=10_000_000)
-    """training steps"""
-    latent: int = Field(16, ge=2, le=256)
-    width: int = Field(16, ge=4, le=256)
-    """convolution channels of the first block; later blocks have twice as many"""
-    batch: int = Field(64, ge=4, le=65_536)
-    loss: LossName = "hinge"
-    learning_rate: float = Field(1e-3, gt=0)
-    adversarial_weight: float = Field(0.1, ge=0)
-    reconstruction_weight: float = Field(10.0, ge=0)
-    ema_decay: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(8, ge=1)
-    """health checks without a better held-out reconstruction before training stops early"""
-    holdout: float = Field(0.25, gt=0, lt=0.9)
-    """the last part of the training rows, kept for calibration"""
-    alarms_per_week: float = Field(1.0, gt=0)
-    """the alarm budget of one device"""
-    max_gap_s: float | None = Field(None, gt=0)
-    """a longer step starts a new window; None = ten sampling periods"""
-    max_hold: int | None = Field(None, ge=0, le=1_000_000)
-    """rows a missing value is held for before the channel counts as missing; None = a quarter window"""
-    seed: int = Field(0, ge=0, lt=2**63)
-    device: DeviceName = "auto"
 
 
 class BrokerConfig(Table):
@@ -195,19 +150,6 @@ class PublishConfig(Table):
         return topic
 
 
-class DecideConfig(Table):
-    """`[decide]`: how verdicts become events."""
-
-    open_after: int = Field(2, ge=1)
-    """anomalous verdicts in a row that open an event"""
-    close_after: int | None = Field(None, ge=1)
-    """verdicts in a row below the closing level that close it; None = those of one window, for so long it remembers"""
-    close_level: float = Field(0.7, gt=0, le=1)
-    """the closing level, as a fraction of the threshold (hysteresis)"""
-    channels: int = Field(3, ge=1)
-    """contributing channels named by an event"""
-
-
 class DashboardConfig(Table):
     """`[dashboard]`: the embedded page; it listens on loopback unless told."""
 
@@ -226,68 +168,3 @@ class ServiceConfig(Table):
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
     dashboard: DashboardConfig = DashboardConfig()
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def parse_config(model: type[Model], document: Mapping[str, Any], where: str) -> Model:
-    """Check a parsed document against a model; ConfigError names `where`, the table, the key and the nearest key."""
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        found = error.errors()
-        lines = [
-            _explain(model, item["type"], item["loc"], item["msg"], item.get("input"))
-            for item in found
-            if not (item["type"] == "too_short" and any(_inside(other["loc"], item["loc"]) for other in found))
-        ]
-        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
-
-
-def _inside(loc: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
-    """Whether an error lies within another's value: an array whose only entry is wrong is not also too short."""
-    return len(loc) > len(outer) and loc[: len(outer)] == outer
-
-
-_IN_TOML = {
-    "missing": "this key is required",
-    "tuple_type": "expected an array",
-    "model_type": "expected a table",
-    "too_short": "at least one entry is needed",
-}
-
-
-def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], message: str, given: object) -> str:
-    """One validation error in the words of the TOML file."""
-    path = ".".join(str(part) for part in loc) or "(top level)"
-    if kind == "extra_forbidden":
-        key, known = str(loc[-1]), _keys_at(model, loc[:-1])
-        if key in ("password", "token", "secret"):
-            return f"{path}: secrets do not belong in a configuration file; use {key}_env or {key}_file"
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"{path}: unknown key; {hint}"
-    shown = "" if isinstance(given, Mapping | list | tuple) else f" (got {given!r})"
-    return f"{path}: {_IN_TOML.get(kind, message.removeprefix('Value error, '))}{shown}"
-
-
-def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys allowed in the table that `loc` leads to."""
-    for part in loc:
-        if isinstance(part, int) or part not in model.model_fields:
-            continue
-        annotation = model.model_fields[part].annotation
-        inner = next((a for a in (annotation, *_arguments(annotation)) if _is_model(a)), None)
-        if inner is None:
-            break
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _arguments(annotation: Any) -> tuple[Any, ...]:
-    return tuple(getattr(annotation, "__args__", ()))
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
