@@ -1,0 +1,25 @@
+"""Data quality before the model: what is wrong with sensors, clocks and deliveries, told apart from process faults.
+
+limits = learn_limits(normal_series)                   # once, kept with the model
+quality = FleetQuality(limits, QualityConfig())
+screened = quality.screen(readings, arrivals)          # readings to feed, issues that opened or closed
+issues = quality.silent(now_s)                         # every second or so
+"""
+
+from anomgan.quality.fleet import FleetQuality, Screened
+from anomgan.quality.issues import DeviceHealth, HealthIssue, IssueKind, QualityConfig
+from anomgan.quality.limits import ChannelLimits, Limits, learn_limits, limits_from_json, limits_to_json
+
+__all__ = [
+    "ChannelLimits",
+    "DeviceHealth",
+    "FleetQuality",
+    "HealthIssue",
+    "IssueKind",
+    "Limits",
+    "QualityConfig",
+    "Screened",
+    "learn_limits",
+    "limits_from_json",
+    "limits_to_json",
+]

@@ -1,0 +1,237 @@
+"""FleetQuality: readings of a whole fleet in, those to feed to the model out, with sick channels missing.
+
+It stands before `StreamDetector.push`. A reading that came twice, out of order, late or ahead of its clock is refused
+and counted; of the others, what a sick sensor says becomes NaN. Everything else passes untouched, as the same object.
+The state is bounded, `bytes_per_device` says by what.
+"""
+
+import json
+import math
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.errors import DataError
+from anomgan.quality.arrival import TAKEN
+from anomgan.quality.cell import OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
+from anomgan.quality.channels import ChannelHealth
+from anomgan.quality.delivery import DeliveryHealth, refused
+from anomgan.quality.issues import WHOLE_DEVICE, Change, DeviceHealth, HealthIssue, QualityConfig
+from anomgan.quality.limits import Limits, with_ranges, without_stuck
+from anomgan.records import Reading, Source
+from anomgan.scaling import usable
+
+_MAGIC = b"agQS\x01"
+_CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What became of readings: those to feed, in order of arrival, and the issues that opened or closed."""
+
+    readings: list[Reading]
+    issues: list[HealthIssue]
+
+
+class FleetQuality:
+    """The data quality of devices that share one model.
+
+    `counters` holds totals since the start: dropped.duplicate, dropped.out_of_order, dropped.late, dropped.clock_ahead,
+    dropped.bad_time (readings); masked_values.stuck, .out_of_range, .unit_jump, .suspicion (values made missing);
+    issues.<kind> (opened). DataError where the configuration names unknown channels.
+    """
+
+    def __init__(self, limits: Limits, config: QualityConfig | None = None) -> None:
+        rule = QualityConfig() if config is None else config
+        self.limits = without_stuck(with_ranges(limits, rule.ranges), rule.may_stand_still)
+        self.counters: Counter[str] = Counter()
+        self._judge_clocks = rule.judge_clocks
+        names = self.limits.channels
+        self._known = frozenset(names)
+        self._pick = _picker(names)
+        self._numbers: dict[Source, int] = {}
+        self._sources: list[Source] = []
+        self._channels = ChannelHealth(self.limits)
+        self._delivery = DeliveryHealth(self.limits, rule)
+
+    def __len__(self) -> int:
+        """How many devices have been heard."""
+        return len(self._numbers)
+
+    def screen(
+        self, readings: Sequence[Reading], arrivals: Sequence[float], *, listening_since_s: float = -np.inf
+    ) -> Screened:
+        """Take readings in, in order of arrival, each with the wall clock's time of its arrival, a finite number.
+
+        Readings of one message share its arrival. What was made before `listening_since_s`, when the connection was
+        made, may have waited for us: its delay says nothing. A reading without any of the model's channels passes
+        untouched, for the stream to count.
+        """
+        if len(readings) != len(arrivals):
+            raise ValueError(f"{len(readings)} readings with {len(arrivals)} arrivals")
+        ours, rows, who = self._rows(readings)
+        values = usable(np.array(rows, np.float64).reshape(len(rows), len(self.limits.channels)))
+        numbers, times = np.array(who, np.int64), np.array([readings[i].time_s for i in ours], np.float64)
+        came = np.array([arrivals[i] for i in ours], np.float64)
+        if not np.isfinite(came).all():
+            raise ValueError("an arrival is not a finite number")
+        since_s = listening_since_s if self._judge_clocks else np.inf
+        fates, changes = self._delivery.push(numbers, times, came, since_s)
+        self.counters.update(refused(fates))
+        out: list[Reading | None] = list(readings)
+        for k in np.flatnonzero(fates != TAKEN).tolist():
+            out[ours[k]] = None
+        taken = np.flatnonzero(fates == TAKEN)
+        fed, sick, masked = self._channels.push(numbers[taken], times[taken], values[taken])
+        self.counters.update({f"masked_values.{kind}": count for kind, count in masked.items()})
+        changed = (fed != values[taken]) & ~np.isnan(values[taken])
+        for row in np.flatnonzero(changed.any(axis=1)).tolist():
+            i = ours[int(taken[row])]
+            new = {self.limits.channels[c]: float(fed[row, c]) for c in np.flatnonzero(changed[row])}
+            out[i] = replace(readings[i], values={**readings[i].values, **new})
+        return Screened([reading for reading in out if reading is not None], self._tell([*changes, *sick]))
+
+    def _rows(self, readings: Sequence[Reading]) -> tuple[list[int], list[Sequence[float]], list[int]]:
+        """Which readings have channels of ours, their values in our order, and the numbers of their devices."""
+        ours: list[int] = []
+        rows: list[Sequence[float]] = []
+        who: list[int] = []
+        nan = float("nan")
+        for i, reading in enumerate(readings):
+            values = reading.values
+            try:
+                row = self._pick(values)
+            except KeyError:
+                if self._known.isdisjoint(values):
+                    continue
+                row = tuple(values.get(name, nan) for name in self.limits.channels)
+            ours.append(i)
+            rows.append(row)
+            who.append(self._number(reading.source))
+        return ours, rows, who
+
+    def silent(self, now_s: float, *, listening_since_s: float = -np.inf) -> list[HealthIssue]:
+        """The devices that have just become silent, by the wall clock; to be asked every second or so.
+
+        While the connection is down nobody is heard: ask again after it is made, with its time.
+        """
+        return self._tell(self._delivery.silent(now_s, listening_since_s, len(self)))
+
+    def open_issues(self) -> list[HealthIssue]:
+        """What is wrong now, in order of its start; after a restart stores learn from it what still stands."""
+        found = self._delivery.open_issues(len(self)) + self._channels.open_issues(len(self))
+        return [self._issue(change) for change in sorted(found, key=lambda change: change.start_s)]
+
+    def health(self, now_s: float, sources: Iterable[Source] | None = None) -> list[DeviceHealth]:
+        """How the data of all devices, or of these, are now."""
+        told = []
+        for source in self._sources if sources is None else sources:
+            number = self._numbers[source]
+            device, kinds = self._delivery.devices[number], self._channels.cells["kind"][number]
+            duplicate, out_of_order, late, ahead = device["refused"].tolist()
+            told.append(
+                DeviceHealth(
+                    device=source[1],
+                    site=source[0],
+                    silent_s=now_s - float(device["heard_s"]),
+                    skew_s=float(device["offset_s"]),
+                    stuck=int(np.count_nonzero(kinds == STUCK)),
+                    out_of_range=int(np.count_nonzero(kinds == OUT_OF_RANGE)),
+                    unit_jump=int(np.count_nonzero(kinds == UNIT_JUMP)),
+                    missing=int(np.count_nonzero(kinds == SILENT)),
+                    duplicate=duplicate,
+                    out_of_order=out_of_order,
+                    late=late,
+                    ahead=ahead,
+                    counter_resets=int(self._channels.counts["resets"][number].sum()),
+                )
+            )
+        return told
+
+    def _number(self, source: Source) -> int:
+        number = self._numbers.get(source)
+        if number is None:
+            number = self._numbers[source] = len(self._sources)
+            self._sources.append(source)
+            self._delivery.reserve(number + 1)
+            self._channels.reserve(number + 1)
+        return number
+
+    def _tell(self, changes: list[Change]) -> list[HealthIssue]:
+        self.counters.update(
+            f"issues.{change.kind}" for change in changes if change.state == "open" or change.kind == "counter_reset"
+        )
+        return [self._issue(change) for change in sorted(changes, key=lambda change: change.noticed_s)]
+
+    def _issue(self, change: Change) -> HealthIssue:
+        site, device = self._sources[change.number]
+        channel = "" if change.channel == WHOLE_DEVICE else self.limits.channels[change.channel]
+        where = (f"{site}/{device}" if site else device) + (f":{channel}" if channel else "")
+        return HealthIssue(
+            id=f"{where}:{change.kind}@{round(change.start_s * 1000)}",
+            device=device,
+            site=site,
+            channel=channel,
+            kind=change.kind,
+            state=change.state,
+            start_s=change.start_s,
+            end_s=change.end_s,
+            reason=change.reason,
+        )
+
+    # ---------------------------------------------------------------- state
+
+    def snapshot(self) -> bytes:
+        """All that is remembered of every device, as versioned bytes; `restore` goes on as if nothing had happened."""
+        names = [part.encode() for source in self._sources for part in source]
+        parts = [struct.pack(f"<{len(names)}I", *map(len, names)), *names]
+        body = b"".join(parts + [array[: len(self)].tobytes() for array in self._arrays()])
+        told = _HEAD.pack(self._made_for(), len(self)) + body
+        return _MAGIC + _CHECK.pack(zlib.crc32(told)) + told
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` gave; DataError for foreign, damaged or unfitting bytes, which change nothing."""
+        if not snapshot.startswith(_MAGIC):
+            raise DataError("these bytes are not a snapshot of data quality, or of another version")
+        check, told = snapshot[len(_MAGIC) :][: _CHECK.size], snapshot[len(_MAGIC) + _CHECK.size :]
+        if len(told) < _HEAD.size or check != _CHECK.pack(zlib.crc32(told)):
+            raise DataError("the snapshot of data quality is truncated or damaged")
+        made_for, known = _HEAD.unpack_from(told)
+        if made_for != self._made_for():
+            raise DataError("the snapshot of data quality was made for other channels")
+        lengths = struct.unpack_from(f"<{2 * known}I", told, _HEAD.size)
+        edges = list(accumulate(lengths, initial=_HEAD.size + 8 * known))
+        names = [told[a:b].decode() for a, b in pairwise(edges)]
+        numbers = [self._number(source) for source in zip(names[::2], names[1::2], strict=True)]
+        at = edges[-1]
+        for array in self._arrays():
+            stored = np.ndarray((known, *array.shape[1:]), array.dtype, told, at)
+            array[numbers] = stored
+            at += stored.nbytes
+
+    def _arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        return self._delivery.devices, self._channels.cells, self._channels.counts
+
+    def _made_for(self) -> int:
+        """Tells apart the channels, units and counters that a state was made for."""
+        made_for = [self.limits.channels, self.limits.units, self._channels.counters]
+        return zlib.crc32(json.dumps(made_for).encode())
+
+    def bytes_per_device(self) -> int:
+        """What the arrays keep for one device."""
+        return sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in self._arrays())
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
+    """Values in the order of names; KeyError where one is missing."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: (values[names[0]],)
