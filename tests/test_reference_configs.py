@@ -29,7 +29,7 @@ FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after"}
 def everything() -> dict[str, Any]:
     """The file with every commented key and table put in force."""
     text = REFERENCE.read_text(encoding="utf-8")
-    return tomllib.loads(re.sub(r"(?m)^# (?=\[store\.influx\]|[a-z_]+ = )", "", text))
+    return tomllib.loads(re.sub(r"(?m)^# (?=\[store\.influx\]|\[\[brokers\]\]|[a-z_]+ = )", "", text))
 
 
 def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
@@ -47,7 +47,8 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
 
 def test_the_file_is_valid_as_it_stands_and_with_everything_in_force() -> None:
     read_config(REFERENCE, ServiceConfig)
-    parse_config(ServiceConfig, everything(), REFERENCE.name)
+    whole = parse_config(ServiceConfig, everything(), REFERENCE.name)
+    assert [broker.name for broker in whole.brokers] == ["north"]
 
 
 def test_every_key_stands_in_the_file() -> None:

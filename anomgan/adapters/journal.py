@@ -18,7 +18,7 @@ from io import BufferedWriter
 from pathlib import Path
 
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
-from anomgan.adapters.sqlite_kind import Kind, connect_writer, plain_errors
+from anomgan.adapters.sqlite_kind import Kind, connect_writer, header_number, plain_errors
 from anomgan.errors import Refused, ServerError
 
 SCHEMA = """
@@ -38,6 +38,11 @@ CREATE TABLE quarantine (             -- what an addressee has read and will not
     reason TEXT NOT NULL,
     since_s REAL NOT NULL
 );
+CREATE TABLE subscription (           -- what persistent sessions may still hold; MQTT cannot list it
+    session TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    PRIMARY KEY (session, filter)
+) WITHOUT ROWID;
 CREATE TABLE kept (bytes INTEGER NOT NULL);  -- of letters and quarantine: a sum over all would be slow
 INSERT INTO kept VALUES (0);
 CREATE TRIGGER letter_comes AFTER INSERT ON letter BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
@@ -45,10 +50,23 @@ CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = 
 CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
 CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
 """
-JOURNAL = Kind("journal", 0x61676A6C, 1, SCHEMA)  # `agjl` in ASCII
+SCHEMA_VERSION = 2
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Change an older schema into this one, keeping every row; within the caller's transaction."""
+    if header_number(connection, "user_version") == 1:  # messages of version 1 are all of the broker without a name
+        connection.execute(
+            "CREATE TABLE subscription (session TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (session, filter)) "
+            "WITHOUT ROWID"
+        )
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+JOURNAL = Kind("journal", 0x61676A6C, SCHEMA_VERSION, SCHEMA, bring_up_to_date)  # `agjl` in ASCII
 BUSY_TIMEOUT_S = 10.0
 _HEAD = struct.Struct("<HIB")
-_RETAINED = 1
+_RETAINED, _BROKER = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +150,18 @@ class Journal:
                     raise Refused(f"journal {self.path}: turn {number} is damaged") from None
                 yield Turn(now_s, messages)
 
+    def subscriptions(self, session: str) -> list[str]:
+        """The topic filters that a persistent session may hold."""
+        with self._plain_errors():
+            rows = self._open().execute("SELECT filter FROM subscription WHERE session = ? ORDER BY filter", (session,))
+            return [str(row[0]) for row in rows]
+
+    def remember_subscriptions(self, session: str, filters: Iterable[str]) -> None:
+        """Keep these in place of those that were remembered of the session."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM subscription WHERE session = ?", (session,))
+            connection.executemany("INSERT INTO subscription VALUES (?, ?)", {(session, one) for one in filters})
+
     # ---------------------------------------------------------------- letters
 
     def letters(self, addressee: str, limit: int) -> list[Letter]:
@@ -196,11 +226,15 @@ def _kept_bytes(connection: sqlite3.Connection) -> int:
 
 
 def pack_messages(turn: Turn) -> bytes:
-    """Topic, payload and whether it was retained of every message, one after another."""
+    """Topic, payload, whether it was retained, and the broker's name where it has one, one message after another."""
     parts: list[bytes] = []
     for message in turn.messages:
         topic = message.topic.encode("utf-8", "surrogateescape")
-        parts += [_HEAD.pack(len(topic), len(message.payload), _RETAINED * message.retained), topic, message.payload]
+        flags = _RETAINED * message.retained + _BROKER * bool(message.broker)
+        parts += [_HEAD.pack(len(topic), len(message.payload), flags), topic, message.payload]
+        if message.broker:
+            name = message.broker.encode()
+            parts += [bytes([len(name)]), name]
     return b"".join(parts)
 
 
@@ -215,6 +249,11 @@ def unpack_messages(packed: bytes) -> list[Message]:
         if end > len(packed):
             raise IndexError(end)
         topic = packed[at + _HEAD.size : middle].decode("utf-8", "surrogateescape")
-        messages.append(Message(topic, packed[middle:end], None, bool(flags & _RETAINED)))
-        at = end
+        payload, at, broker = packed[middle:end], end, ""
+        if flags & _BROKER:
+            at = end + 1 + packed[end]
+            broker = packed[end + 1 : at].decode()
+            if at > len(packed):
+                raise IndexError(at)
+        messages.append(Message(topic, payload, None, bool(flags & _RETAINED), broker))
     return messages

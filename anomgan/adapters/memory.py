@@ -2,17 +2,30 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from anomgan.adapters.ports import Batch, Message
+from anomgan.adapters.ports import Batch, Liveness, Message
 from anomgan.errors import DataError, ServerError, Unreachable
 from anomgan.records import Event, Verdict
 
 
 class MemorySource:
-    """A MessageSource that is fed by hand; what is not acknowledged comes again after `reconnect`."""
+    """A MessageSource that is fed by hand; what is not acknowledged comes again after `reconnect`.
 
-    def __init__(self, messages: Sequence[tuple[str, bytes]] = ()) -> None:
+    `connected`, `since_s` and `last_message_s` are what `liveness` says, to be set by hand.
+    """
+
+    def __init__(
+        self,
+        messages: Sequence[tuple[str, bytes]] = (),
+        broker: str = "",
+        on_arrival: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.broker = broker
+        self.connected = True
+        self.since_s = 0.0
+        self.last_message_s: float | None = None
+        self._on_arrival = on_arrival
         self._waiting: deque[Message] = deque()
         self._unacknowledged: dict[object, Message] = {}
         self._fed = threading.Condition()
@@ -27,8 +40,9 @@ class MemorySource:
         """Let one message arrive."""
         with self._fed:
             self._count += 1
-            self._waiting.append(Message(topic, payload, self._count, retained))
+            self._waiting.append(Message(topic, payload, self._count, retained, self.broker))
             self._fed.notify_all()
+        self._on_arrival()
 
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
@@ -44,6 +58,11 @@ class MemorySource:
             for message in messages:
                 if self._unacknowledged.pop(message.token, None) is not None:
                     self.acknowledged.append(message)
+
+    def liveness(self) -> list[Liveness]:
+        """As it was set."""
+        reason = "" if self.connected else "memory broker: told to be away"
+        return [Liveness(self.broker, "memory broker", self.connected, reason, self.since_s, self.last_message_s)]
 
     @property
     def unacknowledged(self) -> list[Message]:

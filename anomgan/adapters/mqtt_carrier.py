@@ -6,7 +6,12 @@ from anomgan.adapters.ports import Letter, Publisher, Rejection
 from anomgan.errors import DataError, Unreachable
 
 MQTT = "mqtt"
-"""the addressee"""
+"""the addressee that is `[broker]`"""
+
+
+def addressee(broker: str) -> str:
+    """What letters to a broker are addressed to; "" is `[broker]`."""
+    return f"{MQTT}:{broker}" if broker else MQTT
 
 
 class MqttCarrier:

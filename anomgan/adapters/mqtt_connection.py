@@ -6,20 +6,22 @@ CPU time per message (27 against 55 microseconds). It also means that nothing th
 """
 
 import logging
-import secrets
 import select
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import LogLevel
 from paho.mqtt.reasoncodes import ReasonCode
 
-from anomgan.adapters.secrets import read_secret
+from anomgan.adapters.mqtt_bell import Bell
+from anomgan.adapters.mqtt_client import MOST_IN_FLIGHT, Wish, authenticate, connect, make_client, stated
+from anomgan.adapters.mqtt_pulse import Backoff, Pulse
+from anomgan.adapters.mqtt_tls import exposed_password, read_certificate, tls_context
+from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, refusal
 from anomgan.config import BrokerConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
 
@@ -27,37 +29,42 @@ log = logging.getLogger(__name__)
 
 SLICE = 200
 """packets read before acknowledgements and pings get their turn"""
-FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 15.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 30.0
+STEADY_S = 5.0
+"""a connection that held for so long was no failed attempt"""
 FAREWELL_S = 3.0
 
 
 class Connection:
     """A broker connection that comes back by itself. `start` connects or raises; the callbacks run in its thread.
 
-    connected   whether messages can flow now
-    generation  counts the connections made, so that what belongs to an earlier one can be told apart
-    reason      why there is no connection, in words; "" while there is one
-    client      paho's client; its callbacks other than those for connecting are the owner's
+    connected     whether messages can flow now
+    changed_s     when that changed last, on the monotonic clock
+    generation    counts the connections made, so that what belongs to an earlier one can be told apart
+    reason        why there is no connection, in words; "" while there is one
+    forgotten     how often the broker had lost a persistent session, and with it what was published meanwhile
+    most_qos, most_in_flight   what the broker takes of us (MQTT 5 tells, 3.1.1 does not)
+    client        paho's client; its callbacks other than those for connecting are the owner's
     """
 
     def __init__(
         self,
         config: BrokerConfig,
-        client_id: str,
+        wish: Wish,
         *,
-        persistent: bool,
-        status_topic: str = "",
         on_connected: Callable[[], None],
         each_turn: Callable[[], None] = lambda: None,
         may_read: Callable[[], bool] = lambda: True,
         progress: Callable[[], int] = lambda: 0,
     ) -> None:
         self.config = config
-        self.where = f"MQTT broker {config.host}:{config.port}"
+        self.where = describe(config)
         self.connected = False
-        self.generation = 0
+        self.generation = self.forgotten = 0
         self.reason = "not connected yet"
-        self._status_topic = status_topic
+        self.most_qos, self.most_in_flight = 2, MOST_IN_FLIGHT
+        self._wish = wish
+        self._known = wish.known
         self._on_connected = on_connected
         self._each_turn = each_turn
         self._may_read = may_read
@@ -65,48 +72,37 @@ class Connection:
         self._failure: ServerError | None = None
         self._settled = threading.Event()
         self._closing = False
-        self._idle = False
-        self._left = threading.Event()
-        self.client = self._make_client(client_id, persistent)
-        self._wake_in, self._wake_out = socket.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._complaint = self._tls_said = ""
+        self._explained = False
+        self._since_s = self.changed_s = time.monotonic()
+        self._pulse = Pulse(self._since_s)
+        self._farewell: int | None = None
+        self._left = False
+        self._tls = tls_context(config) if config.tls else None
+        self.client = make_client(config, wish, self._tls)
+        self.client.on_connect = self._connected
+        self.client.on_disconnect = self._disconnected
+        self.client.on_unsubscribe = self._unsubscribed
+        self._bell = Bell()
         self._thread = threading.Thread(target=self._run, name=f"mqtt {config.host}:{config.port}", daemon=True)
 
-    def _make_client(self, client_id: str, persistent: bool) -> paho.Client:
-        config = self.config
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id or f"anomgan-{secrets.token_hex(5)}",
-            clean_session=not persistent,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        client.max_inflight_messages_set(
-            0
-        )  # the owner bounds what is in flight; paho's own bound costs a search per ack
-        client.connect_timeout = config.connect_timeout_s
-        if config.username:
-            password = read_secret("broker.password", config.password_env, config.password_file)
-            client.username_pw_set(config.username, password or None)
-        if config.tls:
-            client.tls_set_context(tls_context(config))
-        if self._status_topic:
-            client.will_set(self._status_topic, b"offline", qos=1, retain=True)
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_unsubscribe = lambda *_: self._left.set()
-        client.on_socket_register_write = lambda *_: None  # tells paho that somebody else writes
-        return client
+    def start(self, may_be_away: bool = False) -> None:
+        """Connect within the configured time or raise Unreachable or Refused; from then on stay connected.
 
-    def start(self) -> None:
-        """Connect within the configured time or raise Unreachable or Refused; from then on stay connected."""
+        may_be_away: a broker that cannot be reached now is none to raise for; it is tried until it can.
+        """
+        if warning := exposed_password(self.config):
+            log.warning("%s: %s", self.where, warning)
         self._thread.start()
-        settled = self._settled.wait(self.config.connect_timeout_s)
-        if settled and self._failure is None:
+        if not self._settled.wait(self.config.connect_timeout_s):
+            self.settle(Unreachable(f"{self.where}: no answer within {self.config.connect_timeout_s:g} s"))
+        if self._failure is None:
+            return
+        if may_be_away and isinstance(self._failure, Unreachable):
+            log.error("%s; it is tried again and again", self._failure)
             return
         self.close(patience_s=0.5)
-        raise self._failure or Unreachable(f"{self.where}: no answer within {self.config.connect_timeout_s:g} s")
+        raise self._failure
 
     @property
     def closed(self) -> bool:
@@ -119,17 +115,12 @@ class Connection:
             self._failure = failure
             self._settled.set()
         elif failure is not None:
-            log.error("%s", failure)
+            self._complain(str(failure))
 
     def wake(self) -> None:
         """Tell the thread that there is something to write."""
-        if self._idle:
-            try:
-                self._wake_out.send(b"w")
-            except BlockingIOError:
-                pass  # the pipe is full of reasons to wake already
-            except OSError:
-                self.check()
+        if self._bell.wanted and not self._bell.ring():
+            self.check()
 
     def check(self) -> None:
         """Raise ServerError where the thread is gone without having been told to go."""
@@ -141,8 +132,7 @@ class Connection:
         if self._closing:
             return
         self._closing = True
-        self._idle = True
-        self.wake()
+        self._bell.ring()
         self._thread.join(patience_s)
 
     # In the thread.
@@ -150,56 +140,59 @@ class Connection:
     def _run(self) -> None:
         try:
             self._connect()
-            delay_s = FIRST_DELAY_S
+            backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
             while not self._closing:
                 if self.client.socket() is not None:
                     self._turn(min(1.0, self.config.keepalive_s / 4))
-                    if self.connected:
-                        delay_s = FIRST_DELAY_S
+                    if self.connected and time.monotonic() - self._since_s >= STEADY_S:
+                        backoff.reset()
                 else:
-                    self._pause(delay_s)
+                    self._pause(backoff.pause_s())
                     self._connect()
-                    delay_s = min(delay_s * 2, LONGEST_DELAY_S)
             self._leave()
         finally:
             self.connected = False
-            self._wake_in.close()
-            self._wake_out.close()
+            self._bell.close()
 
     def _connect(self) -> None:
         """One attempt to open the connection; the broker's own answer comes later, in `_connected`."""
         if self._closing:
             return
+        self._explained, self._tls_said = False, ""
         try:
-            self.client.connect(self.config.host, self.config.port, self.config.keepalive_s)
+            if self.generation:  # both may have been renewed since
+                authenticate(self.client, self.config)
+                if self._tls is not None:
+                    read_certificate(self._tls, self.config)
+            self.client.on_log = self._hear_tls if self._tls is not None else None
+            connect(self.client, self.config, self._wish)
+        except ConfigError as error:
+            self._fail(ServerError(f"{self.where}: {error}"))
         except (OSError, UnicodeError) as error:  # UnicodeError: a host name that IDNA cannot encode
-            failure = explain(self.where, error, self.config)
-            self.reason = str(failure)
-            if not self._settled.is_set():
-                self.settle(failure)
+            self._fail(explain(self.where, error, self.config))
+        self._since_s = time.monotonic()
+        self._pulse = Pulse(self._since_s)
 
     def _pause(self, wait_s: float) -> None:
-        """Wait before the next attempt, unless woken."""
-        self._idle = True
-        ready, _, _ = select.select([self._wake_in], [], [], wait_s)
-        self._idle = False
-        if ready:
-            self._wake_in.recv(4096)
+        """Wait before the next attempt, unless told to leave; what there is to write must wait too."""
+        until_s = time.monotonic() + wait_s
+        while not self._closing and (left_s := until_s - time.monotonic()) > 0:
+            self._bell.wait(left_s)
 
     def _turn(self, wait_s: float) -> None:
         """Wait for something to do, then read, acknowledge, write, and keep alive."""
         client = self.client
         sock: Any = client.socket()
         readable = self._closing or self._may_read()
-        self._idle = True
+        self._bell.wanted = True
         self._each_turn()
         pending = readable and self.config.tls and sock.pending() > 0
-        sources = [sock, self._wake_in] if readable else [self._wake_in]
+        sources = [sock, self._bell.heard] if readable else [self._bell.heard]
         sinks = [sock] if client.want_write() else []
         ready, writable, _ = select.select(sources, sinks, [], 0.0 if pending else wait_s)
-        self._idle = False
-        if self._wake_in in ready:
-            self._wake_in.recv(4096)
+        self._bell.wanted = False
+        if self._bell.heard in ready:
+            self._bell.still()
         if sock in ready or pending:
             for _ in range(SLICE):
                 before = self._progress()
@@ -207,9 +200,30 @@ class Connection:
                 if self._progress() == before:
                     break
             self._each_turn()
+        if sock in ready or pending or not readable:
+            self._pulse.heard(time.monotonic())
         if writable or client.want_write():
             client.loop_write()
-        client.loop_misc()
+        client.loop_misc()  # sends the ping
+        self._watch()
+
+    def _watch(self) -> None:
+        """Give up a connection that has gone silent: packets may get lost without either end hearing of it."""
+        now = time.monotonic()
+        sock: Any = self.client.socket()
+        silent_s = self.client.keepalive if self.connected else self.config.connect_timeout_s
+        gone = self._pulse.stopped(now, silent_s) if self.connected else now - self._since_s >= silent_s
+        if sock is None or not gone:
+            return
+        silence = Unreachable(f"{self.where}: no answer for {now - self._pulse.heard_s:.0f} s")
+        if self.connected:
+            self.reason = str(silence)
+        else:
+            self._fail(silence)
+        with suppress(OSError):  # the system may have noticed at the same time
+            sock.shutdown(socket.SHUT_RDWR)
+        while self.client.socket() is not None:
+            self.client.loop_read()  # finds the end, and tells `_disconnected`
 
     def _leave(self) -> None:
         """Publish the status, make sure the broker has read all that was written, and disconnect.
@@ -219,69 +233,67 @@ class Connection:
         """
         deadline = time.monotonic() + FAREWELL_S
         if self.connected:
-            if self._status_topic:
-                self.client.publish(self._status_topic, b"offline", qos=1, retain=True)
+            if self._wish.status_topic:
+                self._tell(b"offline")
             self._each_turn()
-            self.client.unsubscribe("anomgan/farewell")
-        while self.connected and not self._left.is_set() and time.monotonic() < deadline:
+            _, self._farewell = self.client.unsubscribe("anomgan/farewell")
+        while self.connected and not self._left and time.monotonic() < deadline:
             self._turn(0.1)
         self.client.disconnect()
         while self.client.socket() is not None and time.monotonic() < deadline:
             self._turn(0.1)
 
+    def _tell(self, status: bytes) -> None:
+        self.client.publish(self._wish.status_topic, status, qos=min(1, self.most_qos), retain=True)
+
+    def _hear_tls(self, client: Any, userdata: Any, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:  # paho keeps to itself why reading failed, and says it only here
+            self._tls_said = text
+
+    def _unsubscribed(self, client: Any, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
+        self._left = self._left or mid == self._farewell
+
     def _connected(self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
+        client.on_log = None
         if code.is_failure:
-            user = f" for user {self.config.username!r}" if self.config.username else ""
-            words = "bad user name or password" if code.value in (134, 135) else str(code).lower()
-            self.reason = f"{self.where}: {words}{user}"
-            self.settle(Refused(self.reason))
+            self._fail(Refused(f"{self.where}: {refusal(self.config, self._wish, code, properties)}"))
             return
         self.generation += 1
         self.connected = True
-        self.reason = ""
+        self.reason = self._complaint = ""
+        self._since_s = self.changed_s = time.monotonic()
+        self._pulse = Pulse(self._since_s)
+        self.most_qos = stated(properties, "MaximumQoS", 2)
+        self.most_in_flight = stated(properties, "ReceiveMaximum", MOST_IN_FLIGHT)
         if self.generation > 1:
             log.info("%s: connected again", self.where)
-        if self._status_topic:
-            self.client.publish(self._status_topic, b"online", qos=1, retain=True)
+        if self._wish.persistent:
+            self.forgotten += self._known and not flags.session_present
+            for words in about_session(self.config, self._wish, self._known, flags.session_present, properties):
+                log.warning("%s: %s", self.where, words)
+            self._known = True
+        if self._wish.status_topic:
+            self._tell(b"online")
         self._on_connected()
 
     def _disconnected(self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
         was_connected, self.connected = self.connected, False
         if self._closing:
             return
-        self.reason = self.reason or f"{self.where}: connection lost ({str(code).lower()})"
         if was_connected:
-            log.warning("%s", self.reason)
-        elif not self._settled.is_set():
-            self.settle(Unreachable(f"{self.where}: it closed the connection at once; is this an MQTT broker?"))
+            self.changed_s = time.monotonic()
+            self.reason = self.reason or f"{self.where}: {loss(self._wish, code, properties)}"
+            self._complain(self.reason)
+        elif not self._explained:
+            self._fail(explain_closing(self.where, self._tls_said, self.config))
 
+    def _fail(self, failure: ServerError) -> None:
+        """An attempt to connect has come to nothing."""
+        self.reason, self._explained = str(failure), True
+        self.settle(failure)
 
-def tls_context(config: BrokerConfig) -> ssl.SSLContext:
-    """The TLS settings of a broker; ConfigError names the file that cannot be used."""
-    key = "broker.ca_file"
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file or None)
-        key = "broker.cert_file"
-        if config.cert_file:
-            context.load_cert_chain(config.cert_file, config.key_file or None)
-    except ssl.SSLError as error:
-        raise ConfigError(f"{key}: not usable as PEM: {error.reason or error}") from None
-    except OSError as error:
-        name = config.ca_file if key == "broker.ca_file" else f"{config.cert_file} or {config.key_file}"
-        raise ConfigError(f"{key}: cannot read {name}: {error.strerror}") from None
-    return context
-
-
-def explain(where: str, error: OSError | UnicodeError, config: BrokerConfig) -> ServerError:
-    """A failed attempt to connect, in words."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Refused(f"{where}: its certificate is not trusted: {error.verify_message}")
-    if isinstance(error, ssl.SSLError):
-        return Refused(f"{where}: no TLS connection: {error.reason or error}; does it speak TLS on this port?")
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return Unreachable(f"{where}: there is no host of that name")
-    if isinstance(error, ConnectionRefusedError):
-        return Unreachable(f"{where}: connection refused; is it running?")
-    if isinstance(error, TimeoutError):
-        return Unreachable(f"{where}: no answer within {config.connect_timeout_s:g} s")
-    return Unreachable(f"{where}: {error.strerror or error}")
+    def _complain(self, reason: str) -> None:
+        """Log why there is no connection, once for every reason."""
+        if reason != self._complaint:
+            self._complaint = reason
+            log.warning("%s", reason)

@@ -9,12 +9,28 @@ from anomgan.records import Event, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One MQTT message as it arrived; `token` is what its source needs to acknowledge it."""
+    """One MQTT message as it arrived, with its broker's name; `token` is what its source needs to acknowledge it."""
 
     topic: str
     payload: bytes
     token: object = None
     retained: bool = False
+    broker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """How the connection to one broker stands: since when, when the last message came, how often it was made, and how
+    often the broker had forgotten the session. `reason` is why there is none."""
+
+    broker: str
+    where: str
+    connected: bool
+    reason: str
+    since_s: float
+    last_message_s: float | None
+    connections: int = 0
+    forgotten: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +73,10 @@ class Batch:
 class MessageSource(Protocol):
     """Where messages come from."""
 
-    overflowed: int
-    """messages lost because nobody took them in time; only QoS 0 may be"""
+    @property
+    def overflowed(self) -> int:
+        """Messages lost because nobody took them in time; only QoS 0 may be."""
+        ...
 
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
@@ -66,6 +84,10 @@ class MessageSource(Protocol):
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are dealt with; only then does it forget them."""
+        ...
+
+    def liveness(self) -> list[Liveness]:
+        """How the connection to each of its brokers stands."""
         ...
 
     def close(self) -> None:

@@ -4,10 +4,10 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 `password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
 """
 
+from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.service import (
-    BrokerConfig,
     DashboardConfig,
     DialectName,
     FleetConfig,
@@ -35,11 +35,14 @@ __all__ = [
     "JournalConfig",
     "LossName",
     "Model",
+    "NamedBrokerConfig",
     "PublishConfig",
     "ServiceConfig",
     "SqliteConfig",
     "StoreConfig",
     "Table",
     "TimeUnit",
+    "broker_name",
+    "broker_table",
     "parse_config",
 ]

@@ -40,7 +40,7 @@ _IN_TOML = {
 
 def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], message: str, given: object) -> str:
     """One validation error in the words of the TOML file."""
-    path = ".".join(str(part) for part in loc) or "(top level)"
+    path = ".".join(str(part) for part in loc)
     if kind == "extra_forbidden":
         key, known = str(loc[-1]), _keys_at(model, loc[:-1])
         if key in ("password", "token", "secret"):
@@ -49,7 +49,8 @@ def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], mess
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{path}: unknown key; {hint}"
     shown = "" if isinstance(given, Mapping | list | tuple) else f" (got {given!r})"
-    return f"{path}: {_IN_TOML.get(kind, message.removeprefix('Value error, '))}{shown}"
+    said = _IN_TOML.get(kind, message.removeprefix("Value error, ")) + shown
+    return f"{path}: {said}" if path else said  # what is wrong with the whole names its keys itself
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

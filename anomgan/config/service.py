@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_mistakes, unknown_broker
 from anomgan.config.detection import DecideConfig
 from anomgan.config.table import Table
 
@@ -23,24 +24,6 @@ DialectName = Literal[
 ]
 TimeUnit = Literal["", "s", "ms", "us", "ns"]
 """an empty text stands for what is customary in the dialect"""
-
-
-class BrokerConfig(Table):
-    """`[broker]`: where the MQTT broker is and how to get in."""
-
-    host: str = Field("localhost", min_length=1)
-    port: int = Field(1883, ge=1, le=65535)
-    client_id: str = ""
-    """fixed id = persistent session; "" = a name made from the program's"""
-    username: str = ""
-    password_env: str = ""
-    password_file: str = ""
-    tls: bool = False
-    ca_file: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-    keepalive_s: int = Field(30, ge=5)
-    connect_timeout_s: float = Field(10.0, gt=0)
 
 
 class SqliteConfig(Table):
@@ -99,6 +82,10 @@ class FleetConfig(Table):
 
     model: str = Field(min_length=1)
     """path of the model file"""
+    broker: str = ""
+    """name of the one of `[[brokers]]` that the messages come from; "" = `[broker]`"""
+    site: str = ""
+    """the site of devices whose topic names none; "" = the name of the broker, and none at `[broker]`"""
     topic: str = Field(min_length=1)
     """template such as `plant/{site}/{device}/telemetry`; `+` ignores a level, a last `#` the rest"""
     devices: tuple[str, ...] = Field(("*",), strict=False, min_length=1)
@@ -128,6 +115,8 @@ class InputConfig(Table):
     """a reading stamped further ahead of the clock is dropped"""
     ignore_retained: bool = True
     """a retained message is an old one: it is dropped and counted"""
+    silent_after_s: float = Field(600.0, gt=0)
+    """a broker that is connected and brings nothing for longer is called silent, in the log and by its liveness"""
 
 
 class PublishConfig(Table):
@@ -136,7 +125,9 @@ class PublishConfig(Table):
     events: str = "anomgan/{site}/{device}/event"
     """topic template; a device without a site has no such level; "" publishes nothing"""
     status: str = "anomgan/status"
-    """retained `online` / `offline` of the service itself"""
+    """retained `online` / `offline` of the service itself, on every broker; the latter is its last will"""
+    broker: str = ""
+    """name of the one of `[[brokers]]` that all events go to; "" = each to the broker that its device came from"""
     qos: Literal[0, 1, 2] = 1
 
     @field_validator("events", "status")
@@ -161,6 +152,8 @@ class ServiceConfig(Table):
     """The whole file of `anomgan detect CONFIG` and `anomgan dashboard CONFIG`."""
 
     broker: BrokerConfig = BrokerConfig()
+    """the default: of the fleets that name none"""
+    brokers: tuple[NamedBrokerConfig, ...] = Field((), strict=False)
     fleets: tuple[FleetConfig, ...] = Field(min_length=1, strict=False)
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
@@ -168,3 +161,28 @@ class ServiceConfig(Table):
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
     dashboard: DashboardConfig = DashboardConfig()
+
+    @model_validator(mode="after")
+    def _every_broker_is_known(self) -> Self:
+        given = "broker" in self.model_fields_set
+        mistakes = list(broker_mistakes(self.brokers, self.broker if given else None))
+        for number, fleet in enumerate(self.fleets):
+            where = f"fleets.{number}.broker"
+            if fleet.broker:
+                mistakes.append(unknown_broker(where, fleet.broker, self.brokers))
+            elif self.brokers and not given:
+                names = ", ".join(one.name for one in self.brokers)
+                mistakes.append(f"{where}: which of {names}? Without this key it is [broker], which is not given")
+        if self.publish.broker:
+            mistakes.append(unknown_broker("publish.broker", self.publish.broker, self.brokers))
+        if said := next(filter(None, mistakes), ""):
+            raise ValueError(said)
+        return self
+
+    def broker_called(self, name: str) -> BrokerConfig:
+        """The broker of that name, "" for `[broker]`."""
+        return next((one for one in self.brokers if one.name == name), self.broker)
+
+    def sources(self) -> dict[str, BrokerConfig]:
+        """The brokers that fleets listen to, by name, in the order of the fleets."""
+        return {fleet.broker: self.broker_called(fleet.broker) for fleet in self.fleets}

@@ -78,11 +78,16 @@ class Decoder:
         self._births = None if dialect.memory is None else dialect.memory()
         self._parse = dialect.parse
         self._read = dialect.read if self._births is None else partial(dialect.read, births=self._births)
-        self._address = lru_cache(maxsize=65_536)(partial(dialect.locate, form.template))
+        self._find = partial(dialect.locate, form.template)
+        self._address = lru_cache(maxsize=65_536)(self._place)
 
     def matches(self, topic: str) -> bool:
         """Whether a topic belongs to this fleet, be its names usable or not."""
         return self.form.template.pattern.fullmatch(topic) is not None
+
+    def _place(self, topic: str) -> Address | None:
+        found = self._find(topic)
+        return found if found is None or found.site else found._replace(site=self.form.site)
 
     def locate(self, topic: str) -> Address | None:
         """Whose message a topic is, None where it is nobody's; PayloadError for a name that is unusable."""

@@ -16,7 +16,8 @@ from anomgan.wire.values import Decoded, read_values
 class PayloadFormat:
     """How readings lie in payloads. ConfigError where template, dialect and keys do not fit together.
 
-    A time key or unit that is not given ("") becomes what is customary in the dialect.
+    A time key or unit that is not given ("") becomes what is customary in the dialect. `site` is that of devices whose
+    topic names none.
     """
 
     template: TopicTemplate
@@ -26,6 +27,7 @@ class PayloadFormat:
     device_key: str = ""
     max_payload_bytes: int = 1_000_000
     max_future_s: float = 86_400.0
+    site: str = ""
 
     def __post_init__(self) -> None:
         where, names = f"topic template {self.template.text!r}", self.template.names

@@ -7,8 +7,6 @@ from contextlib import ExitStack
 
 from anomgan.adapters.influx import INFLUX, InfluxCarrier
 from anomgan.adapters.journal import Journal
-from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
-from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
 from anomgan.adapters.ports import Carrier, Store
 from anomgan.adapters.signals import stopping
 from anomgan.adapters.sqlite import SqliteStore
@@ -16,6 +14,7 @@ from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
+from anomgan_detector.brokers import check_brokers, open_carriers, open_source
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import DetectorService
@@ -43,18 +42,8 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     carriers: list[tuple[str, Carrier]] = []
     if config.store.influx is not None:
         carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
-    if config.publish.events or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
-        own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
-        carriers.append((MQTT, MqttCarrier(MqttPublisher(config.broker, own_id), config.publish.qos)))
+    carriers += open_carriers(config)
     return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
-
-
-def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
-    """(filter, QoS) of every fleet; a filter that fleets share is subscribed to once, at the highest QoS."""
-    wanted: dict[str, int] = {}
-    for fleet in fleets:
-        wanted[fleet.template.filter] = max(fleet.config.qos, wanted.get(fleet.template.filter, 0))
-    return list(wanted.items())
 
 
 def check(config: ServiceConfig) -> Iterator[str]:
@@ -65,7 +54,7 @@ def check(config: ServiceConfig) -> Iterator[str]:
             f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
             f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
         )
-    yield check_broker(config.broker)
+    yield from check_brokers(config)
     with ExitStack() as stack:
         for store in open_stores(config.store):
             stack.callback(store.close)
@@ -99,22 +88,22 @@ def run(
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
-        source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
+        source = open_source(config, fleets, journal)
         stack.callback(source.close)
         service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
         log.info("%s", service.recall())
         for courier in couriers:
             courier.start()
-        log.info("listening to %s", ", ".join(topic for topic, _ in subscriptions(fleets)))
+        log.info("listening to %s", ", ".join(fleet.template.filter for fleet in fleets))
         on_ready()
         service.run(stop)
         return service.counters()
 
 
 def require_distinct_models(config: ServiceConfig) -> None:
-    """ConfigError where two fleets have the same topic and devices: the second would never get a message."""
-    seen: dict[tuple[str, tuple[str, ...]], int] = {}
+    """ConfigError where two fleets have the same broker, topic and devices: the second would never get a message."""
+    seen: dict[tuple[str, str, tuple[str, ...]], int] = {}
     for number, fleet in enumerate(config.fleets):
-        first = seen.setdefault((fleet.topic, fleet.devices), number)
+        first = seen.setdefault((fleet.broker, fleet.topic, fleet.devices), number)
         if first != number:
             raise ConfigError(f"fleets.{number}: same topic and devices as fleets.{first}, which takes all messages")

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -16,7 +16,7 @@ from anomgan.assemble import RowAssembler
 from anomgan.config import DecideConfig, FleetConfig, InputConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
-from anomgan.errors import DataError, PayloadError
+from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Event, Reading, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
@@ -26,6 +26,8 @@ from anomgan.wire.topics import TopicTemplate, parse_template
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
+Own = Callable[[Sequence[Reading]], list[Reading]]
+"""picks the readings of devices that belong here"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Fleet:
         self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
         self.template: TopicTemplate = parse_template(config.topic)
+        by_topic = "site" in self.template.names
+        if config.site and by_topic:
+            raise ConfigError(
+                f"topic template {config.topic!r}: it has {{site}}, so site = {config.site!r} is too many"
+            )
         self._decoder = Decoder(
             PayloadFormat(
                 self.template,
@@ -56,6 +63,7 @@ class Fleet:
                 config.device_key,
                 admit.max_payload_bytes,
                 admit.max_future_s,
+                "" if by_topic else config.site or config.broker,
             )
         )
         self._stream = StreamDetector(
@@ -83,8 +91,8 @@ class Fleet:
             return True  # the payload says which device it is
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
-    def judge(self, messages: Sequence[Message], now_s: float) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason.
+    def judge(self, messages: Sequence[Message], now_s: float, own: Own | None = None) -> Judged:
+        """Decode, score and decide; what cannot be read is counted by its reason, and what is not our `own`.
 
         State, messages and time alone decide what comes out, so that a turn can be made again.
         """
@@ -105,11 +113,23 @@ class Fleet:
                     counters[f"ignored_values.{reason}"] += count
                     self._show(f"ignored_values.{reason}", f"topic {message.topic!r}")
         counters["readings_received"] += len(readings)
+        if own is not None:
+            readings = self._keep(own, readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         verdicts = self._stream.push(rows)
         events = self._decisions.update(verdicts)
         heard = {(verdict.site, verdict.device) for verdict in verdicts}
         return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests())
+
+    def _keep(self, own: Own, readings: list[Reading]) -> list[Reading]:
+        kept = own(readings)
+        if len(kept) < len(readings):
+            self._counters["dropped.other_broker"] += len(readings) - len(kept)
+            kept_ids = set(map(id, kept))
+            stranger = next(reading for reading in readings if id(reading) not in kept_ids)
+            name = "/".join(filter(None, stranger.source))
+            self._show("dropped.other_broker", f"device {name!r} is that of another broker, which brought it first")
+        return kept
 
     def _drop(self, error: PayloadError) -> None:
         self._counters[f"dropped.{error.reason}"] += 1
@@ -137,7 +157,8 @@ class Fleet:
     @property
     def key(self) -> str:
         """What the state belongs to: the same messages to the same model by the same reading of them."""
-        config = self.config.model_dump_json(exclude={"model", "devices", "qos", "alarms_per_week"})
+        unused = {name for name in ("broker", "site") if not getattr(self.config, name)}  # as before there were several
+        config = self.config.model_dump_json(exclude={"model", "devices", "qos", "alarms_per_week", *unused})
         return sha256(self._model_digest + config.encode()).hexdigest()[:16]
 
     def snapshot(self) -> dict[str, bytes]:

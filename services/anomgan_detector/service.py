@@ -16,7 +16,7 @@ import orjson
 
 from anomgan.adapters.influx import influx_letter
 from anomgan.adapters.journal import Journal
-from anomgan.adapters.mqtt_carrier import MQTT
+from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
@@ -24,6 +24,8 @@ from anomgan.records import Event, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.origins import Origins
+from anomgan_detector.watch import BrokerWatch
 
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
@@ -60,7 +62,11 @@ class DetectorService:
         self._now = now
         self._on_events = on_events
         self._counters: Counter[str] = Counter()
-        self._routes: dict[str, int] = {}
+        self._routes: dict[tuple[str, str], int] = {}
+        several = len({fleet.config.broker for fleet in fleets}) > 1
+        self._origins = Origins() if several else None
+        self.brokers = BrokerWatch(source.liveness, config.input.silent_after_s)
+        """how each broker stands; may be asked from any thread"""
         self._snapshot_due_s = now() + config.journal.snapshot_s
         self._bytes_since = 0
         self._in_step = True
@@ -83,13 +89,14 @@ class DetectorService:
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
         messages = self._gather()
+        self.brokers.watch(self._now())
         if not messages:
             return 0
         turn = Turn(self._now(), messages)
         self._in_step = False
-        batch, told, requests = self._make(turn)
+        batch, told, letters = self._make(turn)
         steps = [partial(store.write, batch) for store in self._stores]
-        steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *requests]))
+        steps.append(partial(self._journal.append, turn, [*self._lines(turn, batch), *letters]))
         if not all(self._until_done(step, stop) for step in steps):
             return 0
         self._in_step = True
@@ -117,30 +124,30 @@ class DetectorService:
         return messages
 
     def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
-        """Judge a turn's messages: what to store, the events to tell, what to ask devices for."""
+        """Judge a turn's messages: what to store, the events to tell, and the letters to brokers that follow."""
         self._counters["messages_received"] += len(turn.messages)
         verdicts: list[Verdict] = []
         events: list[Event] = []
         standing: list[Event] = []
-        requests: list[Letter] = []
+        letters: list[Letter] = []
+        publish = self._config.publish
         for fleet, theirs in self._routed(turn.messages):
-            judged = fleet.judge(theirs, turn.now_s)
+            broker = fleet.config.broker
+            own = None if self._origins is None else partial(self._origins.own, broker)
+            judged = fleet.judge(theirs, turn.now_s, own)
             verdicts += judged.verdicts
             events += judged.events
             standing += judged.standing
-            requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
-        return Batch(verdicts, [*events, *standing], self.counters()), events, requests
+            letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
+            told = judged.events if publish.events else ()
+            to = addressee(publish.broker or broker)
+            letters += [Letter(to, encode_event(event), event_topic(publish.events, event)) for event in told]
+        return Batch(verdicts, [*events, *standing], self.counters()), events, letters
 
-    def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
-        """What goes to those who may be away."""
-        letters: list[Letter] = []
-        if self._config.store.influx is not None:
-            lines = influx_letter(batch, turn.now_s)
-            letters += [] if lines is None else [lines]
-        template = self._config.publish.events
-        if template:
-            letters += [Letter(MQTT, encode_event(event), event_topic(template, event)) for event in told]
-        return letters
+    def _lines(self, turn: Turn, batch: Batch) -> list[Letter]:
+        """What goes to InfluxDB."""
+        lines = influx_letter(batch, turn.now_s) if self._config.store.influx is not None else None
+        return [] if lines is None else [lines]
 
     def counters(self) -> dict[str, int]:
         """Totals since the state began, over all fleets."""
@@ -157,19 +164,27 @@ class DetectorService:
         groups: list[list[Message]] = [[] for _ in self._fleets]
         routes = self._routes
         for message in messages:
-            route = routes.get(message.topic)
+            key = (message.broker, message.topic)
+            route = routes.get(key)
             if route is None:
-                taking = (number for number, fleet in enumerate(self._fleets) if fleet.takes(message.topic))
-                route = next(taking, -1)
-                if route < 0 and self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
-                    log.warning("dropped.no_fleet: no fleet takes topic %r", message.topic)
+                route = self._route(message)
                 if len(routes) < MAX_ROUTES:
-                    routes[message.topic] = route
+                    routes[key] = route
             if route < 0:
                 self._counters["dropped.no_fleet"] += 1
             else:
                 groups[route].append(message)
         return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True) if group]
+
+    def _route(self, message: Message) -> int:
+        """The number of the fleet that takes a message, -1 for none."""
+        for number, fleet in enumerate(self._fleets):
+            if fleet.config.broker == message.broker and fleet.takes(message.topic):
+                return number
+        if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
+            at = f" of broker {message.broker!r}" if message.broker else ""
+            log.warning("dropped.no_fleet: no fleet takes topic %r%s", message.topic, at)
+        return -1
 
     def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:
         """Try again and again while a step fails; False when stopped before it was done."""
@@ -203,6 +218,8 @@ class DetectorService:
         try:
             if OWN in by_fleet:
                 self._counters.update(orjson.loads(by_fleet[OWN]["counters"]))
+                if self._origins is not None and "origins" in by_fleet[OWN]:
+                    self._origins.restore(by_fleet[OWN]["origins"])
             for fleet in self._fleets:
                 if fleet.key in by_fleet:
                     fleet.restore(by_fleet[fleet.key])
@@ -233,6 +250,8 @@ class DetectorService:
         for courier in self._couriers:
             own += courier.counters
         parts = {f"{OWN}/counters": orjson.dumps(own)}
+        if self._origins is not None:
+            parts[f"{OWN}/origins"] = self._origins.snapshot()
         for fleet in self._fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts

@@ -1,0 +1,43 @@
+"""A bell that wakes a thread out of `select`."""
+
+import select
+import socket
+
+
+class Bell:
+    """`heard` is what to select on. Rung from any thread; waited for and closed by the one that it wakes.
+
+    Ringing costs a system call, so that the waiter says in `wanted` whether it would make a difference.
+    """
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.heard, self._rope = socket.socketpair()
+        self.heard.setblocking(False)
+        self._rope.setblocking(False)
+
+    def ring(self) -> bool:
+        """Wake the thread; False where it has closed the bell."""
+        try:
+            self._rope.send(b"w")
+        except BlockingIOError:
+            return True  # it is full of reasons to wake already
+        except OSError:
+            return False
+        return True
+
+    def still(self) -> None:
+        """Take note of all ringing so far."""
+        self.heard.recv(4096)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it rang in time."""
+        ready, _, _ = select.select([self.heard], [], [], timeout_s)
+        if ready:
+            self.still()
+        return bool(ready)
+
+    def close(self) -> None:
+        """No more ringing."""
+        self.heard.close()
+        self._rope.close()

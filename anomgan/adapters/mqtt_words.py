@@ -1,0 +1,98 @@
+"""What brokers answer and what goes wrong on the way to them, in words."""
+
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from anomgan.adapters.mqtt_client import Wish, stated
+from anomgan.config import BrokerConfig, broker_name
+from anomgan.errors import Refused, ServerError, Unreachable
+
+SPOKEN = {3: "MQTT 3.1.1", 5: "MQTT 5"}
+WRONG_VERSION, WRONG_PASSWORD, NOT_AUTHORISED, TAKEN_OVER = 132, 134, 135, 142
+LONGEST_WORDS = 200
+
+
+def describe(config: BrokerConfig) -> str:
+    """How a broker is called in messages."""
+    name, address = broker_name(config), f"{config.host}:{config.port}"
+    return f"MQTT broker {name} ({address})" if name else f"MQTT broker {address}"
+
+
+def explain(where: str, error: OSError | UnicodeError, config: BrokerConfig) -> ServerError:
+    """A failed attempt to connect, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Refused(f"{where}: its certificate is not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLError):
+        return Refused(f"{where}: no TLS connection: {error.reason or error}; does it speak TLS on this port?")
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return Unreachable(f"{where}: there is no host of that name")
+    if isinstance(error, ConnectionRefusedError):
+        return Unreachable(f"{where}: connection refused; is it running?")
+    if isinstance(error, TimeoutError):
+        return Unreachable(f"{where}: no answer within {config.connect_timeout_s:g} s")
+    return Unreachable(f"{where}: {error.strerror or error}")
+
+
+def explain_closing(where: str, tls_said: str, config: BrokerConfig) -> ServerError:
+    """What it means that a broker closes before it has answered; `tls_said` is what TLS had to say, "" for nothing."""
+    if config.tls:
+        alert = re.search(r"\[SSL: (\w+)\]", tls_said)
+        why = f" ({alert[1].replace('_', ' ').lower()})" if alert else ""
+        mine = "another client certificate (cert_file)" if config.cert_file else "a client certificate (cert_file)"
+        kind = Refused if alert else Unreachable
+        return kind(f"{where}: it closed the TLS connection at once{why}; does it want {mine}?")
+    spoken = SPOKEN[config.version]
+    return Unreachable(
+        f"{where}: it closed the connection at once; is this an MQTT broker, and does it speak {spoken}?"
+    )
+
+
+def own_words(properties: Properties | None) -> str:
+    """The reason in the broker's own words, in parentheses; "" where it gives none."""
+    given: Any = getattr(properties, "ReasonString", "")
+    said = "".join(letter if letter.isprintable() else " " for letter in str(given)[:LONGEST_WORDS])
+    return f" ({said})" if said else ""
+
+
+def words_of(code: ReasonCode, properties: Properties | None) -> str:
+    """A reason code, and the broker's own words where it has any."""
+    return str(code).lower() + own_words(properties)
+
+
+def refusal(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Properties | None) -> str:
+    """Why a broker does not let us in."""
+    if code.value == WRONG_VERSION:
+        return wrong_version(config)
+    if code.value not in (WRONG_PASSWORD, NOT_AUTHORISED):
+        return f"{words_of(code, properties)}, for client id {wish.client_id!r}"
+    said = own_words(properties)
+    if not config.username:
+        return f"not authorised without a user name{said}"
+    return f"bad user name or password for user {config.username!r}{said}"
+
+
+def loss(wish: Wish, code: ReasonCode, properties: Properties | None) -> str:
+    """Why a connection has ended."""
+    hint = f"; another client uses the client id {wish.client_id!r}" if code.value == TAKEN_OVER else ""
+    return f"connection lost ({words_of(code, properties)}){hint}"
+
+
+def wrong_version(config: BrokerConfig) -> str:
+    """What to say of a broker that does not know our version of the protocol."""
+    other = 3 if config.version == 5 else 5
+    return f"it does not speak {SPOKEN[config.version]}; version = {other} is {SPOKEN[other]}"
+
+
+def about_session(config: BrokerConfig, wish: Wish, known: bool, present: bool, properties: Any) -> Iterator[str]:
+    """What to warn of when a persistent session begins; `known`: the broker should have had it."""
+    if known and not present:
+        yield f"it has forgotten the session of client id {wish.client_id!r}; what was published meanwhile is lost"
+    granted_s = stated(properties, "SessionExpiryInterval", config.session_expiry_s)
+    if granted_s < config.session_expiry_s and not known:
+        yield f"it keeps the session of a client that is away for {granted_s} s only"

@@ -1,0 +1,36 @@
+"""Which broker each device belongs to, so that two devices of one name on two brokers are never taken for one.
+
+A named broker is the site of devices whose topics name none, so that names differ already. Where topics do name the
+site, the same site and device may come from two brokers: the first to bring it has it, and the other's readings are
+dropped and counted. Part of the state: turns made again must come to the same.
+"""
+
+from collections.abc import Sequence
+
+import orjson
+
+from anomgan.errors import DataError
+from anomgan.records import Reading, Source
+
+
+class Origins:
+    """(site, device) -> the broker that brought it first."""
+
+    def __init__(self) -> None:
+        self._broker: dict[Source, str] = {}
+
+    def own(self, broker: str, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings of devices that belong to this broker, from now on or already."""
+        first = self._broker.setdefault
+        return [reading for reading in readings if first(reading.source, broker) == broker]
+
+    def snapshot(self) -> bytes:
+        """What was learned."""
+        return orjson.dumps([[site, device, broker] for (site, device), broker in self._broker.items()])
+
+    def restore(self, snapshot: bytes) -> None:
+        """Put back what `snapshot` gave; DataError for anything else."""
+        try:
+            self._broker = {(str(site), str(device)): str(broker) for site, device, broker in orjson.loads(snapshot)}
+        except (TypeError, ValueError) as error:
+            raise DataError(f"the brokers of devices cannot be read: {error}") from None
