@@ -2,6 +2,8 @@
 
 import select
 import socket
+import time
+from collections.abc import Callable
 
 
 class Bell:
@@ -30,12 +32,12 @@ class Bell:
         """Take note of all ringing so far."""
         self.heard.recv(4096)
 
-    def wait(self, timeout_s: float) -> bool:
-        """Whether it rang in time."""
-        ready, _, _ = select.select([self.heard], [], [], timeout_s)
-        if ready:
-            self.still()
-        return bool(ready)
+    def sleep(self, time_s: float, awake: Callable[[], bool]) -> None:
+        """Wait, though ringing ends it where it finds us `awake`."""
+        until_s = time.monotonic() + time_s
+        while not awake() and (left_s := until_s - time.monotonic()) > 0:
+            if select.select([self.heard], [], [], left_s)[0]:
+                self.still()
 
     def close(self) -> None:
         """No more ringing."""

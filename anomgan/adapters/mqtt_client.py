@@ -14,7 +14,8 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import BrokerConfig, broker_table
 
-MOST_IN_FLIGHT = 65_535
+MOST_IN_FLIGHT, MOST_BYTES = 65_535, 268_435_455
+"""what the protocol allows"""
 
 
 @dataclass(frozen=True, slots=True)

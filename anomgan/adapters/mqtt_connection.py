@@ -18,10 +18,10 @@ from paho.mqtt.enums import LogLevel
 from paho.mqtt.reasoncodes import ReasonCode
 
 from anomgan.adapters.mqtt_bell import Bell
-from anomgan.adapters.mqtt_client import MOST_IN_FLIGHT, Wish, authenticate, connect, make_client, stated
+from anomgan.adapters.mqtt_client import MOST_BYTES, MOST_IN_FLIGHT, Wish, authenticate, connect, make_client, stated
 from anomgan.adapters.mqtt_pulse import Backoff, Pulse
 from anomgan.adapters.mqtt_tls import exposed_password, read_certificate, tls_context
-from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, refusal
+from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, no_answer, refusal
 from anomgan.config import BrokerConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
 
@@ -43,7 +43,7 @@ class Connection:
     generation    counts the connections made, so that what belongs to an earlier one can be told apart
     reason        why there is no connection, in words; "" while there is one
     forgotten     how often the broker had lost a persistent session, and with it what was published meanwhile
-    most_qos, most_in_flight   what the broker takes of us (MQTT 5 tells, 3.1.1 does not)
+    most_qos, most_in_flight, most_bytes   what the broker takes of us (MQTT 5 tells, 3.1.1 does not)
     client        paho's client; its callbacks other than those for connecting are the owner's
     """
 
@@ -62,7 +62,7 @@ class Connection:
         self.connected = False
         self.generation = self.forgotten = 0
         self.reason = "not connected yet"
-        self.most_qos, self.most_in_flight = 2, MOST_IN_FLIGHT
+        self.most_qos, self.most_in_flight, self.most_bytes = 2, MOST_IN_FLIGHT, MOST_BYTES
         self._wish = wish
         self._known = wish.known
         self._on_connected = on_connected
@@ -74,6 +74,7 @@ class Connection:
         self._closing = False
         self._complaint = self._tls_said = ""
         self._explained = False
+        self._brief = 0
         self._since_s = self.changed_s = time.monotonic()
         self._pulse = Pulse(self._since_s)
         self._farewell: int | None = None
@@ -95,7 +96,7 @@ class Connection:
             log.warning("%s: %s", self.where, warning)
         self._thread.start()
         if not self._settled.wait(self.config.connect_timeout_s):
-            self.settle(Unreachable(f"{self.where}: no answer within {self.config.connect_timeout_s:g} s"))
+            self.settle(no_answer(self.config, self.config.connect_timeout_s, self.connected))
         if self._failure is None:
             return
         if may_be_away and isinstance(self._failure, Unreachable):
@@ -147,7 +148,7 @@ class Connection:
                     if self.connected and time.monotonic() - self._since_s >= STEADY_S:
                         backoff.reset()
                 else:
-                    self._pause(backoff.pause_s())
+                    self._bell.sleep(backoff.pause_s(), lambda: self._closing)  # what there is to write must wait too
                     self._connect()
             self._leave()
         finally:
@@ -172,12 +173,6 @@ class Connection:
             self._fail(explain(self.where, error, self.config))
         self._since_s = time.monotonic()
         self._pulse = Pulse(self._since_s)
-
-    def _pause(self, wait_s: float) -> None:
-        """Wait before the next attempt, unless told to leave; what there is to write must wait too."""
-        until_s = time.monotonic() + wait_s
-        while not self._closing and (left_s := until_s - time.monotonic()) > 0:
-            self._bell.wait(left_s)
 
     def _turn(self, wait_s: float) -> None:
         """Wait for something to do, then read, acknowledge, write, and keep alive."""
@@ -215,7 +210,7 @@ class Connection:
         gone = self._pulse.stopped(now, silent_s) if self.connected else now - self._since_s >= silent_s
         if sock is None or not gone:
             return
-        silence = Unreachable(f"{self.where}: no answer for {now - self._pulse.heard_s:.0f} s")
+        silence = no_answer(self.config, round(now - self._pulse.heard_s), self.connected)
         if self.connected:
             self.reason = str(silence)
         else:
@@ -265,6 +260,7 @@ class Connection:
         self._pulse = Pulse(self._since_s)
         self.most_qos = stated(properties, "MaximumQoS", 2)
         self.most_in_flight = stated(properties, "ReceiveMaximum", MOST_IN_FLIGHT)
+        self.most_bytes = stated(properties, "MaximumPacketSize", MOST_BYTES)
         if self.generation > 1:
             log.info("%s: connected again", self.where)
         if self._wish.persistent:
@@ -282,7 +278,8 @@ class Connection:
             return
         if was_connected:
             self.changed_s = time.monotonic()
-            self.reason = self.reason or f"{self.where}: {loss(self._wish, code, properties)}"
+            self._brief = self._brief + 1 if self.changed_s - self._since_s < STEADY_S else 0
+            self.reason = self.reason or f"{self.where}: {loss(self._wish, code, properties, self._brief)}"
             self._complain(self.reason)
         elif not self._explained:
             self._fail(explain_closing(self.where, self._tls_said, self.config))

@@ -16,6 +16,9 @@ from anomgan.errors import DataError, Unreachable
 LOST = -1
 """stands in the queue of finished message ids for: a new connection, what QoS 0 had under way is gone"""
 
+HEAD_BYTES = 10
+"""of a packet, beside topic and payload, at most"""
+
 
 class MqttPublisher:
     """A Publisher over MQTT. At most `in_flight` messages are unacknowledged; `publish` waits while they are that many.
@@ -67,15 +70,20 @@ class MqttPublisher:
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Hand one message over, waiting for room; Unreachable where there is none within `patience_s`.
 
-        DataError for a topic that MQTT does not allow.
+        DataError for a topic that MQTT does not allow, and for more than the broker takes: it would end the connection,
+        get the message again with the next one, and so on for ever.
         """
         connection = self._connection
+        if not topic:
+            raise DataError("topic '': it is empty")
         with self._lock:
             self._settle()
             if len(self._open) >= self._room or not connection.connected:
                 self._await_room()
             qos = min(qos, connection.most_qos)
             try:
+                if len(topic.encode()) + len(payload) + HEAD_BYTES > connection.most_bytes:
+                    raise DataError(f"topic {topic[:200]!r}: {len(payload)} bytes, more than {connection.where} takes")
                 info = connection.client.publish(topic, payload, qos, retain)
             except ValueError as error:
                 raise DataError(f"topic {topic[:200]!r}: {error}") from None

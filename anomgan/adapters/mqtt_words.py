@@ -16,6 +16,7 @@ from anomgan.errors import Refused, ServerError, Unreachable
 SPOKEN = {3: "MQTT 3.1.1", 5: "MQTT 5"}
 WRONG_VERSION, WRONG_PASSWORD, NOT_AUTHORISED, TAKEN_OVER = 132, 134, 135, 142
 LONGEST_WORDS = 200
+SUSPICIOUS = 3
 
 
 def describe(config: BrokerConfig) -> str:
@@ -77,16 +78,29 @@ def refusal(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Prop
     return f"bad user name or password for user {config.username!r}{said}"
 
 
-def loss(wish: Wish, code: ReasonCode, properties: Properties | None) -> str:
-    """Why a connection has ended."""
-    hint = f"; another client uses the client id {wish.client_id!r}" if code.value == TAKEN_OVER else ""
+def loss(wish: Wish, code: ReasonCode, properties: Properties | None, brief: int) -> str:
+    """Why a connection has ended; `brief`: how many in a row did soon after they began."""
+    hint = ""
+    if wish.client_id and (code.value == TAKEN_OVER or brief >= SUSPICIOUS):  # many brokers do not tell
+        hint = f", soon after it began, {brief} times now; does another client use the client id {wish.client_id!r}?"
     return f"connection lost ({words_of(code, properties)}){hint}"
+
+
+def no_answer(config: BrokerConfig, time_s: float, connected: bool) -> Unreachable:
+    """What to say of silence; some brokers are silent when they are spoken to in MQTT 5."""
+    hint = "" if connected or config.version == 3 else f"; does it speak {SPOKEN[5]}? {other_version(config)}"
+    return Unreachable(f"{describe(config)}: no answer within {time_s:g} s{hint}")
 
 
 def wrong_version(config: BrokerConfig) -> str:
     """What to say of a broker that does not know our version of the protocol."""
+    return f"it does not speak {SPOKEN[config.version]}; {other_version(config)}"
+
+
+def other_version(config: BrokerConfig) -> str:
+    """How to speak the other version."""
     other = 3 if config.version == 5 else 5
-    return f"it does not speak {SPOKEN[config.version]}; version = {other} is {SPOKEN[other]}"
+    return f"version = {other} is {SPOKEN[other]}"
 
 
 def about_session(config: BrokerConfig, wish: Wish, known: bool, present: bool, properties: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 
@@ -86,10 +86,13 @@ class Server:
 
 
 class Mosquitto(Server):
-    """A mosquitto on a free port; `lines` are added to its configuration."""
+    """A mosquitto on a free port; `lines` are added to its configuration, `version` is what its clients speak."""
 
-    def __init__(self, folder: Path, lines: Sequence[str] = ("allow_anonymous true",)) -> None:
+    def __init__(
+        self, folder: Path, lines: Sequence[str] = ("allow_anonymous true",), version: Literal[3, 5] = 3
+    ) -> None:
         binary, self.port = require("mosquitto"), free_port()
+        self.version: Literal[3, 5] = version
         file = folder / "mosquitto.conf"
         always = (
             f"listener {self.port} 127.0.0.1",
@@ -104,7 +107,7 @@ class Mosquitto(Server):
     @property
     def config(self) -> BrokerConfig:
         """How to reach it."""
-        return BrokerConfig(host="127.0.0.1", port=self.port)
+        return BrokerConfig(host="127.0.0.1", port=self.port, version=self.version)
 
 
 def mosquitto_password_file(folder: Path, users: dict[str, str]) -> Path:

@@ -1,7 +1,7 @@
-"""MQTT source and publisher against a real mosquitto, and a scripted peer where no real broker misbehaves so."""
+"""MQTT source and publisher against a real mosquitto, in MQTT 3.1.1 and 5, and a scripted peer where no real broker
+misbehaves so."""
 
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from proxy import Proxy
 from servers import Mosquitto, eventually, free_port
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
@@ -17,6 +18,15 @@ from anomgan.config import BrokerConfig
 from anomgan.errors import ConfigError, DataError, Refused, Unreachable
 
 FLEET = [("plant/#", 1)]
+
+
+@pytest.fixture(params=[3, 5], ids=["3.1.1", "5"])
+def mosquitto_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+    """A broker whose clients speak the one version and the other; `mosquitto` is its address."""
+    server = Mosquitto(tmp_path_factory.mktemp("mosquitto"), version=request.param)
+    server.start()
+    yield server
+    server.stop()
 
 
 def receive_all(source: MqttSource, count: int, timeout_s: float = 20.0, acknowledge: bool = True) -> list[Message]:
@@ -310,58 +320,8 @@ def peer() -> Iterator[Callable[..., BrokerConfig]]:
     listener.close()
 
 
-class CuttingProxy:
-    """A TCP proxy that can cut all its connections at any moment, wherever in a packet they are."""
-
-    def __init__(self, target: int) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._target))
-            self._open += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                self._threads.append(threading.Thread(target=self._pump, args=(source, sink)))
-                self._threads[-1].start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with source:
-            try:
-                while data := source.recv(1000):
-                    sink.sendall(data)
-                sink.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
-
-    def cut(self) -> None:
-        """End every connection, at both ends."""
-        for one in self._open:
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
-        self._open.clear()
-
-    def close(self) -> None:
-        """Accept no more, and end what there is."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
-        for thread in self._threads:
-            thread.join(5.0)
-
-
 def test_connections_cut_again_and_again_lose_nothing(mosquitto: BrokerConfig) -> None:
-    with closing(CuttingProxy(mosquitto.port)) as proxy:
+    with closing(Proxy(mosquitto.port)) as proxy:
         config = mosquitto.model_copy(update={"port": proxy.port})
         with closing(MqttSource(with_id(config), FLEET)) as source, closing(MqttPublisher(config)) as publisher:
             feeder = threading.Thread(
@@ -408,45 +368,3 @@ def test_a_topic_that_is_not_utf8_reaches_the_caller_and_ends_nothing(peer: Call
         messages = receive_all(source, 2)
     assert [message.payload for message in messages] == [b"x", b"y"]
     assert messages[0].topic == "\udcff\udcfe"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("tls")
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    key = ["-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]
-    subprocess.run(["openssl", "req", "-x509", *key, *subject], cwd=folder, check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture
-def mosquitto_tls(tmp_path: Path, certificate: Path) -> Iterator[BrokerConfig]:
-    lines = [f"certfile {certificate}/cert.pem", f"keyfile {certificate}/key.pem", "allow_anonymous true"]
-    server = Mosquitto(tmp_path, lines)
-    server.start()
-    yield BrokerConfig(host="localhost", port=server.port, tls=True, ca_file=str(certificate / "cert.pem"))
-    server.stop()
-
-
-def test_messages_flow_over_tls(mosquitto_tls: BrokerConfig) -> None:
-    assert "TLS" in check_broker(mosquitto_tls)
-    with closing(MqttSource(mosquitto_tls, FLEET)) as source:
-        publish_numbers(mosquitto_tls, range(3000))
-        messages = receive_all(source, 3000)
-    assert numbers_of(messages) == list(range(3000))
-
-
-@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # paho leaves it after a failed handshake
-def test_tls_errors_say_what_is_wrong(mosquitto_tls: BrokerConfig, mosquitto: BrokerConfig, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="certificate is not trusted"):
-        check_broker(mosquitto_tls.model_copy(update={"ca_file": ""}))
-    with pytest.raises(Refused, match=r"not trusted: .*127\.0\.0\.1"):
-        check_broker(mosquitto_tls.model_copy(update={"host": "127.0.0.1"}))
-    with pytest.raises(ConfigError, match=r"broker\.ca_file: cannot read .*nowhere"):
-        check_broker(mosquitto_tls.model_copy(update={"ca_file": str(tmp_path / "nowhere.pem")}))
-    (tmp_path / "text.pem").write_text("hello")
-    with pytest.raises(ConfigError, match=r"broker\.ca_file: not usable"):
-        check_broker(mosquitto_tls.model_copy(update={"ca_file": str(tmp_path / "text.pem")}))
-    plain = mosquitto.model_copy(update={"tls": True, "connect_timeout_s": 2.0})
-    with pytest.raises((Refused, Unreachable), match=f"MQTT broker 127.0.0.1:{mosquitto.port}"):
-        check_broker(plain)
