@@ -1,6 +1,7 @@
 """The journal: what was appended is there after a crash, in order, once; what waits is never dropped."""
 
 import sqlite3
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -164,10 +165,67 @@ def test_a_damaged_turn_is_refused_by_its_number(path: Path) -> None:
         list(Journal(path, LIMIT).turns())
 
 
+def test_a_journal_of_the_first_version_is_brought_up_to_date_with_all_it_holds(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("mqtt", b"told", "events")])
+    journal.checkpoint({"fleet/stream": b"state"})
+    journal.append(turn(1), [])
+    journal.close()
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TABLE subscription; PRAGMA user_version = 1;")
+    connection.close()
+    again = Journal(path, LIMIT)
+    assert again.snapshot() == {"fleet/stream": b"state"}
+    assert [list(one.messages) for one in again.turns()] == [[Message("plant/p1", b"payload 1")]]
+    assert [letter.body for letter in again.letters("mqtt", 9)] == [b"told"]
+    assert again.subscriptions("a session") == []
+    again.remember_subscriptions("a session", ["x"])
+    again.close()
+
+
+def test_what_a_session_holds_is_remembered_until_something_else_is(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.remember_subscriptions("a@host:1883", ["plant/#", "old/+", "old/+"])
+    journal.remember_subscriptions("b@host:1883", ["other/#"])
+    journal.close()
+    again = Journal(path, LIMIT)
+    assert again.subscriptions("a@host:1883") == ["old/+", "plant/#"]
+    again.remember_subscriptions("a@host:1883", ["plant/#"])
+    assert again.subscriptions("a@host:1883") == ["plant/#"]
+    assert again.subscriptions("b@host:1883") == ["other/#"]
+    assert again.subscriptions("c@host:1883") == []
+    again.close()
+
+
+def test_letters_that_nobody_carries_are_known_by_their_addressee(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("influx", b"1"), Letter("mqtt:north", b"2"), Letter("mqtt:north", b"3")])
+    assert journal.waiting() == {"influx": 1, "mqtt:north": 2}
+    journal.close()
+
+
+def test_messages_of_the_first_version_are_read_and_those_of_one_broker_written_as_they_were() -> None:
+    first_version = b"\x03\x00\x02\x00\x00\x00\x01a/bhi" + b"\x01\x00\x00\x00\x00\x00\x00c"
+    messages = [Message("a/b", b"hi", None, retained=True), Message("c", b"")]
+    assert unpack_messages(first_version) == messages
+    assert pack_messages(Turn(0.0, messages)) == first_version
+
+
 topics = st.text(st.characters(exclude_characters="\0"), max_size=20)
+names = st.just("") | st.from_regex("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", fullmatch=True)
 
 
-@given(st.lists(st.tuples(topics, st.binary(max_size=50), st.booleans()), max_size=10))
-def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool]]) -> None:
-    messages = [Message(topic.encode("utf-8", "replace").decode(), body, None, kept) for topic, body, kept in sent]
-    assert unpack_messages(pack_messages(Turn(0.0, messages))) == messages
+@given(st.lists(st.tuples(topics, st.binary(max_size=50), st.booleans(), names), max_size=10))
+def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool, str]]) -> None:
+    messages = [
+        Message(topic.encode("utf-8", "replace").decode(), body, None, kept, broker)
+        for topic, body, kept, broker in sent
+    ]
+    packed = pack_messages(Turn(0.0, messages))
+    assert unpack_messages(packed) == messages
+    for cut in range(1, len(packed)):
+        try:
+            found = unpack_messages(packed[:cut])
+        except (struct.error, UnicodeDecodeError, IndexError):
+            continue
+        assert found == messages[: len(found)]  # it was cut between two messages

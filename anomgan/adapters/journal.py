@@ -150,6 +150,12 @@ class Journal:
                     raise Refused(f"journal {self.path}: turn {number} is damaged") from None
                 yield Turn(now_s, messages)
 
+    def waiting(self) -> dict[str, int]:
+        """How many letters wait for each addressee."""
+        with self._plain_errors():
+            rows = self._open().execute("SELECT addressee, count(*) FROM letter GROUP BY addressee")
+            return {str(name): int(count) for name, count in rows}
+
     def subscriptions(self, session: str) -> list[str]:
         """The topic filters that a persistent session may hold."""
         with self._plain_errors():

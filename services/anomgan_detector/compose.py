@@ -88,6 +88,11 @@ def run(
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
+        for name, count in sorted(journal.waiting().items()):
+            if name not in {courier.addressee for courier in couriers}:
+                log.error(
+                    "journal %s: %d letters wait for %s, which nothing here goes to now", journal.path, count, name
+                )
         source = open_source(config, fleets, journal)
         stack.callback(source.close)
         service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
