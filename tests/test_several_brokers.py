@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from examples import CHANNELS, normal_series, readings_of
 from anomgan.adapters.memory import MemorySource, MemoryStore
 from anomgan.adapters.merged import MergedSource
 from anomgan.adapters.mqtt_carrier import addressee
-from anomgan.adapters.ports import Letter, Message, Turn
+from anomgan.adapters.ports import Letter, Turn
 from anomgan.config import FleetConfig, ServiceConfig, parse_config
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError
@@ -71,11 +72,13 @@ class Plants:
         )
 
     def feed(self, broker: str, readings: list[Reading], topic: str = "plant/{device}/telemetry") -> None:
+        """Let readings arrive as flat JSON."""
         for reading in readings:
             body = json.dumps({"ts": reading.time_s, **reading.values}).encode()
             self.brokers[broker].feed(topic.format(device=reading.device, site=reading.site), body)
 
     def drain(self) -> None:
+        """Turns until nothing waits."""
         while any(source._waiting for source in self.brokers.values()):
             self.service.turn(threading.Event())
 
@@ -144,9 +147,9 @@ def test_a_site_is_what_the_topic_says_else_what_the_fleet_says_else_the_broker_
 
 
 def test_a_site_that_the_topic_has_cannot_be_given_too(model: Path) -> None:
-    with pytest.raises(ConfigError, match="it has {site}, so site = 'x' is one too many"):
+    with pytest.raises(ConfigError, match=r"it has \{site\}, so site = 'x' is in vain"):
         Plants(configured(model, {"topic": "sites/{site}/{device}", "site": "x"}))
-    with pytest.raises(ConfigError, match="site"):
+    with pytest.raises(ConfigError, match="site name 'a/b'"):
         Plants(configured(model, {"site": "a/b"}))
 
 
@@ -277,8 +280,6 @@ def test_what_a_fleet_without_a_broker_remembers_is_known_by_the_same_key_as_bef
     plain = configured(model, {})
     (fleet,) = [Fleet(one, plain.input, plain.decide) for one in plain.fleets]
     fields = {"model", "devices", "qos", "alarms_per_week", "broker", "site"}
-    from hashlib import sha256
-
     as_before = config.model_dump_json(exclude=fields).encode()
     assert as_before == (
         b'{"topic":"plant/{device}/telemetry","dialect":"flat","time_key":"","time_unit":"","device_key":""}'
@@ -301,7 +302,3 @@ def test_origins_come_back_as_they_were() -> None:
     again.restore(origins.snapshot())
     assert again.own("south", [*readings, Reading("f", 0.0, {})]) == [Reading("f", 0.0, {})]
     assert again.own("north", readings) == readings
-
-
-def test_a_message_knows_no_broker_where_there_is_one() -> None:
-    assert Message("t", b"").broker == ""

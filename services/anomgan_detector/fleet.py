@@ -22,7 +22,7 @@ from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
-from anomgan.wire.topics import TopicTemplate, parse_template
+from anomgan.wire.topics import TopicTemplate, check_name, parse_template
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
@@ -41,6 +41,20 @@ class Judged:
     requests: list[tuple[str, bytes]]
 
 
+def site_of(config: FleetConfig, template: TopicTemplate) -> str:
+    """The site of devices whose topic names none; ConfigError where one is given in vain or cannot stand in a topic."""
+    if "site" in template.names:
+        if config.site:
+            raise ConfigError(
+                f"topic template {template.text!r}: it has {{site}}, so site = {config.site!r} is in vain"
+            )
+        return ""
+    try:
+        return check_name("site", config.site) if config.site else config.broker
+    except PayloadError as error:
+        raise ConfigError(f"fleet with topic {template.text!r}: {error}") from None
+
+
 class Fleet:
     """Decoder, streaming state and decisions of one `[[fleets]]` table; raises ModelFileError, ConfigError."""
 
@@ -49,11 +63,6 @@ class Fleet:
         self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
         self.template: TopicTemplate = parse_template(config.topic)
-        by_topic = "site" in self.template.names
-        if config.site and by_topic:
-            raise ConfigError(
-                f"topic template {config.topic!r}: it has {{site}}, so site = {config.site!r} is too many"
-            )
         self._decoder = Decoder(
             PayloadFormat(
                 self.template,
@@ -63,7 +72,7 @@ class Fleet:
                 config.device_key,
                 admit.max_payload_bytes,
                 admit.max_future_s,
-                "" if by_topic else config.site or config.broker,
+                site_of(config, self.template),
             )
         )
         self._stream = StreamDetector(
