@@ -76,7 +76,8 @@ def _open_one(
         may_be_away=may_be_away,
     )
     if gone and source.connected:
-        log.warning("no longer listening to %s: no fleet has it now", ", ".join(gone))
+        where = source.liveness()[0].where
+        log.warning("%s: unsubscribed from %s, which no fleet has any more", where, ", ".join(gone))
     if broker.client_id and source.connected:
         journal.remember_subscriptions(session, filters)
     return source
