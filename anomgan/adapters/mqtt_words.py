@@ -48,10 +48,8 @@ def explain_closing(where: str, tls_said: str, config: BrokerConfig) -> ServerEr
         mine = "another client certificate (cert_file)" if config.cert_file else "a client certificate (cert_file)"
         kind = Refused if alert else Unreachable
         return kind(f"{where}: it closed the TLS connection at once{why}; does it want {mine}?")
-    spoken = SPOKEN[config.version]
-    return Unreachable(
-        f"{where}: it closed the connection at once; is this an MQTT broker, and does it speak {spoken}?"
-    )
+    spoken = f"{SPOKEN[config.version]}? {other_version(config)}"
+    return Unreachable(f"{where}: it closed the connection at once; is this an MQTT broker that speaks {spoken}")
 
 
 def own_words(properties: Properties | None) -> str:

@@ -368,3 +368,58 @@ def test_a_topic_that_is_not_utf8_reaches_the_caller_and_ends_nothing(peer: Call
         messages = receive_all(source, 2)
     assert [message.payload for message in messages] == [b"x", b"y"]
     assert messages[0].topic == "\udcff\udcfe"
+
+
+# ---------------------------------------------------------------- what only MQTT 5 says
+
+
+def five(config: BrokerConfig, **changes: object) -> BrokerConfig:
+    return config.model_copy(update={"version": 5, **changes})
+
+
+CONNACK_5 = b"\x20\x03\x00\x00\x00"
+REASON = b"\x1f\x00\x0con holiday\n!"
+"""the property Reason String, with a line end that must not break our line"""
+
+
+def test_a_refusal_has_the_broker_s_own_words_in_one_line(peer: Callable[..., BrokerConfig]) -> None:
+    for code, said in ((0x88, "server unavailable"), (0x87, "not authorised without a user name")):
+        body = b"\x00" + bytes([code, len(REASON)]) + REASON
+        with pytest.raises(Refused, match=said) as caught:
+            check_broker(five(peer(b"\x20" + bytes([len(body)]) + body)))
+        assert str(caught.value).endswith(("(on holiday !)", "(on holiday !), for client id ''"))
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [b"\x20\x02\x00\x01", b"\x20\x03\x00\x84\x00"])
+def test_a_broker_that_refuses_the_version_is_told_with_the_way_out(
+    peer: Callable[..., BrokerConfig], answer: bytes
+) -> None:
+    with pytest.raises(Refused, match=r"it does not speak MQTT 5; version = 3 is MQTT 3\.1\.1"):
+        check_broker(five(peer(answer)))
+
+
+def test_a_broker_that_speaks_only_5_is_told_with_the_way_out(peer: Callable[..., BrokerConfig]) -> None:
+    with pytest.raises(Unreachable, match=r"broker that speaks MQTT 3\.1\.1\? version = 5 is MQTT 5"):
+        check_broker(peer(b"\x20\x02\x00\x01"))
+
+
+def test_why_a_broker_ends_a_connection_is_told(
+    peer: Callable[..., BrokerConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    taken_over = b"\xe0" + bytes([2 + len(REASON), 0x8E, len(REASON)]) + REASON
+    config = five(peer(CONNACK_5, b"\x90\x04\x00\x01\x00\x01" + taken_over), client_id="detector")
+    with closing(MqttSource(config, FLEET)) as source:
+        eventually(lambda: "session taken over" in caplog.text, "the reason is logged")
+        assert "(session taken over (on holiday !))" in caplog.text
+        assert "does another client use the client id 'detector'?" in caplog.text
+        assert not source.connected
+
+
+def test_a_broker_that_keeps_sessions_for_less_than_asked_is_told_of(
+    peer: Callable[..., BrokerConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    connack = b"\x20\x08\x00\x00\x05\x11\x00\x00\x00\x3c"  # session expiry interval 60
+    config = five(peer(connack, b"\x90\x04\x00\x01\x00\x01"), client_id="detector")
+    with closing(MqttSource(config, FLEET)):
+        assert "it keeps the session of a client that is away for 60 s only" in caplog.text
