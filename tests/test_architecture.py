@@ -48,7 +48,8 @@ MAY_IMPORT = {
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = "records errors config windows decide explain assemble scaling calibrate quality simulate wire recognise adapters"
+WITHOUT_TORCH = """records errors config windows decide explain assemble scaling calibrate quality simulate wire
+recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

@@ -9,7 +9,7 @@ from anomgan.recognise.findings import ChannelFound, Findings, FleetFound
 LONGEST_SHOWN = 100
 MOST_LISTED = 12
 HEAD = """\
-# Written by `anomgan listen`; configs/detector.toml of the project explains every key. What is not here has its default.
+# Written by `anomgan listen`; configs/detector.toml explains every key. What is not here has its default.
 # Every fleet needs its model; then the service can start:
 #
 #   anomgan train --from-mqtt 30m --config {own} --out {model}

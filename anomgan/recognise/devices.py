@@ -10,6 +10,8 @@ sensorid node_id nodeid host hostname asset_id machine_id unit_id station_id ser
 bn"""
 _LIKELY = """id name sensor node sn mac address addr eui uid uuid unit machine asset station meter tag client
 client_id clientid gateway source thing equipment pump motor"""
+BASE_NAME = "bn"
+"""SenML's"""
 RANK = {name: rank for rank, name in enumerate([*_SURE.split(), *_LIKELY.split()])}
 SURE = len(_SURE.split())
 
@@ -66,7 +68,7 @@ def device_keys(rows: Sequence[tuple[str, Mapping[str, object]]]) -> list[Names]
 
 def _as_name(key: str, value: object) -> object:
     """A base name of SenML as its dialect makes a device of it."""
-    return value.rstrip(":/").replace("/", ".") if key == "bn" and isinstance(value, str) else value
+    return value.rstrip(":/").replace("/", ".") if key == BASE_NAME and isinstance(value, str) else value
 
 
 def _last(key: str) -> str:

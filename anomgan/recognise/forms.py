@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from anomgan.config import DialectName, TimeUnit
-from anomgan.recognise.devices import Names, device_keys
+from anomgan.recognise.devices import BASE_NAME, Names, device_keys
 from anomgan.recognise.levels import GENERIC, Template, customary_uplink, metric_template, templates
 from anomgan.recognise.shapes import MEASUREMENT
 from anomgan.recognise.subjects import Subject
@@ -87,7 +87,7 @@ def forms(family: Sequence[Subject], zigbee_bases: frozenset[str]) -> tuple[list
             return [_formed(uplink, dialect, time)], {}
     keys = [] if dialect == "tasmota" else device_keys([(one.topic, row) for one in family for row, _ in one.rows])
     if dialect == "senml":
-        keys = [names for names in keys if names.key == "bn"]
+        keys = [names for names in keys if names.key == BASE_NAME]
     payload = _device_in_payload(keys, family)
     key = "" if payload is None else payload.key
     plain = _without_measurements(family)
@@ -132,7 +132,8 @@ def _device_in_payload(keys: Sequence[Names], family: Sequence[Subject]) -> Name
     nameless = all(GENERIC.issuperset(map(str.lower, subject.levels)) for subject in family)
     for names in keys:
         levels = {level for subject in family for level in subject.levels}
-        if (nameless or (len(family) == 1 and names.sure)) and names.distinct.isdisjoint(levels):
+        single = len(family) == 1 and names.sure and names.key != BASE_NAME
+        if (nameless or single) and names.distinct.isdisjoint(levels):
             return names
     return None
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 Levels = tuple[str, ...]
 Channels = frozenset[str]
 
-_GENERIC = """telemetry data state status sensor sensors json value values up uplink measurement measurements reading readings
-attributes event events tele stat raw out metric metrics device devices get rpc payload msg message messages v1 v2
-v3 api live all report reports info input output rx tx pub topic mqtt iot binary_sensor number"""
-_QUANTITIES = """temperature temp humidity pressure flow level power energy voltage current frequency speed rpm vibration
-acceleration torque position angle distance weight mass volume density concentration co2 co voc pm25 pm10 pm1 no2 o3
-lux light illuminance brightness battery rssi snr noise sound ph ec conductivity turbidity oxygen moisture rain wind
-uv irradiance radiation gas smoke water occupancy motion contact open valve setpoint load cpu memory uptime dewpoint
-amps volts watts hz heat cooling factor phase count total rate duty fan heater pump motor door state_of_charge
+_GENERIC = """telemetry data state status sensor sensors json value values up uplink measurement measurements reading
+readings attributes event events tele stat raw out metric metrics device devices get rpc payload msg message messages v1
+v2 v3 api live all report reports info input output rx tx pub topic mqtt iot binary_sensor number"""
+_QUANTITIES = """temperature temp humidity pressure flow level power energy voltage current frequency speed rpm
+vibration acceleration torque position angle distance weight mass volume density concentration co2 co voc pm25 pm10 pm1
+no2 o3 lux light illuminance brightness battery rssi snr noise sound ph ec conductivity turbidity oxygen moisture rain
+wind uv irradiance radiation gas smoke water occupancy motion contact open valve setpoint load cpu memory uptime
+dewpoint amps volts watts hz heat cooling factor phase count total rate duty fan heater pump motor door state_of_charge
 soc"""
 GENERIC = frozenset(_GENERIC.split())
 """words that say what kind of message it is, and name no device"""
