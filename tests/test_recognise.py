@@ -355,9 +355,9 @@ def test_the_way_into_the_broker_is_written_without_a_secret() -> None:
         host="b",
         port=8883,
         username="u",
-        password_env="NAME",
+        password_env="NAME",  # noqa: S106 a name, not a password
         tls=True,
-        ca_file='c"a.pem',  # noqa: S106 a name
+        ca_file='c"a.pem',
     ).broker
     assert (broker.host, broker.port, broker.username, broker.password_env, broker.tls, broker.ca_file) == (
         "b", 8883, "u", "NAME", True, 'c"a.pem',

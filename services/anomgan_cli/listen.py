@@ -111,7 +111,7 @@ def watch_broker(
 def _progress(seconds: float) -> "Callable[[float, Watch], None]":
     """Tells how the watch goes on: in one line of a terminal, elsewhere in a line now and then."""
     live = sys.stderr.isatty()
-    told_s = 0.0
+    told_s = -LINE_EVERY_S
 
     def tell(passed_s: float, watch: "Watch") -> None:
         nonlocal told_s
