@@ -11,14 +11,16 @@ that says again what the row already holds (a message delivered twice) is counte
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anomgan.errors import DataError
 from anomgan.records import Reading, Source, TimeSeries
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION: Literal[1] = 1
 
 
 class RowAssembler:
@@ -64,22 +66,29 @@ class RowAssembler:
     def restore(self, snapshot: bytes) -> None:
         """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
         try:
-            document = orjson.loads(snapshot)
-            if document["version"] != SNAPSHOT_VERSION:
-                raise DataError(f"a snapshot of pending rows of version {document['version']}, not {SNAPSHOT_VERSION}")
-            rows = [
-                Reading(device, time_s, {name: _number(value) for name, value in values.items()}, site)
-                for site, device, time_s, values in document["pending"]
-            ]
-            repeated = int(document["repeated"])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"these bytes are not a snapshot of pending rows: {error}") from None
+            document = _Snapshot.model_validate_json(snapshot)
+        except ValidationError as error:
+            raise DataError(f"these bytes are not a snapshot of pending rows: {error.errors()[0]['msg']}") from None
+        rows = [
+            Reading(device, time_s, {name: _number(value) for name, value in values.items()}, site)
+            for site, device, time_s, values in document.pending
+        ]
         self._pending.update((row.source, row) for row in rows)
-        self.repeated = repeated
+        self.repeated = document.repeated
 
     def __len__(self) -> int:
         """How many rows are pending."""
         return len(self._pending)
+
+
+class _Snapshot(BaseModel):
+    """What `RowAssembler.snapshot` writes."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    version: Literal[1]
+    repeated: int = Field(ge=0, lt=2**63)
+    pending: list[tuple[str, str, float, dict[str, float | None]]]
 
 
 def _number(value: float | None) -> float:

@@ -7,8 +7,8 @@ closes. Severity is how far the peak stands above the threshold, in decades of p
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import numpy as np
 import orjson
@@ -18,6 +18,7 @@ from anomgan.errors import DataError
 from anomgan.explain import leading_channels, reason
 from anomgan.records import Event, Severity, Source, Verdict
 
+Record = TypeVar("Record", "DeviceDecision", Verdict, Event)
 SNAPSHOT_VERSION = 1
 ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected")
 """fields of a verdict that are an array, or None"""
@@ -162,8 +163,8 @@ class FleetDecisions:
             document = orjson.loads(snapshot)
             if document["version"] != SNAPSHOT_VERSION:
                 raise DataError(f"a snapshot of decisions of version {document['version']}, not {SNAPSHOT_VERSION}")
-            states = {(site, device): _state_from(state) for site, device, state in document["states"]}
-        except (ValueError, TypeError, KeyError) as error:
+            states = {(_text(site), _text(device)): _state_from(state) for site, device, state in document["states"]}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"these bytes are not a snapshot of decisions: {error}") from None
         self._states.update(states)
 
@@ -176,10 +177,12 @@ class FleetDecisions:
 
 def _state_from(document: dict[str, Any]) -> DeviceDecision:
     oddest, event = document.pop("oddest"), document.pop("event")
-    return DeviceDecision(
-        **document,
-        oddest=None if oddest is None else _verdict_from(oddest),
-        event=None if event is None else _event_from(event),
+    return _checked(
+        DeviceDecision(
+            **document,
+            oddest=None if oddest is None else _verdict_from(oddest),
+            event=None if event is None else _event_from(event),
+        )
     )
 
 
@@ -189,11 +192,43 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
         name: None if document[name] is None else np.array(document[name], np.float32) for name in ARRAYS
     }
     rest = {name: _known(value) for name, value in document.items() if name not in ARRAYS}
-    return Verdict(**rest, **arrays)
+    verdict = _checked(Verdict(**rest, **arrays))
+    if any(array is not None and array.shape != (len(verdict.channels),) for array in arrays.values()):
+        raise ValueError("an array is not as long as there are channels")
+    return verdict
 
 
 def _event_from(document: dict[str, Any]) -> Event:
-    return Event(**{name: _known(value) for name, value in document.items()})
+    return _checked(Event(**{name: _known(value) for name, value in document.items()}))
+
+
+def _checked(record: Record) -> Record:
+    """The record; TypeError where a field is not of its type."""
+    for field in fields(record):
+        if not _fits(getattr(record, field.name), field.type):
+            raise TypeError(f"{field.name} of {type(record).__name__} is of another type")
+    return record
+
+
+def _fits(value: object, kind: object) -> bool:
+    """Whether a value is of a field's type, for the types that records have."""
+    if kind is float:
+        return type(value) is float or type(value) is int
+    if kind is int:
+        return type(value) is int and abs(value) < 2**53
+    if isinstance(kind, type) and get_origin(kind) is None:
+        return isinstance(value, kind)
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_fits(one, get_args(kind)[0]) for one in value)
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    return True  # arrays and what may be None are made, and looked at, where they are read
+
+
+def _text(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError("a name is no text")
+    return name
 
 
 def _known(value: Any) -> Any:

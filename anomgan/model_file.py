@@ -6,6 +6,7 @@ ever executed. `FORMAT` rises when older programs could not read the file rightl
 
 import json
 import math
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 
@@ -26,6 +27,7 @@ from anomgan.scaling import Scaler
 from anomgan.score import WITNESSES, space_sizes
 
 FORMAT = 3
+DIGEST = "digest"
 NETWORKS = ("generator", "encoder", "discriminator")
 TAILS = (*WITNESSES, "fused")
 
@@ -61,7 +63,19 @@ def pack(fitted: Fitted) -> bytes:
         "alarm_share": fitted.alarm_share,
         "summary": fitted.summary,
     }
-    return save({key: value.contiguous() for key, value in tensors.items()}, {"anomgan": json.dumps(header)})
+    whole = {key: value.contiguous() for key, value in tensors.items()}
+    return save(whole, {"anomgan": json.dumps(header | {DIGEST: digest_of(header, whole)})})
+
+
+def digest_of(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of all that a file says, so that damage is not taken for weights. It keeps out nobody who wants in."""
+    said = {key: value for key, value in header.items() if key != DIGEST}
+    digest = sha256(json.dumps(said, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def read_header(data: bytes, where: str) -> dict[str, Any]:
@@ -91,6 +105,8 @@ def unpack(data: bytes, where: str) -> Fitted:
         tensors = load(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{where}: truncated or damaged: {_first_line(error)}") from None
+    if header.get(DIGEST, "") not in ("", digest_of(header, tensors)):  # files of 0.1.0 have none
+        raise ModelFileError(f"{where}: damaged: its content is not what was written")
     try:
         return _assemble(header, tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ValidationError) as error:

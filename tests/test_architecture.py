@@ -43,11 +43,13 @@ MAY_IMPORT = {
     "evaluation": "errors matching records vus",
     "simulate": "config errors records simulate",
     "wire": "config errors records wire",
+    "recognise": "config errors recognise records wire",
     "adapters": "adapters config errors records wire",
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = "records errors config windows decide explain assemble scaling calibrate quality simulate wire adapters"
+WITHOUT_TORCH = """records errors config windows decide explain assemble scaling calibrate quality simulate wire
+recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

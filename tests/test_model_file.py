@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from anomgan.adapters.files import read_model_bytes
 from anomgan.detector import Detector
 from anomgan.errors import ModelFileError
-from anomgan.model_file import FORMAT, pack, read_header, unpack
+from anomgan.model_file import DIGEST, FORMAT, pack, read_header, unpack
 from anomgan.records import TimeSeries
 from anomgan.score import SPACES
 
@@ -30,7 +30,10 @@ def packed(detector: Detector) -> bytes:
 
 
 def opened(packed: bytes) -> tuple[Header, Tensors]:
-    return read_header(packed, "x"), load_tensors(packed)
+    """What is in a file; without its digest, so that what is changed here is told by what is wrong with it."""
+    header = read_header(packed, "x")
+    del header[DIGEST]
+    return header, load_tensors(packed)
 
 
 def closed(header: Header | str, tensors: Tensors) -> bytes:

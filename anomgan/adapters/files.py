@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.adapters.bounded import read_at_most
 from anomgan.config import Model, parse_config
 from anomgan.errors import ConfigError, DataError, ModelFileError
 from anomgan.records import TimeSeries
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from anomgan.adapters.tables import Table
 
 ALL_ROWS = slice(None)
+MOST_CONFIG_BYTES, MOST_MODEL_BYTES = 10_000_000, 2_000_000_000
 _YEAR_S = 365 * 86_400.0
 TIME_NAMES = {
     "time",
@@ -137,7 +139,7 @@ def read_channels(path: str | Path) -> tuple[str, ...]:
 def read_config(path: str | Path, model: type[Model]) -> Model:
     """A TOML file checked against a model of `anomgan.config`; ConfigError names the file, the line or the key."""
     try:
-        document = tomllib.loads(Path(path).read_bytes().decode("utf-8"))
+        document = tomllib.loads(read_at_most(path, MOST_CONFIG_BYTES, ConfigError).decode("utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except OSError as error:
@@ -146,13 +148,17 @@ def read_config(path: str | Path, model: type[Model]) -> Model:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
+    except ValueError:  # what tomllib leaves to Python: a whole number of thousands of digits
+        raise ConfigError(f"{path}: not valid TOML: a number has too many digits") from None
     return parse_config(model, document, str(path))
 
 
 def read_model_bytes(path: str | PathLike[str]) -> bytes:
     """The content of a model file; ModelFileError where there is none to be had."""
     try:
-        return Path(path).read_bytes()
+        return read_at_most(path, MOST_MODEL_BYTES, ModelFileError)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: no such file") from None
     except OSError as error:

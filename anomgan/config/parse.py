@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from anomgan.errors import ConfigError
 
+LONGEST_SHOWN = 200
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -40,7 +41,7 @@ _IN_TOML = {
 
 def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], message: str, given: object) -> str:
     """One validation error in the words of the TOML file."""
-    path = ".".join(str(part) for part in loc)
+    path = ".".join(_shown(str(part)) for part in loc)
     if kind == "extra_forbidden":
         key, known = str(loc[-1]), _keys_at(model, loc[:-1])
         if key in ("password", "token", "secret"):
@@ -48,9 +49,21 @@ def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], mess
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"{path}: unknown key; {hint}"
-    shown = "" if isinstance(given, Mapping | list | tuple) else f" (got {given!r})"
+    shown = "" if isinstance(given, Mapping | list | tuple) else f" (got {_written(given)})"
     said = _IN_TOML.get(kind, message.removeprefix("Value error, ")) + shown
     return f"{path}: {said}" if path else said  # what is wrong with the whole names its keys itself
+
+
+def _written(value: object) -> str:
+    """A value as it may be shown; Python writes no whole number of thousands of digits."""
+    huge = type(value) is int and abs(value) >= 10**100
+    return "a number of more than a hundred digits" if huge else _shown(repr(value))
+
+
+def _shown(text: str) -> str:
+    """On one line, and not too long."""
+    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: LONGEST_SHOWN + 1])
+    return line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "..."
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -31,7 +31,8 @@ _GAP = re.compile(r" +")
 _END = re.compile(r"(?: +(-?[0-9]{1,19}))? *\r?(?:\n|\Z)")
 _IGNORED = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _ESCAPED = re.compile(r"\\([,= ])")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+[iu]|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+# Digits can be matched in one way only: in two (`[0-9]+\.?[0-9]*`) a long number that is none takes hours.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[iu]|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
 _BOOLEANS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), 1.0) | dict.fromkeys(
     ("f", "F", "false", "False", "FALSE"), 0.0
 )

@@ -16,6 +16,7 @@ from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
 from anomgan_cli.inspect import inspect
+from anomgan_cli.listen import listen
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
@@ -27,6 +28,7 @@ COMMANDS: dict[str, click.Command] = {
     "evaluate": evaluate,
     "score": score,
     "inspect": inspect,
+    "listen": listen,
     "detect": detect,
     "simulate": simulate,
     "dashboard": dashboard,
@@ -50,6 +52,7 @@ def cli() -> None:
     anomgan demo                                                    all of it, live, on this machine
     anomgan train pump.csv --rows :400 --out pump.safetensors       learn from your own data
     anomgan evaluate pump.safetensors pump.csv --label anomaly      compare with labels
+    anomgan listen localhost                                        what is on a broker? writes detector.toml
     anomgan detect detector.toml                                    score live MQTT telemetry
     """
 

@@ -188,8 +188,8 @@ class Fleet:
             self._decisions.restore(parts["decisions"])
             if self._assembler is not None:
                 self._assembler.restore(parts["rows"])
-            ours, streams = orjson.loads(parts["counters"])
-        except (KeyError, ValueError) as error:
+            ours, streams = (Counter(_counts(one)) for one in orjson.loads(parts["counters"]))
+        except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
         self._counters.update(ours)
         self._stream.counters.update(streams)
@@ -203,3 +203,10 @@ class Fleet:
         """Totals since the start."""
         repeated = 0 if self._assembler is None else self._assembler.repeated
         return self._counters + self._stream.counters + Counter({"dropped.duplicate": repeated})
+
+
+def _counts(given: object) -> dict[str, int]:
+    """Counters as they were written; TypeError for anything else."""
+    if not isinstance(given, dict) or not all(type(count) is int for count in given.values()):
+        raise TypeError("counters are whole numbers by name")
+    return given

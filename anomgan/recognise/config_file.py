@@ -1,0 +1,102 @@
+"""Findings as an annotated TOML file for `anomgan detect`. What devices call themselves is quoted, never trusted."""
+
+import json
+from collections.abc import Iterable
+
+from anomgan.config import BrokerConfig
+from anomgan.recognise.findings import ChannelFound, Findings, FleetFound
+
+LONGEST_SHOWN = 100
+MOST_LISTED = 12
+HEAD = """\
+# Written by `anomgan listen`; configs/detector.toml explains every key. What is not here has its default.
+# Every fleet needs its model; then the service can start:
+#
+#   anomgan train --from-mqtt 30m --config {own} --out {model}
+#   anomgan detect {own} --check
+#   anomgan detect {own}
+"""
+
+
+def config_text(findings: Findings, broker: BrokerConfig, own: str) -> str:
+    """The file's text; `own` is the name it will have. It is valid where at least one fleet was found."""
+    lines = [HEAD.format(own=one_line(own), model=findings.fleets[0].model if findings.fleets else "MODEL"), "[broker]"]
+    lines += _broker_lines(broker)
+    for fleet in findings.fleets:
+        lines += ["", *_fleet_lines(fleet)]
+    if findings.not_understood:
+        lines += ["", "# Not understood, and in no fleet:"]
+        for one in findings.not_understood[:MOST_LISTED]:
+            more = f" and {one.topics - 1} other topics" if one.topics > 1 else ""
+            lines.append(f"#   {one_line(one.topic)}{more} ({count(one.messages, 'message')}): {one_line(one.why)}")
+        hidden = len(findings.not_understood) - MOST_LISTED
+        lines += [f"#   and {hidden} more"] if hidden > 0 else []
+    lines += ["", "[store.sqlite]", 'path = "anomgan.db"', "", "[journal]", 'path = "anomgan-journal.db"', ""]
+    return "\n".join(lines)
+
+
+def _broker_lines(broker: BrokerConfig) -> list[str]:
+    """The keys that are not the default's, and a client id, so that the broker keeps messages for the service."""
+    given = broker.model_copy(update={"client_id": broker.client_id or "anomgan"})
+    default = BrokerConfig()
+    table = {name: value for name, value in given.model_dump().items() if value != getattr(default, name)}
+    return [f"{name} = {_value(value)}" for name, value in ({"host": given.host, "port": given.port} | table).items()]
+
+
+def _fleet_lines(fleet: FleetFound) -> list[str]:
+    period = "" if fleet.period_s is None else f", a value every {period_text(fleet.period_s)}"
+    channels = _listed(map(_channel, fleet.channels))
+    lines = [
+        f"# {count(len(fleet.names), 'device')}{_listed(fleet.names)}",
+        f"# {count(len(fleet.channels), 'channel')}{period}{channels}",
+    ]
+    if fleet.dropped:
+        lines.append(f"# no values of the model: {_reasons(fleet)}")
+    lines += [f"# note: {one_line(note)}" for note in fleet.notes]
+    lines += ["[[fleets]]", f"model = {_value(fleet.model)}", f"topic = {_value(fleet.topic)}"]
+    if fleet.devices != ("*",):
+        lines.append(f"devices = [{', '.join(map(_value, fleet.devices))}]")
+    lines.append(f"dialect = {_value(fleet.dialect)}")
+    for key, value in (("time_key", fleet.time_key), ("time_unit", fleet.time_unit), ("device_key", fleet.device_key)):
+        if value:
+            lines.append(f"{key} = {_value(value)}")
+    return lines
+
+
+def _channel(channel: ChannelFound) -> str:
+    unit = f" in {channel.unit}" if channel.unit else ""
+    return f"{channel.name}{unit}" + (" (one value only)" if channel.distinct == 1 and channel.values > 1 else "")
+
+
+def _reasons(fleet: FleetFound) -> str:
+    return ", ".join(f"{reason} {number}" for reason, number in sorted(fleet.dropped.items()))
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    shown = ", ".join(map(one_line, every[:MOST_LISTED]))
+    more = f" and {len(every) - MOST_LISTED} more" if len(every) > MOST_LISTED else ""
+    return f": {shown}{more}" if every else ""
+
+
+def count(number: int, what: str) -> str:
+    """`1 device`, `3 devices`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def period_text(period_s: float) -> str:
+    """A period for people: `0.25 s`, `5 min`."""
+    return f"{period_s:.3g} s" if period_s < 120 else f"{period_s / 60:.3g} min"
+
+
+def one_line(text: str) -> str:
+    """Text from outside, fit for a comment or a terminal: printable, on one line, not too long."""
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: LONGEST_SHOWN + 1])
+    return shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "..."
+
+
+def _value(value: object) -> str:
+    """A TOML value: text as a basic string, whose escapes are those of JSON."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)

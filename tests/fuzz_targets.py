@@ -1,0 +1,278 @@
+"""What is fuzzed: everything that reads bytes from outside, each with real examples and its laws.
+
+A target takes bytes and says what became of them; it raises where a law is broken. To fuzz something new (control
+topics, say), give it a function here and a line in TARGETS: tests/test_fuzz.py and `make fuzz` then take it up.
+"""
+
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import orjson
+from broker_samples import NOW, mixed_broker
+from examples import CHANNELS, normal_series, readings_of
+from fuzzing import Target
+from wire_fuzz import TOPICS, is_sound
+
+from anomgan.adapters.files import read_config
+from anomgan.adapters.journal import pack_messages, unpack_messages
+from anomgan.adapters.ports import Message, Turn
+from anomgan.assemble import RowAssembler
+from anomgan.config import DecideConfig, DetectorConfig, DialectName, ServiceConfig
+from anomgan.decide import FleetDecisions
+from anomgan.detector import Detector
+from anomgan.errors import ConfigError, DataError, ModelFileError, PayloadError
+from anomgan.model_file import DIGEST, pack, unpack
+from anomgan.recognise import Sample, Watch, recognise
+from anomgan.records import Reading, Verdict
+from anomgan.stream import StreamDetector
+from anomgan.wire import Decoder, PayloadFormat, encode, parse_template
+from anomgan.wire.conventions import CONVENTIONS
+from anomgan.wire.sparkplug_births import Births
+
+LONGEST_MESSAGE = 1000
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class Fuzzed:
+    """A target with its seeds, both made when they are asked for; `cost` = microseconds of one payload, roughly."""
+
+    make: Callable[[], Target]
+    seeds: Callable[[], list[bytes]]
+    cost: int = 100
+
+
+# ---------------------------------------------------------------- dialects
+
+
+def decoding(dialect: DialectName) -> Target:
+    """Law: a payload is read into sound readings, or refused for a reason; births stay bounded."""
+    decoder = Decoder(PayloadFormat(parse_template(CONVENTIONS[dialect].topic), dialect))
+    topics = {True: TOPICS[dialect], False: TOPICS[dialect].replace("DDATA", "DBIRTH")}
+
+    def decode(payload: bytes) -> str:
+        topic = topics[len(payload) % 3 > 0]
+        try:
+            decoded = decoder.decode(topic, payload, NOW)
+        except PayloadError as error:
+            assert error.reason.replace("_", "").isalpha()  # noqa: PT017 one of the two allowed outcomes
+            assert len(str(error)) < LONGEST_MESSAGE  # noqa: PT017 the same: a line for the log is short
+            return error.reason
+        assert is_sound(decoded, may_be_empty="BIRTH" in topic), decoded
+        return "read"
+
+    return decode
+
+
+def payloads_of(dialect: DialectName) -> list[bytes]:
+    """What the dialect itself writes, and what is known from the field."""
+    values = {"flow": 1.5, "motor.temp": 60.25}
+    sent = [Reading("p1", NOW + second, values, "north") for second in range(3)]
+    written = [
+        body for _, body in encode(dialect, sent, CONVENTIONS[dialect].topic.replace("/+", "", dialect == "influx"))
+    ]
+    known = [sample.payload for sample in mixed_broker(2) if CONVENTIONS[dialect].topic.split("/")[0] in sample.topic]
+    return list(dict.fromkeys([*written, *known, b"", b"20.5", b"{}", b"[]"]))
+
+
+def recognising(payload: bytes) -> str:
+    """Law: whatever is on a broker, every message is told of once."""
+    watch = Watch()
+    for topic in ("plant/p1/telemetry", "x/temperature", "spBv1.0/g/DDATA/e/d", "one"):
+        watch.add(Sample(topic, payload, False, NOW))
+    found = recognise(watch)
+    told = sum(one.messages for one in (*found.fleets, *found.not_understood))
+    assert told + sum(found.set_aside.values()) + found.beyond == 4
+    return f"{len(found.fleets)} fleets"
+
+
+# ---------------------------------------------------------------- files
+
+
+def reading_a_config() -> Target:
+    """Law: a file is a configuration, or a ConfigError whose every line names it."""
+    path = Path(tempfile.mkdtemp(prefix="anomgan-fuzz-")) / "fuzzed.toml"
+
+    def read(content: bytes) -> str:
+        path.write_bytes(content)
+        try:
+            read_config(path, ServiceConfig)
+        except ConfigError as error:
+            assert str(error).startswith(str(path))  # noqa: PT017 one of the two allowed outcomes
+            return "refused"
+        return "accepted"
+
+    return read
+
+
+def small_configs() -> list[bytes]:
+    """A short one of every kind, so that a change hits something, and what tomllib itself has trouble with."""
+    fleet = b'[[fleets]]\nmodel = "m"\ntopic = "a/{device}"\n'
+    store = b'[store.sqlite]\npath = "x.db"\n'
+    return [
+        fleet + store,
+        fleet + b'devices = ["p*"]\ndialect = "array"\nalarms_per_week = 0.5\n' + store + b"[broker]\nport = 1883\n",
+        store + b"[input]\nflush_s = 0.25\n" + fleet + b"[decide]\nchannels = 3\n[publish]\nqos = 0\n",
+        b"a = " + b"[" * 3000,
+        b"[broker]\nport = 0x" + b"f" * 5000,
+        b"[broker]\nport = " + b"9" * 5000,
+        b"a." * 3000 + b"b = 1979-05-27T07:32:00Z",
+    ]
+
+
+@cache
+def small_detector() -> Detector:
+    """A detector that takes a second to make."""
+    config = DetectorConfig(window=16, stride=2, steps=20, latent=2, width=4, batch=8, device="cpu")
+    return Detector.fit(normal_series(200, seed=0), config)
+
+
+def unpacking(content: bytes) -> str:
+    """Law: a model file is refused with a ModelFileError, or it is a detector that scores."""
+    try:
+        detector = Detector(unpack(content, "x"))
+    except ModelFileError as error:
+        assert str(error).startswith("x: ")  # noqa: PT017 one of the two allowed outcomes
+        return "refused"
+    scores = detector.score_windows(np.zeros((1, len(detector.channels), detector.rule.window)))
+    assert np.isfinite(scores).all()
+    return "loaded"
+
+
+def unpacking_a_header(header: bytes) -> str:
+    """The same for a file whose tensors are whole and whose header is anything."""
+    whole = pack(small_detector().parts)
+    size = int.from_bytes(whole[:8], "little")
+    outer = orjson.loads(whole[8 : 8 + size])
+    try:
+        inner = orjson.loads(header)
+        if isinstance(inner, dict):  # or the digest would refuse every change before it is looked at
+            inner.pop(DIGEST, None)
+        outer["__metadata__"]["anomgan"] = orjson.dumps(inner).decode()
+    except orjson.JSONDecodeError:
+        outer["__metadata__"]["anomgan"] = header.decode("utf-8", "replace")
+    text = orjson.dumps(outer)
+    return unpacking(len(text).to_bytes(8, "little") + text + whole[8 + size :])
+
+
+def inner_header() -> bytes:
+    """What our header is."""
+    whole = pack(small_detector().parts)
+    size = int.from_bytes(whole[:8], "little")
+    return str(orjson.loads(whole[8 : 8 + size])["__metadata__"]["anomgan"]).encode()
+
+
+# ---------------------------------------------------------------- what the journal holds
+
+
+def restoring_a_stream(snapshot: bytes) -> str:
+    """Law of all that is restored: it is refused and changes nothing, or what goes on from it raises nothing."""
+    stream = StreamDetector(small_detector())
+    try:
+        stream.restore(snapshot)
+    except DataError:
+        assert len(stream) == 0
+        return "refused"
+    stream.push(readings_of(normal_series(20, seed=3)))
+    stream.snapshot()
+    return "restored"
+
+
+def restoring_decisions(snapshot: bytes) -> str:
+    """The same."""
+    decisions = FleetDecisions(DecideConfig(close_after=2))
+    try:
+        decisions.restore(snapshot)
+    except DataError:
+        assert decisions.snapshot() == FleetDecisions(DecideConfig(close_after=2)).snapshot()
+        return "refused"
+    decisions.open_events()
+    decisions.update(odd_verdicts())
+    FleetDecisions(DecideConfig(close_after=2)).restore(decisions.snapshot())
+    return "restored"
+
+
+def restoring_rows(snapshot: bytes) -> str:
+    """The same."""
+    rows = RowAssembler(CHANNELS, 1.0)
+    try:
+        rows.restore(snapshot)
+    except DataError:
+        assert len(rows) == rows.repeated == 0
+        return "refused"
+    rows.push([Reading("p1", NOW, {"flow": 1.0}), Reading("p1", NOW + 9, {"flow": 1.0})])
+    RowAssembler(CHANNELS, 1.0).restore(rows.snapshot())
+    return "restored"
+
+
+def restoring_births(snapshot: bytes) -> str:
+    """The same."""
+    births = Births(most=1000)
+    try:
+        births.restore(snapshot)
+    except DataError:
+        assert len(births) == 0
+        return "refused"
+    assert len(births) <= 1000
+    births.table(("plant", "e1"), "p1", NOW)
+    Births().restore(births.snapshot())
+    return "restored"
+
+
+def unpacking_a_turn(packed: bytes) -> str:
+    """Law: the messages of a turn, or what the journal takes for damage; packed again they are the same bytes."""
+    try:
+        messages = unpack_messages(packed)
+    except (struct.error, UnicodeDecodeError, IndexError):
+        return "refused"
+    assert unpack_messages(pack_messages(Turn(NOW, messages))) == messages
+    return "read"
+
+
+@cache
+def odd_verdicts() -> list[Verdict]:
+    """Verdicts that open an event."""
+    series = normal_series(60, seed=2)
+    series.values[30:] += 50.0
+    return StreamDetector(small_detector()).push(readings_of(series))
+
+
+def snapshots() -> dict[str, bytes]:
+    """Of everything, in the middle of its work."""
+    stream = StreamDetector(small_detector())
+    stream.push(readings_of(normal_series(20, seed=1), device="p1", site="north"))
+    decisions = FleetDecisions(DecideConfig(close_after=2))
+    decisions.update(odd_verdicts())
+    rows = RowAssembler(CHANNELS, 1.0)
+    rows.push([Reading("p1", NOW, {"flow": 1.0}, "north"), Reading("p2", NOW, {"flow": float("nan")})])
+    births = Decoder(PayloadFormat(parse_template(CONVENTIONS["sparkplug_b"].topic), "sparkplug_b"))
+    for sample in mixed_broker(1):
+        if "BIRTH" in sample.topic:
+            births.decode(sample.topic, sample.payload, NOW)
+    turn = Turn(NOW, [Message("a/b", b"20.5", None, True), Message("\udcff", b"", None, False)])
+    return {
+        "stream": stream.snapshot(),
+        "decisions": decisions.snapshot(),
+        "rows": rows.snapshot(),
+        "births": births.snapshot(),
+        "turn": pack_messages(turn),
+    }
+
+
+TARGETS: Mapping[str, Fuzzed] = {
+    **{f"dialect {name}": Fuzzed(partial(decoding, name), partial(payloads_of, name)) for name in CONVENTIONS},
+    "recognise": Fuzzed(lambda: recognising, lambda: [sample.payload for sample in mixed_broker(1)], 2000),
+    "config": Fuzzed(reading_a_config, lambda: [*small_configs(), (CONFIGS / "detector.toml").read_bytes()], 3000),
+    "model file": Fuzzed(lambda: unpacking, lambda: [pack(small_detector().parts)], 10_000),
+    "model header": Fuzzed(lambda: unpacking_a_header, lambda: [inner_header()], 20_000),
+    "journal: stream": Fuzzed(lambda: restoring_a_stream, lambda: [snapshots()["stream"]], 2000),
+    "journal: decisions": Fuzzed(lambda: restoring_decisions, lambda: [snapshots()["decisions"]], 2000),
+    "journal: rows": Fuzzed(lambda: restoring_rows, lambda: [snapshots()["rows"]]),
+    "journal: births": Fuzzed(lambda: restoring_births, lambda: [snapshots()["births"]]),
+    "journal: turn": Fuzzed(lambda: unpacking_a_turn, lambda: [snapshots()["turn"]]),
+}
