@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Letter:
     body: bytes
     topic: str = ""
     number: int = 0
+    retain: bool = False
+    """of MQTT: whether the broker keeps it for those who come later"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Batch:
     events: Sequence[Event] = ()
     counters: Mapping[str, int] | None = None
     """Totals since the service started, by name: messages_received, readings_received, dropped.<reason>, ..."""
+    issues: Sequence[HealthIssue] = ()
+    """that opened or closed"""
+    health: Sequence[DeviceHealth] = ()
 
 
 class MessageSource(Protocol):
@@ -59,6 +64,11 @@ class MessageSource(Protocol):
 
     overflowed: int
     """messages lost because nobody took them in time; only QoS 0 may be"""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can come now."""
+        ...
 
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""

@@ -6,6 +6,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
+from anomgan.config.quality import QualityConfig
 from anomgan.config.service import (
     BrokerConfig,
     DashboardConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "LossName",
     "Model",
     "PublishConfig",
+    "QualityConfig",
     "ServiceConfig",
     "SqliteConfig",
     "StoreConfig",

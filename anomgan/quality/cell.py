@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.quality.issues import Change, IssueKind, shown, span
+from anomgan.quality.issues import Change, shown, span
 from anomgan.quality.limits import ChannelLimits
 from anomgan.quality.units import LONGEST, Conversion, believe, explain_jump
-from anomgan.records import EventState, Floats
+from anomgan.records import EventState, Floats, IssueKind
 
 CALM = 32
 """good values that close an issue"""
@@ -24,6 +24,8 @@ CERTAIN = LONGEST + 2
 SHORT = 4.0
 """times the limit that a stuck channel lasts at least; a shorter spell makes the limit more lenient"""
 MOST_LENIENT = 5
+USED_TO = 3
+"""times that a new state of a channel with several is told; a contact that never moved in training is told each time"""
 
 ERROR_CODES = frozenset(
     (
@@ -33,8 +35,8 @@ ERROR_CODES = frozenset(
 )
 """what sensors, registers and drivers say instead of a value"""
 
-OK, OUT_OF_RANGE, STUCK, SILENT, UNIT_JUMP, SUSPECT = range(6)
-KINDS: tuple[IssueKind, ...] = ("silent", "out_of_range", "stuck", "silent", "unit_jump")
+OK, OUT_OF_RANGE, STUCK, SILENT, UNIT_JUMP, NEW_STATE, SUSPECT = range(7)
+KINDS: tuple[IssueKind, ...] = ("silent", "out_of_range", "stuck", "silent", "unit_jump", "new_state")
 """by code; OK stands for none"""
 
 CELL = np.dtype(
@@ -128,8 +130,10 @@ def walk(
         code = own
         if not math.isnan(value):
             code = _unit(rule, cell, own, value, time_s, i, look)
+            if code == NEW_STATE and cell["kind"] != NEW_STATE:
+                code = _new_state(rule, cell)
             fell = code == SUSPECT and own == OK and abs(value) < abs(cell["unit_x"])
-            if code != OK and not fell:  # processes do fall; none rises that far at once
+            if code not in (OK, NEW_STATE) and not fell:  # processes do fall; none rises that far at once
                 fed[i] = np.nan
                 masked["suspicion" if code == SUSPECT else KINDS[code]] += 1
         if code == SUSPECT:
@@ -153,6 +157,15 @@ def walk(
             changes.append(told_open(rule, number, cell, value, int(look.run[i]))._replace(noticed_s=time_s))
         cell["end_s"], cell["calm"] = time_s, 0
     return changes
+
+
+def _new_state(rule: ChannelRule, cell: Any) -> int:
+    """Whether a state that training never saw is news."""
+    if len(rule.limits.states) > 1:
+        if cell["lenient"] >= USED_TO:
+            return OK
+        cell["lenient"] += 1
+    return NEW_STATE
 
 
 def _relent(rule: ChannelRule, cell: Any) -> None:
@@ -215,7 +228,10 @@ def told_open(rule: ChannelRule, number: int, cell: Any, value: float, run: int)
     elif code == UNIT_JUMP:
         says = rule.conversions[int(cell["unit"]) - 1].says if cell["unit"] else "in another unit"
         reason = f"{name} jumped from {shown(float(cell['evidence']))} to about {shown(value)}{unit}, as if {says}"
-    elif value in ERROR_CODES and not limits.low <= value <= limits.high:
+    elif code == NEW_STATE:
+        known = ", ".join(map(shown, limits.states))
+        reason = f"{name} is {shown(value)}, a state that training never saw, only {known}"
+    elif value in ERROR_CODES and math.isfinite(limits.low) and not limits.low <= value <= limits.high:
         usual = f"{shown(limits.low)} to {shown(limits.high)}"
         reason = f"{name} reads {shown(value)}{unit}, an error code of sensors, where {usual} is usual"
     else:
@@ -229,6 +245,7 @@ def _close(rule: ChannelRule, number: int, cell: Any, time_s: float) -> Change:
         STUCK: f"{rule.name} stood at {evidence}{rule.unit} for {lasted}",
         SILENT: f"{rule.name} was missing for {lasted}",
         UNIT_JUMP: f"{rule.name} was sent in another unit for {lasted}",
+        NEW_STATE: f"{rule.name} was in a state that training never saw for {lasted}, at first {evidence}",
         OUT_OF_RANGE: f"{rule.name} was out of range for {lasted}, at first at {evidence}{rule.unit}",
     }[int(cell["kind"])]
     change = _change(rule, number, cell, "closed", time_s, reason)

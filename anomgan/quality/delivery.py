@@ -11,11 +11,13 @@ day, up to 32 times, so that one which speaks rarely is not told every time.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.config import QualityConfig
 from anomgan.quality.arrival import (
     DAY_S,
     END_OF_TIME_S,
@@ -30,7 +32,7 @@ from anomgan.quality.arrival import (
     walk,
 )
 from anomgan.quality.groups import Groups, group, take
-from anomgan.quality.issues import Change, QualityConfig
+from anomgan.quality.issues import Change
 from anomgan.quality.limits import Limits
 from anomgan.records import Floats
 
@@ -46,6 +48,7 @@ class DeliveryHealth:
         if silent_after_s is None:
             silent_after_s = max(LEAST_SILENCE_S, PERIODS * limits.period_s, GAPS * limits.gap_s)
         self.rule = DeliveryRule(config.late_s, config.skew_s, silent_after_s, limits.period_s)
+        self.judge_clocks = config.judge_clocks
         self.devices: NDArray[Any] = blank_devices(0)
 
     def reserve(self, devices: int) -> None:
@@ -55,12 +58,13 @@ class DeliveryHealth:
             self.devices = np.concatenate([self.devices, blank_devices(max(more, len(self.devices), 16))])
 
     def push(
-        self, who: NDArray[np.int64], times: Floats, arrivals: Floats, since_s: float = -np.inf
+        self, who: NDArray[np.int64], times: Floats, arrivals: Floats, *, catching_up: bool = False
     ) -> tuple[NDArray[np.int8], list[Change]]:
         """Readings of devices `who` (n,) in order of arrival, with times (n,) and arrivals (n,).
 
-        Readings of one message share its arrival; the delay of a reading from before `since_s` says nothing. Returns
-        what becomes of each (n,), by code, and the issues that open or close.
+        Readings of one message share its arrival. Catching up, what waited for us comes in, or comes again: then a
+        delay says nothing but that a clock is ahead. Returns what becomes of each (n,), by code, and the issues that
+        open or close.
         """
         fates = np.zeros(len(who), np.int8)
         changes: list[Change] = []
@@ -68,11 +72,17 @@ class DeliveryHealth:
             return fates, changes
         batch = group(who)
         t, a = times[batch.order], arrivals[batch.order]
-        d = np.where(t < since_s, np.nan, a - t)
+        d = a - t
+        if catching_up or not self.judge_clocks:
+            ahead = d - batch.spread(self.devices["offset_s"][batch.numbers]) < -self.rule.skew_s
+            d[~ahead | (not self.judge_clocks)] = np.nan
         clean = self._take_clean(batch, t, a, d)
         for g in np.flatnonzero(~clean).tolist():
             rows, number = slice(int(batch.first[g]), int(batch.last[g]) + 1), int(batch.numbers[g])
-            fates[batch.order[rows]], changed = walk(self.rule, number, self.devices[number], t[rows], a[rows], d[rows])
+            device = self.devices[number]
+            fates[batch.order[rows]], changed = walk(
+                self.rule, number, device, t[rows], a[rows], d[rows], again=catching_up
+            )
             changes += changed
         return fates, changes
 
@@ -127,10 +137,10 @@ class DeliveryHealth:
             for number in np.flatnonzero(quiet).tolist()
         ]
 
-    def open_issues(self, known: int) -> list[Change]:
-        """What is open of the first `known` devices."""
-        found = np.argwhere(~np.isnan(self.devices["start_s"][:known])).tolist()
-        return [told_open(number, self.devices[number], kind) for number, kind in found]
+    def open_issues(self, numbers: Sequence[int]) -> list[Change]:
+        """What is open of some devices."""
+        found = np.argwhere(~np.isnan(self.devices["start_s"][list(numbers)])).tolist()
+        return [told_open(numbers[i], self.devices[numbers[i]], kind) for i, kind in found]
 
 
 def _messages(batch: Groups, t: Floats, a: Floats, d: Floats, period_s: float) -> tuple[Floats, NDArray[np.bool_]]:

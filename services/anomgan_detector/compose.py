@@ -18,6 +18,7 @@ from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.health import require_known
 from anomgan_detector.service import DetectorService
 
 log = logging.getLogger("anomgan.detector")
@@ -25,7 +26,9 @@ log = logging.getLogger("anomgan.detector")
 
 def load_fleets(config: ServiceConfig) -> list[Fleet]:
     """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    return [Fleet(fleet, config.input, config.decide) for fleet in config.fleets]
+    fleets = [Fleet(fleet, config.input, config.decide, config.quality) for fleet in config.fleets]
+    require_known(config.quality, (name for fleet in fleets for name in fleet.detector.channels))
+    return fleets
 
 
 def open_stores(config: StoreConfig) -> list[Store]:
@@ -43,7 +46,7 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     carriers: list[tuple[str, Carrier]] = []
     if config.store.influx is not None:
         carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
-    if config.publish.events or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
+    if config.publish.events or config.publish.health or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
         own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
         carriers.append((MQTT, MqttCarrier(MqttPublisher(config.broker, own_id), config.publish.qos)))
     return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]

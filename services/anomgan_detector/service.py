@@ -20,16 +20,19 @@ from anomgan.adapters.mqtt_carrier import MQTT
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.health import health_letters
 
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
 FEW, LINGER_S = 10, 0.005
+TICK_S = 5.0
+"""a turn is made at least that often while the broker is there: silence is told by the time that passes"""
 SHOWN_TOPICS = 5
 MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
@@ -63,6 +66,7 @@ class DetectorService:
         self._routes: dict[str, int] = {}
         self._snapshot_due_s = now() + config.journal.snapshot_s
         self._bytes_since = 0
+        self._turn_s = now()
         self._in_step = True
         """whether the journal has every turn that the fleets have made"""
 
@@ -83,13 +87,15 @@ class DetectorService:
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
         messages = self._gather()
-        if not messages:
-            return 0
         turn = Turn(self._now(), messages)
-        self._in_step = False
-        batch, told, requests = self._make(turn)
-        steps = [partial(store.write, batch) for store in self._stores]
-        steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *requests]))
+        if not messages and not (self._source.connected and turn.now_s >= self._turn_s + TICK_S):
+            return 0
+        self._turn_s, self._in_step = turn.now_s, False
+        batch, told, letters = self._make(turn)
+        nothing = not (messages or batch.issues or batch.health)
+        steps = [] if nothing else [partial(store.write, batch) for store in self._stores]
+        letters = letters if nothing else [*self._letters(turn, batch, told), *letters]
+        steps.append(partial(self._journal.append, turn, letters))
         if not all(self._until_done(step, stop) for step in steps):
             return 0
         self._in_step = True
@@ -117,19 +123,24 @@ class DetectorService:
         return messages
 
     def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
-        """Judge a turn's messages: what to store, the events to tell, what to ask devices for."""
+        """Judge a turn's messages: what to store, the events to tell, what else goes to devices and to others."""
         self._counters["messages_received"] += len(turn.messages)
         verdicts: list[Verdict] = []
         events: list[Event] = []
         standing: list[Event] = []
-        requests: list[Letter] = []
+        letters: list[Letter] = []
+        issues: list[HealthIssue] = []
+        health: list[DeviceHealth] = []
         for fleet, theirs in self._routed(turn.messages):
             judged = fleet.judge(theirs, turn.now_s)
             verdicts += judged.verdicts
             events += judged.events
             standing += judged.standing
-            requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
-        return Batch(verdicts, [*events, *standing], self.counters()), events, requests
+            issues += judged.issues
+            health += [*judged.news, *judged.standing_health]
+            letters += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
+            letters += health_letters(judged.news, self._config.publish.health)
+        return Batch(verdicts, [*events, *standing], self.counters(), issues, health), events, letters
 
     def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
         """What goes to those who may be away."""
@@ -153,7 +164,7 @@ class DetectorService:
         return dict(total)
 
     def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
-        """The messages of each fleet, in order; a topic that no fleet takes is counted."""
+        """The messages of each fleet, in order, or []; a topic that no fleet takes is counted."""
         groups: list[list[Message]] = [[] for _ in self._fleets]
         routes = self._routes
         for message in messages:
@@ -169,7 +180,7 @@ class DetectorService:
                 self._counters["dropped.no_fleet"] += 1
             else:
                 groups[route].append(message)
-        return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True) if group]
+        return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True)]
 
     def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:
         """Try again and again while a step fails; False when stopped before it was done."""
