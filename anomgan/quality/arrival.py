@@ -54,6 +54,7 @@ DEVICE = np.dtype(
         ("span_at_s", "<f8"),
         ("patience_s", "<f8"),  # how long it may be silent by its own habit, and when that was learned
         ("patience_at_s", "<f8"),
+        ("quiet_s", "<f8", (2,)),  # from when until when it was silent last
         ("offset_s", "<f8"),  # of its clock; the samples that speak for another one
         ("samples", "<i4"),
         ("sampled_s", "<f8"),
@@ -91,7 +92,7 @@ def blank_devices(count: int) -> Any:
     """DEVICEs of which nothing is known yet."""
     blank = np.zeros(count, DEVICE)
     blank["newest_s"] = -np.inf
-    for key in ("recent", "heard_s", "span_at_s", "patience_at_s", "due_s", "start_s"):
+    for key in ("recent", "heard_s", "span_at_s", "patience_at_s", "quiet_s", "due_s", "start_s"):
         blank[key] = np.nan
     return blank
 
@@ -217,6 +218,8 @@ def _burst(rule: DeliveryRule, number: int, device: Any, time_s: float, at_s: fl
 def _heard(rule: DeliveryRule, number: int, device: Any, at_s: float) -> list[Change]:
     """An arrival ends a silence, and teaches how long this device may be silent."""
     gap_s = at_s - float(device["heard_s"])
+    if gap_s > rule.silent_after_s:
+        device["quiet_s"] = device["heard_s"], at_s
     device["heard_s"] = np.fmax(device["heard_s"], at_s)
     if math.isnan(device["start_s"][SILENT]):
         return []

@@ -17,6 +17,7 @@ from anomgan.quality.issues import Change, shown, span
 from anomgan.quality.limits import ChannelLimits
 from anomgan.quality.units import LONGEST, Conversion, believe, explain_jump
 from anomgan.records import EventState, Floats, IssueKind
+from anomgan.roles import is_state
 
 CALM = 32
 """good values that close an issue"""
@@ -24,8 +25,10 @@ CERTAIN = LONGEST + 2
 SHORT = 4.0
 """times the limit that a stuck channel lasts at least; a shorter spell makes the limit more lenient"""
 MOST_LENIENT = 5
-USED_TO = 3
-"""times that a new state of a channel with several is told; a contact that never moved in training is told each time"""
+MOST_CALM = 9
+"""powers of two by which a new state that keeps coming back stays open longer"""
+NO_STATE = 99
+"""of `lenient`: a channel that was taken for a state, for it never moved in training, and is none"""
 
 ERROR_CODES = frozenset(
     (
@@ -130,8 +133,8 @@ def walk(
         code = own
         if not math.isnan(value):
             code = _unit(rule, cell, own, value, time_s, i, look)
-            if code == NEW_STATE and cell["kind"] != NEW_STATE:
-                code = _new_state(rule, cell)
+            if code == NEW_STATE:
+                code = _new_state(cell, value)
             fell = code == SUSPECT and own == OK and abs(value) < abs(cell["unit_x"])
             if code not in (OK, NEW_STATE) and not fell:  # processes do fall; none rises that far at once
                 fed[i] = np.nan
@@ -143,11 +146,13 @@ def walk(
                 if cell["kind"] == STUCK and cell["calm"] == 0:
                     _relent(rule, cell)
                 cell["calm"] += 1
-                if cell["calm"] >= CALM:
+                if cell["calm"] >= _calm_for(cell):
                     changes.append(_close(rule, number, cell, time_s))
             continue
         if cell["kind"] != code:
             since_s = {STUCK: look.run_s[i], SILENT: look.prev_s[i], UNIT_JUMP: cell["unit_s"]}.get(code, time_s)
+            if code == NEW_STATE:
+                cell["lenient"] = min(cell["lenient"] + 1, MOST_CALM)
             if cell["kind"]:
                 changes.append(_close(rule, number, cell, time_s))
                 since_s = time_s  # one begins where the other ends
@@ -159,13 +164,18 @@ def walk(
     return changes
 
 
-def _new_state(rule: ChannelRule, cell: Any) -> int:
-    """Whether a state that training never saw is news."""
-    if len(rule.limits.states) > 1:
-        if cell["lenient"] >= USED_TO:
-            return OK
-        cell["lenient"] += 1
-    return NEW_STATE
+def _new_state(cell: Any, value: float) -> int:
+    """What a value means that is none of the states of training: a new one, or that the channel is no state."""
+    if not is_state(value) and value not in ERROR_CODES:
+        cell["lenient"] = NO_STATE
+    return OK if cell["lenient"] == NO_STATE else NEW_STATE
+
+
+def _calm_for(cell: Any) -> int:
+    """Good values that close the open issue; a new state that came back again and again is given longer."""
+    if cell["kind"] != NEW_STATE or cell["lenient"] == NO_STATE:
+        return CALM
+    return CALM << (int(cell["lenient"]) - 1)
 
 
 def _relent(rule: ChannelRule, cell: Any) -> None:

@@ -13,7 +13,8 @@ What a channel reads is fed to the model unless its sensor, and not the process,
   value that no unit explains, acquit it, the process did it;
 - missing: it says nothing for too long; it reads as missing anyway, and is told;
 - a state that training never saw: states are context, which the model does not judge, so this is where it is told. It
-  passes as it is;
+  passes as it is. One that comes back soon stays open, twice as long each time. A number that no state has says that
+  the channel is none: it had only not moved in training;
 - counters that begin anew: see `counters`.
 
 Sick values become NaN. The rules are cheap vectors over the whole batch; only channels that are suspicious or sick are
@@ -170,8 +171,9 @@ class ChannelHealth:
         code = np.zeros(v.shape, np.int8)
         if len(self._flags):
             told = v[:, self._flags]
-            seen = (told[:, :, None] == self._states).any(axis=2)
-            code[:, self._flags] = NEW_STATE * ~(seen | np.isnan(told))
+            new = ~((told[:, :, None] == self._states).any(axis=2) | np.isnan(told))
+            if new.any():
+                code[:, self._flags] = NEW_STATE * new
         for rule, name in ((gone, SILENT), (frozen, STUCK), (beyond, OUT_OF_RANGE)):
             code[rule] = name
         return Look(past.prev, past.prev_s, past.run, past.run_s, code, leaving)

@@ -7,7 +7,8 @@ asked for by the clock.
 A device is silent after ten sampling periods, three of the longest usual gaps between readings (see `limits`) or a
 minute, whichever is longest, or three times what its messages hold: one that sends a hundred readings at a time is
 heard once in a hundred periods. A device that was silent longer than that and came back is given twice as long for a
-day, up to 32 times, so that one which speaks rarely is not told every time.
+day, up to 32 times, so that one which speaks rarely is not told every time. One that falls silent when it did the day
+before is expected back when it came back then: it sleeps.
 """
 
 from collections import Counter
@@ -38,6 +39,8 @@ from anomgan.records import Floats
 
 LEAST_SILENCE_S = 60.0
 PERIODS, GAPS, SPANS = 10.0, 3.0, 3.0
+SLACK = 0.1
+"""of a night"""
 
 
 class DeliveryHealth:
@@ -117,6 +120,9 @@ class DeliveryHealth:
         place = (batch.spread(known["count"]) + turn) % RECENT
         devices["recent"][batch.numbers[batch.of[kept]], place[kept]] = t[kept]
         heard_s = a if batch.single else np.maximum.reduceat(a, batch.first)
+        came_s = a if batch.single else a[batch.first]
+        slept = clean & (came_s - known["heard_s"] > self.rule.silent_after_s)
+        devices["quiet_s"][batch.numbers[slept]] = np.stack([known["heard_s"], came_s], axis=1)[slept]
         devices["count"][who] += size[clean]
         devices["newest_s"][who] = t[batch.last][clean]
         devices["heard_s"][who] = np.fmax(known["heard_s"], heard_s)[clean]
@@ -132,6 +138,10 @@ class DeliveryHealth:
         patience_s = np.where(now_s - devices["patience_at_s"] <= DAY_S, devices["patience_s"], 0.0)
         after_s = np.maximum(np.maximum(self.rule.silent_after_s, SPANS * devices["span_s"]), patience_s)
         quiet = np.isnan(devices["start_s"][:, SILENT]) & (now_s - heard_s > after_s)
+        if quiet.any():
+            asleep_s, awake_s = devices["quiet_s"].T + DAY_S
+            slack_s = np.maximum(after_s, SLACK * (awake_s - asleep_s))
+            quiet &= ~((heard_s >= asleep_s - slack_s) & (now_s <= awake_s + slack_s))
         return [
             open_issue(number, self.devices[number], SILENT, float(heard_s[number]), now_s, now_s)
             for number in np.flatnonzero(quiet).tolist()
