@@ -31,6 +31,7 @@ from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
 from anomgan.pool import Pool, Windows, cut_series, spaced
+from anomgan.quality.limits import Limits, learn_limits
 from anomgan.records import Floats, TimeSeries
 from anomgan.roles import measured_channels
 from anomgan.scaling import Scaler, fit_scaler
@@ -79,7 +80,8 @@ class Fitted:
     """All that scoring needs, and how it came about.
 
     measured (C,) marks the channels that are judged, the others are states; normal by space; tails by witness and
-    "fused"; weights by witness; alarm_share, how many alarms a window above the threshold stands for.
+    "fused"; weights by witness; alarm_share, how many alarms a window above the threshold stands for; limits, beyond
+    which not the process but its sensor is sick.
     """
 
     config: DetectorConfig
@@ -94,6 +96,7 @@ class Fitted:
     weights: dict[str, float]
     alarm_share: float
     summary: dict[str, Any]
+    limits: Limits
 
 
 def fit(
@@ -179,6 +182,7 @@ def fit(
         weights,
         alarm_share,
         _summary(series, scaler, measured, pool, calibrating, result),
+        learn_limits(series),
     )
 
 

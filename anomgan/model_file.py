@@ -1,7 +1,8 @@
 """The model file: safetensors bytes with a JSON header, versioned, checked on reading. Pure: bytes in, bytes out.
 
 The tensors are plain arrays; the header is JSON text in safetensors' metadata under "anomgan". Nothing in a file is
-ever executed. `FORMAT` rises when older programs could not read the file rightly.
+ever executed. `FORMAT` rises when older programs could not read the file rightly. Files of format 3 lack the limits of
+the channels; all else is read from them as it was.
 """
 
 import json
@@ -18,15 +19,16 @@ from safetensors.torch import load, save
 
 from anomgan.calibrate import Tail
 from anomgan.config import DetectorConfig
-from anomgan.errors import ModelFileError
+from anomgan.errors import DataError, ModelFileError
 from anomgan.fit import MAX_CHANNELS, Fitted, window_rule
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape
 from anomgan.gan.train import Networks
 from anomgan.gaussian import Gaussian
+from anomgan.quality.limits import Limits, limits_from_json, limits_to_json, no_limits
 from anomgan.scaling import Scaler
 from anomgan.score import WITNESSES, space_sizes
 
-FORMAT = 3
+FORMAT, WITHOUT_LIMITS = 4, 3
 DIGEST = "digest"
 NETWORKS = ("generator", "encoder", "discriminator")
 TAILS = (*WITNESSES, "fused")
@@ -62,6 +64,7 @@ def pack(fitted: Fitted) -> bytes:
         "weights": fitted.weights,
         "alarm_share": fitted.alarm_share,
         "summary": fitted.summary,
+        "limits": limits_to_json(fitted.limits),
     }
     whole = {key: value.contiguous() for key, value in tensors.items()}
     return save(whole, {"anomgan": json.dumps(header | {DIGEST: digest_of(header, whole)})})
@@ -89,11 +92,11 @@ def read_header(data: bytes, where: str) -> dict[str, Any]:
         raise ModelFileError(f"{where}: not an anomgan model file") from None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int) or header["format"] < 1:
         raise ModelFileError(f"{where}: not an anomgan model file")
-    if header["format"] != FORMAT:
+    if header["format"] not in (FORMAT, WITHOUT_LIMITS):
         age = "a newer" if header["format"] > FORMAT else "an older"
         raise ModelFileError(
             f"{where}: written by {age} anomgan ({header.get('library_version', '?')}, format {header['format']}); "
-            f"this one reads format {FORMAT}: update it, or train the model anew"
+            f"this one reads formats {WITHOUT_LIMITS} and {FORMAT}: update it, or train the model anew"
         )
     return header
 
@@ -109,7 +112,7 @@ def unpack(data: bytes, where: str) -> Fitted:
         raise ModelFileError(f"{where}: damaged: its content is not what was written")
     try:
         return _assemble(header, tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ValidationError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, ValidationError, DataError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else _first_line(error)
         raise ModelFileError(f"{where}: the parts of this model file do not fit together: {reason}") from None
 
@@ -152,9 +155,32 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     alarm_share = _number(header["alarm_share"], "alarm_share", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
     period_s = _number(header["period_s"], "period_s", positive=True)
+    limits = _limits(header, channels, units, period_s)
     return Fitted(
-        config, channels, units, period_s, measured, scaler, networks, normal, tails, weights, alarm_share, summary
+        config,
+        channels,
+        units,
+        period_s,
+        measured,
+        scaler,
+        networks,
+        normal,
+        tails,
+        weights,
+        alarm_share,
+        summary,
+        limits,
     )
+
+
+def _limits(header: dict[str, Any], channels: tuple[str, ...], units: tuple[str, ...], period_s: float) -> Limits:
+    """The limits of these channels."""
+    if header["format"] == WITHOUT_LIMITS:
+        return no_limits(channels, units, period_s)
+    limits = limits_from_json(header["limits"])
+    if (limits.channels, limits.units, limits.period_s) != (channels, units, period_s):
+        raise ValueError("the limits are of other channels")
+    return limits
 
 
 def _gaussian(name: str, size: int, tensors: dict[str, torch.Tensor]) -> Gaussian:

@@ -1,4 +1,4 @@
-"""The things that flow through anomgan: Reading, TimeSeries, Verdict, Event.
+"""The things that flow through anomgan: Reading, TimeSeries, Verdict, Event, and how a device's data are.
 
 Frozen and slotted. Time is event time: float seconds since 1970-01-01 UTC. A missing value is NaN.
 """
@@ -182,3 +182,82 @@ class Event:
     threshold: float = 0.0
     model: str = ""
     units: tuple[str, ...] = field(default=())
+
+
+# ---------------------------------------------------------------- data quality
+
+IssueKind = Literal[
+    "silent",
+    "stuck",
+    "out_of_range",
+    "unit_jump",
+    "new_state",
+    "counter_reset",
+    "duplicate",
+    "out_of_order",
+    "late",
+    "clock_skew",
+    "buffered_burst",
+]
+"""see `anomgan.quality.issues`"""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthIssue:
+    """One thing that is wrong with a device's data, as it stands.
+
+    `id` is the same whenever the same issue is told again, so that stores can overwrite. channel "" = the whole device.
+    start_s: since when; end_s: the last time it showed so far. Both are event time, but for silent, clock_skew,
+    duplicate, out_of_order and late of a whole device, which are about arrivals, they are the clock of the arrivals.
+    """
+
+    id: str
+    device: str
+    site: str
+    channel: str
+    kind: IssueKind
+    state: EventState
+    start_s: float
+    end_s: float
+    reason: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceHealth:
+    """How one device's data are at a time, by the clock of the arrivals: a point of `device_health`.
+
+    silent_s since anything was heard (NaN = nothing live yet); skew_s how far its clock is behind (negative = ahead);
+    stuck, out_of_range, unit_jump, new_state, missing: channels now; duplicate, out_of_order, late, ahead: readings
+    refused so far; counter_resets so far; issues: all that are open.
+    """
+
+    device: str
+    site: str
+    time_s: float
+    silent_s: float
+    skew_s: float
+    stuck: int
+    out_of_range: int
+    unit_jump: int
+    new_state: int
+    missing: int
+    duplicate: int
+    out_of_order: int
+    late: int
+    ahead: int
+    counter_resets: int
+    issues: tuple[HealthIssue, ...] = ()
+    model: str = ""
+
+    @property
+    def source(self) -> Source:
+        """(site, device)."""
+        return (self.site, self.device)
+
+
+HEALTH_COUNTS = (
+    *("stuck", "out_of_range", "unit_jump", "new_state", "missing"),
+    *("duplicate", "out_of_order", "late", "ahead", "counter_resets"),
+)
+"""the whole numbers of a DeviceHealth"""

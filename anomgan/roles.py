@@ -19,6 +19,11 @@ MOST_STATES = 8
 AT_REST = (0.0, 1.0)
 
 
+def is_state(value: float) -> bool:
+    """Whether a number could be a state."""
+    return 0 <= value <= HIGHEST_STATE and value == round(value)
+
+
 def measured_channels(values: Floats) -> NDArray[np.bool_]:
     """(C,) True where a channel of training values (T, C) is measured, False where it is a state."""
     measured = np.array([not _is_state(column) for column in usable(values).T], dtype=bool)

@@ -16,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from anomgan.adapters.files import read_model_bytes
 from anomgan.detector import Detector
 from anomgan.errors import ModelFileError
-from anomgan.model_file import DIGEST, FORMAT, pack, read_header, unpack
+from anomgan.model_file import DIGEST, FORMAT, WITHOUT_LIMITS, pack, read_header, unpack
 from anomgan.records import TimeSeries
 from anomgan.score import SPACES
 
@@ -137,7 +137,27 @@ def test_a_newer_format_is_refused_with_the_version_that_wrote_it(packed: bytes)
 
 def test_an_older_format_is_refused_with_what_to_do(packed: bytes) -> None:
     header, tensors = opened(packed)
-    assert f"format {FORMAT - 1}" in refused(closed(header | {"format": FORMAT - 1}, tensors))
+    assert f"format {WITHOUT_LIMITS - 1}" in refused(closed(header | {"format": WITHOUT_LIMITS - 1}, tensors))
+
+
+def test_a_file_of_before_there_were_limits_scores_as_ever_and_limits_nothing(
+    packed: bytes, detector: Detector, series: TimeSeries
+) -> None:
+    header, tensors = opened(packed)
+    del header["limits"]
+    older = Detector(unpack(closed(header | {"format": WITHOUT_LIMITS}, tensors), "x"))
+    np.testing.assert_array_equal(older.score(series), detector.score(series))
+    limits = older.parts.limits
+    assert (limits.channels, limits.units, limits.period_s) == (older.channels, older.units, older.period_s)
+    assert {one.kind for one in limits.of} == {"unused"}
+    assert "no 'limits'" in refused(closed(header | {"format": FORMAT}, tensors))
+
+
+def test_the_limits_come_back_and_those_of_other_channels_are_refused(packed: bytes, detector: Detector) -> None:
+    header, tensors = opened(packed)
+    assert unpack(packed, "x").limits == detector.parts.limits
+    foreign = header["limits"] | {"channels": [f"{name}2" for name in detector.channels]}
+    assert "other channels" in refused(closed(header | {"limits": foreign}, tensors))
 
 
 # ---------------------------------------------------------------- headers that lie
@@ -157,7 +177,7 @@ def changed(header: Header, place: str, value: object) -> Header:
 PLACES = """config config.window config.stride config.latent config.width config.seed config.device config.loss
 config.max_gap_s config.max_hold config.alarms_per_week channels units period_s calibration
 calibration.fused calibration.discriminator.scale calibration.fused.shape calibration.fused.reach summary weights
-weights.pattern alarm_share"""
+weights.pattern alarm_share limits limits.of"""
 LIES: list[Any] = [None, True, -1, 0, 10**9, 10**30, float("nan"), float("inf"), -1e-9, "text", "1"]
 LIES += [[], {}, [[]], ["a"] * 3]
 

@@ -167,7 +167,7 @@ def test_while_we_do_not_listen_nobody_is_silent_and_nothing_is_late(limits: Lim
     issues = listen(quality, before).issues
     back_s = before[-1].at_s + 3600.0
     assert quality.silent(back_s, listening_since_s=back_s) == []
-    screened = quality.screen([one.reading for one in after], [back_s + 1.0] * len(after), listening_since_s=back_s)
+    screened = quality.screen([one.reading for one in after], [back_s + 1.0] * len(after), catching_up=True)
     assert len(screened.readings) == len(after)
     assert issues == screened.issues == []
     assert quality.silent(back_s + 3600.0, listening_since_s=back_s) != []

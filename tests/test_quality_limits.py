@@ -21,7 +21,7 @@ from anomgan.quality.limits import (
     limits_to_json,
     runs_of,
     with_ranges,
-    without_stuck,
+    without,
 )
 from anomgan.records import Floats, TimeSeries, series_from_array
 
@@ -135,9 +135,9 @@ def test_known_ranges_take_the_place_of_learned_ones() -> None:
     for bad in ((1.0, 1.0), (2.0, 1.0), (math.nan, 1.0)):
         with pytest.raises(DataError, match="is empty"):
             with_ranges(limits, {"a": bad})
-    assert without_stuck(limits, ["a"]).of[0].stuck_after == NEVER
+    assert without(limits, ["a"]).of[0].stuck_after == NEVER
     with pytest.raises(DataError, match="no channel is called 'b'"):
-        without_stuck(limits, ["b"])
+        without(limits, ["b"])
 
 
 # ---------------------------------------------------------------- JSON

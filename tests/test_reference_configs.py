@@ -16,20 +16,22 @@ from anomgan.config import (
     InfluxConfig,
     InputConfig,
     PublishConfig,
+    QualityConfig,
     ServiceConfig,
     SqliteConfig,
     parse_config,
 )
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "detector.toml"
-FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after"}
+FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after", "silent_after_s", "quality"}
 """their default is None; the file shows what that usually comes to"""
 
 
 def everything() -> dict[str, Any]:
     """The file with every commented key and table put in force."""
     text = REFERENCE.read_text(encoding="utf-8")
-    return tomllib.loads(re.sub(r"(?m)^# (?=\[store\.influx\]|\[\[brokers\]\]|[a-z_]+ = )", "", text))
+    tables = r"\[store\.influx\]|\[\[brokers\]\]|\[fleets\.quality\]"
+    return tomllib.loads(re.sub(rf"(?m)^# (?={tables}|[a-z_]+ = )", "", text))
 
 
 def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
@@ -37,6 +39,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         BrokerConfig: document["broker"],
         FleetConfig: document["fleets"][0],
         InputConfig: document["input"],
+        QualityConfig: document["quality"],
         DecideConfig: document["decide"],
         SqliteConfig: document["store"]["sqlite"],
         InfluxConfig: document["store"]["influx"],

@@ -33,6 +33,7 @@ def test_a_store_can_be_read_while_it_is_written_and_after_it_is_closed(path: Pa
     store.close()
     with open_reader(path) as reader:
         assert len(reader.fleet()) == 1
+        assert reader.issues() == []
 
 
 def test_check_says_what_is_there(path: Path) -> None:
@@ -58,6 +59,8 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(pa
     store.close()
     connection = sqlite3.connect(path)
     connection.execute("ALTER TABLE verdict RENAME COLUMN pattern TO neighbour")
+    for table in ("health", "issue"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
     with pytest.raises(Unreachable, match=r"older schema; the detector service"), open_reader(path):

@@ -1,4 +1,4 @@
-"""Verdicts and events into InfluxDB, or what speaks its write protocol, as letters that a journal keeps meanwhile.
+"""Verdicts, events and health into InfluxDB, or what speaks its write protocol, as letters that a journal keeps.
 
 Version 1 posts to `/write?db=` (InfluxDB 1.x, which Debian and Raspberry Pi OS ship), version 2 goes through
 influxdb-client to `/api/v2/write` (InfluxDB 2.x and 3 Core, VictoriaMetrics). Both in batches of our own and
@@ -18,7 +18,7 @@ from anomgan.adapters.ports import Batch, Letter, Rejection
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import InfluxConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
-from anomgan.wire.line_protocol import counter_line, event_line, verdict_lines
+from anomgan.wire.line_protocol import counter_line, event_line, health_line, issue_line, verdict_lines
 
 INFLUX = "influx"
 """the addressee"""
@@ -211,6 +211,7 @@ def influx_letter(batch: Batch, now_s: float) -> Letter | None:
     """
     concerned = {(event.site, event.device) for event in batch.events}
     lines = [*verdict_lines(batch.verdicts, concerned), *(event_line(event) for event in batch.events)]
+    lines += [*map(issue_line, batch.issues), *map(health_line, batch.health)]
     if batch.counters:
         lines.append(counter_line(batch.counters, now_s))
     return Letter(INFLUX, "\n".join(lines).encode()) if lines else None

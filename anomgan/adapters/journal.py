@@ -28,7 +28,8 @@ CREATE TABLE letter (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a carrier's word is about one letter
     addressee TEXT NOT NULL,
     topic TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    retain INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX letter_by_addressee ON letter (addressee, number);
 CREATE TABLE quarantine (             -- what an addressee has read and will not have
@@ -60,6 +61,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             "CREATE TABLE subscription (session TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (session, filter)) "
             "WITHOUT ROWID"
         )
+        connection.execute("ALTER TABLE letter ADD COLUMN retain INTEGER NOT NULL DEFAULT 0")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -117,14 +119,14 @@ class Journal:
 
     def append(self, turn: Turn, letters: Iterable[Letter]) -> None:
         """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""
-        rows = [(letter.addressee, letter.topic, letter.body) for letter in letters]
+        rows = [(letter.addressee, letter.topic, letter.body, letter.retain) for letter in letters]
         with self._transaction() as connection:
             if rows and self.limit_bytes <= _kept_bytes(connection):
                 raise ServerError(
                     f"journal {self.path}: {_kept_bytes(connection):,} bytes wait for delivery, which is its limit"
                 )
             connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
-            connection.executemany("INSERT INTO letter (addressee, topic, body) VALUES (?, ?, ?)", rows)
+            connection.executemany("INSERT INTO letter (addressee, topic, body, retain) VALUES (?, ?, ?, ?)", rows)
 
     def checkpoint(self, parts: Mapping[str, bytes]) -> None:
         """The state as it is after all turns so far, which need not be made again."""
@@ -172,9 +174,14 @@ class Journal:
 
     def letters(self, addressee: str, limit: int) -> list[Letter]:
         """The oldest letters to an addressee."""
-        statement = "SELECT addressee, body, topic, number FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
+        statement = (
+            "SELECT addressee, body, topic, number, retain FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
+        )
         with self._plain_errors():
-            return [Letter(*row) for row in self._open().execute(statement, (addressee, limit))]
+            rows = self._open().execute(statement, (addressee, limit))
+            return [
+                Letter(addressee, body, topic, number, bool(retain)) for addressee, body, topic, number, retain in rows
+            ]
 
     def delivered(self, letters: Iterable[Letter]) -> None:
         """Forget letters that have arrived."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from anomgan.adapters.ports import Batch, Liveness, Message
 from anomgan.errors import DataError, ServerError, Unreachable
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Source, Verdict
 
 
 class MemorySource:
@@ -32,6 +32,7 @@ class MemorySource:
         self._count = 0
         self._closed = False
         self.overflowed = 0
+        self.connected = True
         self.acknowledged: list[Message] = []
         for topic, payload in messages:
             self.feed(topic, payload)
@@ -84,11 +85,13 @@ class MemorySource:
 
 
 class MemoryStore:
-    """A Store in two dicts, keyed as a database keys its rows, so that a repeated write changes nothing."""
+    """A Store in dicts, keyed as a database keys its rows, so that a repeated write changes nothing."""
 
     def __init__(self) -> None:
         self.verdicts: dict[tuple[str, str, float], Verdict] = {}
         self.events: dict[str, Event] = {}
+        self.issues: dict[str, HealthIssue] = {}
+        self.health: dict[Source, DeviceHealth] = {}
         self.counters: dict[str, int] = {}
         self.writes = 0
         self._failing = 0
@@ -111,6 +114,8 @@ class MemoryStore:
             self.verdicts[verdict.site, verdict.device, verdict.time_s] = verdict
         for event in batch.events:
             self.events[event.id] = event
+        self.issues.update((issue.id, issue) for issue in batch.issues)
+        self.health.update((health.source, health) for health in batch.health)
         self.counters.update(batch.counters or {})
         self.writes += 1
 

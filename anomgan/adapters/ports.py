@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Letter:
     body: bytes
     topic: str = ""
     number: int = 0
+    retain: bool = False
+    """of MQTT: whether the broker keeps it for those who come later"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class Batch:
     events: Sequence[Event] = ()
     counters: Mapping[str, int] | None = None
     """Totals since the service started, by name: messages_received, readings_received, dropped.<reason>, ..."""
+    issues: Sequence[HealthIssue] = ()
+    """that opened or closed"""
+    health: Sequence[DeviceHealth] = ()
 
 
 class MessageSource(Protocol):

@@ -1,4 +1,4 @@
-"""The embedded store, writing side: verdicts, events and counters in one SQLite file, no server needed.
+"""The embedded store, writing side: verdicts, events, health and counters in one SQLite file, no server needed.
 
 One transaction per batch, on disk when `write` returns. Repeating a batch changes nothing: a verdict is known by
 (site, device, time), an event by its id. Other processes read it meanwhile through `sqlite_read`.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_file import STORE, connect_writer
+from anomgan.adapters.sqlite_health import forget_issues, write_health
 from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
 from anomgan.records import Source, Verdict
@@ -133,6 +134,9 @@ class SqliteStore:
             device_id = self._latest(connection, (event.site, event.device)).id
             connection.execute(UPSERT_EVENT, event_row(device_id, event))
             connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, device_id))
+        for source in write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health):
+            told = (revision, self._latest(connection, source).id)
+            connection.execute("UPDATE device SET revision = ? WHERE id = ?", told)
         if batch.counters is not None:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")
@@ -171,5 +175,6 @@ class SqliteStore:
             left -= deleted.rowcount
             old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state = 'closed'"
             connection.execute(old, (latest.id, cutoff, cutoff))
+            forget_issues(connection, latest.id, cutoff)
             first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
             self._devices[source] = replace(latest, first_s=first[0])

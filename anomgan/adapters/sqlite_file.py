@@ -4,16 +4,40 @@ import sqlite3
 from pathlib import Path
 
 from anomgan.adapters import sqlite_kind
-from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind
+from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
 # needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
-SCHEMA = """
+HEALTH_TABLES = """
+CREATE TABLE health (               -- how a device's data are, by the model that watches them
+    device_id INTEGER NOT NULL REFERENCES device (id),
+    model TEXT NOT NULL,
+    time_s REAL NOT NULL,           -- by the clock of the arrivals
+    silent_s REAL,
+    skew_s REAL,
+    counts TEXT NOT NULL,           -- JSON object: channels that are stuck, ..., readings that were refused
+    PRIMARY KEY (device_id, model)
+) WITHOUT ROWID;
+CREATE TABLE issue (
+    id TEXT PRIMARY KEY,
+    device_id INTEGER NOT NULL REFERENCES device (id),
+    channel TEXT NOT NULL,          -- empty = the whole device
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    reason TEXT NOT NULL,
+    model TEXT NOT NULL
+);
+CREATE INDEX issue_by_device ON issue (device_id, start_s);
+CREATE INDEX issue_open ON issue (device_id) WHERE state = 'open';
+"""
+TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE channels (
     id INTEGER PRIMARY KEY,         -- once per device, model and list, instead of in every verdict
@@ -73,12 +97,17 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
+SCHEMA = TABLES + HEALTH_TABLES
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Change an older schema into this one, keeping every row; within the caller's transaction."""
-    if header_number(connection, "user_version") == 1:
+    version = header_number(connection, "user_version")
+    if version == 1:
         connection.execute("ALTER TABLE verdict RENAME COLUMN neighbour TO pattern")
+    if version < 3:
+        for statement in split_statements(HEALTH_TABLES):
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.adapters.sqlite_file import STORE, connect_reader
+from anomgan.adapters.sqlite_health import read_health, read_issues
 from anomgan.adapters.sqlite_history import History, read_history
 from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import nan_if_null, read_event
-from anomgan.records import Event, EventState, Source
+from anomgan.records import DeviceHealth, Event, EventState, HealthIssue, Source
 
 SILENT = "coalesce(:newest - d.time_s > max(60.0, 10.0 * coalesce(d.step_s, 0.0)), 0)"
 """A device is silent when it lags the fleet's newest verdict by more than ten of its own steps, and by a minute."""
@@ -159,6 +160,14 @@ class SqliteReader:
     def _events(self, where: str, parameters: Sequence[object]) -> list[Event]:
         rows = self._connection.execute(f"{SELECT_EVENT} {where}", parameters)
         return [read_event(site, device, row) for site, device, *row in rows]
+
+    def issues(self, source: Source | None = None, *, only_open: bool = True, limit: int = 10_000) -> list[HealthIssue]:
+        """What is wrong with the data of a device or of all, or also what was; the latest start first."""
+        return read_issues(self._connection, source, only_open=only_open, limit=limit)
+
+    def health(self, site: str, device: str) -> list[DeviceHealth]:
+        """How a device's data are, by each model that watches them, the newest first."""
+        return read_health(self._connection, (site, device))
 
     def history(
         self, site: str, device: str, start_s: float = -math.inf, end_s: float = math.inf, points: int = 800

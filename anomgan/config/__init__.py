@@ -7,6 +7,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
+from anomgan.config.quality import QualityConfig
 from anomgan.config.service import (
     DashboardConfig,
     DialectName,
@@ -37,6 +38,7 @@ __all__ = [
     "Model",
     "NamedBrokerConfig",
     "PublishConfig",
+    "QualityConfig",
     "ServiceConfig",
     "SqliteConfig",
     "StoreConfig",

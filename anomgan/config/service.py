@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_mistakes, unknown_broker
 from anomgan.config.detection import DecideConfig
+from anomgan.config.quality import QualityConfig
 from anomgan.config.table import Table
 
 DialectName = Literal[
@@ -99,6 +100,8 @@ class FleetConfig(Table):
     qos: Literal[0, 1, 2] = 1
     alarms_per_week: float | None = Field(None, gt=0)
     """overrides the model's own alarm budget"""
+    quality: QualityConfig | None = None
+    """`[fleets.quality]`, for this fleet in place of `[quality]`"""
 
 
 class InputConfig(Table):
@@ -120,20 +123,22 @@ class InputConfig(Table):
 
 
 class PublishConfig(Table):
-    """`[publish]`: event open and close as JSON on MQTT."""
+    """`[publish]`: event open and close, and the health of devices, as JSON on MQTT."""
 
     events: str = "anomgan/{site}/{device}/event"
     """topic template; a device without a site has no such level; "" publishes nothing"""
+    health: str = "anomgan/{site}/{device}/health"
+    """likewise, retained, whenever what is wrong with a device's data changes"""
     status: str = "anomgan/status"
     """retained `online` / `offline` of the service itself, on every broker; the latter is its last will"""
     broker: str = ""
     """name of the one of `[[brokers]]` that all events go to; "" = each to the broker that its device came from"""
     qos: Literal[0, 1, 2] = 1
 
-    @field_validator("events", "status")
+    @field_validator("events", "health", "status")
     @classmethod
     def _can_be_published_to(cls, topic: str, info: ValidationInfo) -> str:
-        placeholders = ("{site}", "{device}") if info.field_name == "events" else ()
+        placeholders = () if info.field_name == "status" else ("{site}", "{device}")
         for level in topic.split("/"):
             if level not in placeholders and any(letter in "+#{}\0" for letter in level):
                 allowed = f"; placeholders that fill a level: {', '.join(placeholders)}" if placeholders else ""
@@ -156,6 +161,7 @@ class ServiceConfig(Table):
     brokers: tuple[NamedBrokerConfig, ...] = Field((), strict=False)
     fleets: tuple[FleetConfig, ...] = Field(min_length=1, strict=False)
     input: InputConfig = InputConfig()
+    quality: QualityConfig = QualityConfig()
     decide: DecideConfig = DecideConfig()
     store: StoreConfig
     journal: JournalConfig = JournalConfig()

@@ -6,9 +6,11 @@ screened = quality.screen(readings, arrivals)          # readings to feed, issue
 issues = quality.silent(now_s)                         # every second or so
 """
 
+from anomgan.config import QualityConfig
 from anomgan.quality.fleet import FleetQuality, Screened
-from anomgan.quality.issues import DeviceHealth, HealthIssue, IssueKind, QualityConfig
-from anomgan.quality.limits import ChannelLimits, Limits, learn_limits, limits_from_json, limits_to_json
+from anomgan.quality.limits import ChannelLimits, Limits, learn_limits, limits_from_json, limits_to_json, no_limits
+from anomgan.quality.watch import QualityWatch, Watched
+from anomgan.records import DeviceHealth, HealthIssue, IssueKind
 
 __all__ = [
     "ChannelLimits",
@@ -18,8 +20,11 @@ __all__ = [
     "IssueKind",
     "Limits",
     "QualityConfig",
+    "QualityWatch",
     "Screened",
+    "Watched",
     "learn_limits",
     "limits_from_json",
     "limits_to_json",
+    "no_limits",
 ]

@@ -1,15 +1,16 @@
 """How one device's readings arrive, one after another: what becomes of each, and what that says of the device.
 
 A reading's delay is its arrival minus its own time. What is usual for a device is its offset: 0 until SAMPLES arrivals
-in a row, over `skew_s` at least, agree on another one to within half of `skew_s`. Then the clock is off by that much,
-and its readings are judged by what is left.
+in a row, over `skew_s` at least, or FEW_SAMPLES over ten times as long, agree on another one to within half of
+`skew_s`. Then the clock is off by that much, and its readings are judged by what is left.
 
 - duplicate: its time is one of the newest RECENT times;
 - ahead: more than `skew_s` before its own time, by the device's offset: a single wrong time would make all that follow
   late. It is not used, nor are those after it until they have shown that the clock is off for good;
 - out of order, late: its time is before the newest one; late if it came more than `late_s` after its own time;
 - else it is taken. If it is overdue by more than `late_s`, and by three times what a message of the device holds, and
-  readings come at least twice as fast as they were made, that is a buffered burst: true readings, only late.
+  readings come at least twice as fast as they were made, that is a buffered burst: true readings, only late. Nobody
+  keeps them for longer than a month: those are a replay.
 
 Refused readings are counted; those that come twice, out of order or late are an issue while they are more than BEGIN
 of the device's readings, by an exponential mean over 128.
@@ -21,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from anomgan.quality.issues import WHOLE_DEVICE, Change, IssueKind, span
-from anomgan.records import EventState, Floats
+from anomgan.quality.issues import WHOLE_DEVICE, Change, span
+from anomgan.records import EventState, Floats, IssueKind
 
 TAKEN, DUPLICATE, OUT_OF_ORDER, LATE, AHEAD, BAD_TIME = range(6)
 FATES = ("taken", "duplicate", "out_of_order", "late", "clock_ahead", "bad_time")
@@ -32,12 +33,13 @@ SILENT, SKEW, BURST = 0, 4, 5
 SAYS = ("", "have the time of one before", "come after later ones", "come late, after later ones")
 """of readings that are duplicate, out of order, late, by kind"""
 RECENT = 32
-SAMPLES = 16
+SAMPLES, FEW_SAMPLES, LONGER = 16, 3, 10.0
 MEMORY = 1 / 128
 BEGIN, END, FORGET = 0.25, 0.02, 0.001
 FEW_OVERDUE = 5
 FASTER = 2.0
 DAY_S = 86_400.0
+LONGEST_KEPT_S = 30 * DAY_S
 END_OF_TIME_S = 1e11
 """the year 5138; what is no number is not before it"""
 MOST_PATIENCE = 32.0
@@ -52,6 +54,7 @@ DEVICE = np.dtype(
         ("span_at_s", "<f8"),
         ("patience_s", "<f8"),  # how long it may be silent by its own habit, and when that was learned
         ("patience_at_s", "<f8"),
+        ("quiet_s", "<f8", (2,)),  # from when until when it was silent last
         ("offset_s", "<f8"),  # of its clock; the samples that speak for another one
         ("samples", "<i4"),
         ("sampled_s", "<f8"),
@@ -64,6 +67,7 @@ DEVICE = np.dtype(
         ("overdue_s", "<f8"),
         ("overdue_at_s", "<f8"),
         ("delay_s", "<f8"),
+        ("due_s", "<f8"),  # when its health is to be told again though nothing changed
         ("start_s", "<f8", (len(KINDS),)),  # of the open issues, NaN = none; when they showed last
         ("end_s", "<f8", (len(KINDS),)),
     ]
@@ -88,17 +92,18 @@ def blank_devices(count: int) -> Any:
     """DEVICEs of which nothing is known yet."""
     blank = np.zeros(count, DEVICE)
     blank["newest_s"] = -np.inf
-    for key in ("recent", "heard_s", "span_at_s", "patience_at_s", "start_s"):
+    for key in ("recent", "heard_s", "span_at_s", "patience_at_s", "quiet_s", "due_s", "start_s"):
         blank[key] = np.nan
     return blank
 
 
 def walk(
-    rule: DeliveryRule, number: int, device: Any, t: Floats, a: Floats, d: Floats
+    rule: DeliveryRule, number: int, device: Any, t: Floats, a: Floats, d: Floats, *, again: bool
 ) -> tuple[list[int], list[Change]]:
     """The readings of one device, by time, arrival and delay (n,): what becomes of each, and what opens or closes.
 
-    A delay that is NaN says nothing.
+    A delay that is NaN says nothing. again: the broker may send again what it has sent before, which says nothing
+    either.
     """
     if np.isnan(device["span_at_s"]):
         _learn_span(rule, device, t, a, d)
@@ -114,7 +119,8 @@ def walk(
             continue
         if fate != TAKEN:
             device["refused"][fate - 1] += 1
-        changes += _rates(number, device, fate, at_s)
+        if not again:
+            changes += _rates(number, device, fate, at_s)
         if newest and fate != DUPLICATE and not math.isnan(delay):
             changes += _sample(rule, number, device, delay, at_s)
         if fate == TAKEN:
@@ -175,7 +181,9 @@ def _sample(rule: DeliveryRule, number: int, device: Any, delay: float, at_s: fl
         return []
     device["samples"] += 1
     device["least_s"], device["most_s"] = low, high
-    if device["samples"] < SAMPLES or at_s - float(device["sampled_s"]) < rule.skew_s:
+    lasted_s = at_s - float(device["sampled_s"])
+    many = device["samples"] >= SAMPLES and lasted_s >= rule.skew_s
+    if not many and (device["samples"] < FEW_SAMPLES or lasted_s < LONGER * rule.skew_s):
         return []
     device["offset_s"], device["samples"] = low, 0
     off, is_open = abs(low) > rule.skew_s, not math.isnan(device["start_s"][SKEW])
@@ -189,7 +197,7 @@ def _burst(rule: DeliveryRule, number: int, device: Any, time_s: float, at_s: fl
     """A reading that is taken: whether it is one of many that were held back."""
     delay -= float(device["offset_s"])
     is_open = not math.isnan(device["start_s"][BURST])
-    if not delay > rule.overdue_after(float(device["span_s"])):
+    if not rule.overdue_after(float(device["span_s"])) < delay < LONGEST_KEPT_S:
         count, device["overdue"] = int(device["overdue"]), 0
         if not is_open:
             return []
@@ -210,6 +218,8 @@ def _burst(rule: DeliveryRule, number: int, device: Any, time_s: float, at_s: fl
 def _heard(rule: DeliveryRule, number: int, device: Any, at_s: float) -> list[Change]:
     """An arrival ends a silence, and teaches how long this device may be silent."""
     gap_s = at_s - float(device["heard_s"])
+    if gap_s > rule.silent_after_s:
+        device["quiet_s"] = device["heard_s"], at_s
     device["heard_s"] = np.fmax(device["heard_s"], at_s)
     if math.isnan(device["start_s"][SILENT]):
         return []

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.quality.issues import Change, IssueKind, shown, span
+from anomgan.quality.issues import Change, shown, span
 from anomgan.quality.limits import ChannelLimits
 from anomgan.quality.units import LONGEST, Conversion, believe, explain_jump
-from anomgan.records import EventState, Floats
+from anomgan.records import EventState, Floats, IssueKind
+from anomgan.roles import is_state
 
 CALM = 32
 """good values that close an issue"""
@@ -24,6 +25,10 @@ CERTAIN = LONGEST + 2
 SHORT = 4.0
 """times the limit that a stuck channel lasts at least; a shorter spell makes the limit more lenient"""
 MOST_LENIENT = 5
+MOST_CALM = 9
+"""powers of two by which a new state that keeps coming back stays open longer"""
+NO_STATE = 99
+"""of `lenient`: a channel that was taken for a state, for it never moved in training, and is none"""
 
 ERROR_CODES = frozenset(
     (
@@ -33,8 +38,8 @@ ERROR_CODES = frozenset(
 )
 """what sensors, registers and drivers say instead of a value"""
 
-OK, OUT_OF_RANGE, STUCK, SILENT, UNIT_JUMP, SUSPECT = range(6)
-KINDS: tuple[IssueKind, ...] = ("silent", "out_of_range", "stuck", "silent", "unit_jump")
+OK, OUT_OF_RANGE, STUCK, SILENT, UNIT_JUMP, NEW_STATE, SUSPECT = range(7)
+KINDS: tuple[IssueKind, ...] = ("silent", "out_of_range", "stuck", "silent", "unit_jump", "new_state")
 """by code; OK stands for none"""
 
 CELL = np.dtype(
@@ -128,8 +133,10 @@ def walk(
         code = own
         if not math.isnan(value):
             code = _unit(rule, cell, own, value, time_s, i, look)
+            if code == NEW_STATE:
+                code = _new_state(cell, value)
             fell = code == SUSPECT and own == OK and abs(value) < abs(cell["unit_x"])
-            if code != OK and not fell:  # processes do fall; none rises that far at once
+            if code not in (OK, NEW_STATE) and not fell:  # processes do fall; none rises that far at once
                 fed[i] = np.nan
                 masked["suspicion" if code == SUSPECT else KINDS[code]] += 1
         if code == SUSPECT:
@@ -139,11 +146,13 @@ def walk(
                 if cell["kind"] == STUCK and cell["calm"] == 0:
                     _relent(rule, cell)
                 cell["calm"] += 1
-                if cell["calm"] >= CALM:
+                if cell["calm"] >= _calm_for(cell):
                     changes.append(_close(rule, number, cell, time_s))
             continue
         if cell["kind"] != code:
             since_s = {STUCK: look.run_s[i], SILENT: look.prev_s[i], UNIT_JUMP: cell["unit_s"]}.get(code, time_s)
+            if code == NEW_STATE:
+                cell["lenient"] = min(cell["lenient"] + 1, MOST_CALM)
             if cell["kind"]:
                 changes.append(_close(rule, number, cell, time_s))
                 since_s = time_s  # one begins where the other ends
@@ -153,6 +162,20 @@ def walk(
             changes.append(told_open(rule, number, cell, value, int(look.run[i]))._replace(noticed_s=time_s))
         cell["end_s"], cell["calm"] = time_s, 0
     return changes
+
+
+def _new_state(cell: Any, value: float) -> int:
+    """What a value means that is none of the states of training: a new one, or that the channel is no state."""
+    if not is_state(value) and value not in ERROR_CODES:
+        cell["lenient"] = NO_STATE
+    return OK if cell["lenient"] == NO_STATE else NEW_STATE
+
+
+def _calm_for(cell: Any) -> int:
+    """Good values that close the open issue; a new state that came back again and again is given longer."""
+    if cell["kind"] != NEW_STATE or cell["lenient"] == NO_STATE:
+        return CALM
+    return CALM << (int(cell["lenient"]) - 1)
 
 
 def _relent(rule: ChannelRule, cell: Any) -> None:
@@ -215,7 +238,10 @@ def told_open(rule: ChannelRule, number: int, cell: Any, value: float, run: int)
     elif code == UNIT_JUMP:
         says = rule.conversions[int(cell["unit"]) - 1].says if cell["unit"] else "in another unit"
         reason = f"{name} jumped from {shown(float(cell['evidence']))} to about {shown(value)}{unit}, as if {says}"
-    elif value in ERROR_CODES and not limits.low <= value <= limits.high:
+    elif code == NEW_STATE:
+        known = ", ".join(map(shown, limits.states))
+        reason = f"{name} is {shown(value)}, a state that training never saw, only {known}"
+    elif value in ERROR_CODES and math.isfinite(limits.low) and not limits.low <= value <= limits.high:
         usual = f"{shown(limits.low)} to {shown(limits.high)}"
         reason = f"{name} reads {shown(value)}{unit}, an error code of sensors, where {usual} is usual"
     else:
@@ -229,6 +255,7 @@ def _close(rule: ChannelRule, number: int, cell: Any, time_s: float) -> Change:
         STUCK: f"{rule.name} stood at {evidence}{rule.unit} for {lasted}",
         SILENT: f"{rule.name} was missing for {lasted}",
         UNIT_JUMP: f"{rule.name} was sent in another unit for {lasted}",
+        NEW_STATE: f"{rule.name} was in a state that training never saw for {lasted}, at first {evidence}",
         OUT_OF_RANGE: f"{rule.name} was out of range for {lasted}, at first at {evidence}{rule.unit}",
     }[int(cell["kind"])]
     change = _change(rule, number, cell, "closed", time_s, reason)

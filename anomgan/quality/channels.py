@@ -12,6 +12,9 @@ What a channel reads is fed to the model unless its sensor, and not the process,
   a suspicion for a few readings (see `units`); those of a rise are masked, those of a fall pass. If its moves, or a
   value that no unit explains, acquit it, the process did it;
 - missing: it says nothing for too long; it reads as missing anyway, and is told;
+- a state that training never saw: states are context, which the model does not judge, so this is where it is told. It
+  passes as it is. One that comes back soon stays open, twice as long each time. A number that no state has says that
+  the channel is none: it had only not moved in training;
 - counters that begin anew: see `counters`.
 
 Sick values become NaN. The rules are cheap vectors over the whole batch; only channels that are suspicious or sick are
@@ -19,6 +22,7 @@ walked through reading by reading (see `cell`). Letters: n readings, C channels,
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +31,7 @@ from numpy.typing import NDArray
 from anomgan.quality.cell import (
     CELL,
     ERROR_CODES,
+    NEW_STATE,
     OK,
     OUT_OF_RANGE,
     SILENT,
@@ -78,6 +83,10 @@ class ChannelHealth:
         self._missing_after = np.array([one.missing_after or np.inf for one in of])
         most = max((len(one.resting) for one in of), default=0)
         self._resting = np.array([[*one.resting, *[np.nan] * (most - len(one.resting))] for one in of])  # (C, R)
+        self._flags = np.array([c for c, one in enumerate(of) if one.states], np.int64)
+        most = max((len(one.states) for one in of), default=0)
+        known = [[*of[c].states, *[np.nan] * (most - len(of[c].states))] for c in self._flags.tolist()]
+        self._states = np.array(known).reshape(len(known), most)  # (C', S)
         self._near = NEAR_REST * (self._high - self._low)
         self.counters = [c for c, one in enumerate(of) if one.kind == "counter"]
         self._rules = [
@@ -160,14 +169,20 @@ class ChannelHealth:
             frozen[i, c] = ~np.any(np.abs(v[i, c, None] - self._resting[c]) <= self._near[c, None], axis=1)
         gone = past.missing >= self._missing_after
         code = np.zeros(v.shape, np.int8)
+        if len(self._flags):
+            told = v[:, self._flags]
+            new = ~((told[:, :, None] == self._states).any(axis=2) | np.isnan(told))
+            if new.any():
+                code[:, self._flags] = NEW_STATE * new
         for rule, name in ((gone, SILENT), (frozen, STUCK), (beyond, OUT_OF_RANGE)):
             code[rule] = name
         return Look(past.prev, past.prev_s, past.run, past.run_s, code, leaving)
 
-    def open_issues(self, known: int) -> list[Change]:
-        """What is open of the first `known` devices."""
+    def open_issues(self, numbers: Sequence[int]) -> list[Change]:
+        """What is open of some devices."""
         changes = []
-        for number, c in np.argwhere(self.cells["kind"][:known] != OK).tolist():
+        for i, c in np.argwhere(self.cells["kind"][list(numbers)] != OK).tolist():
+            number = numbers[i]
             cell = self.cells[number, c]
             value = float(cell["last"] if cell["kind"] == UNIT_JUMP else cell["evidence"])
             changes.append(told_open(self._rules[c], number, cell, value, int(cell["run"])))

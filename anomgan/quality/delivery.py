@@ -7,15 +7,18 @@ asked for by the clock.
 A device is silent after ten sampling periods, three of the longest usual gaps between readings (see `limits`) or a
 minute, whichever is longest, or three times what its messages hold: one that sends a hundred readings at a time is
 heard once in a hundred periods. A device that was silent longer than that and came back is given twice as long for a
-day, up to 32 times, so that one which speaks rarely is not told every time.
+day, up to 32 times, so that one which speaks rarely is not told every time. One that falls silent when it did the day
+before is expected back when it came back then: it sleeps.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.config import QualityConfig
 from anomgan.quality.arrival import (
     DAY_S,
     END_OF_TIME_S,
@@ -30,12 +33,14 @@ from anomgan.quality.arrival import (
     walk,
 )
 from anomgan.quality.groups import Groups, group, take
-from anomgan.quality.issues import Change, QualityConfig
+from anomgan.quality.issues import Change
 from anomgan.quality.limits import Limits
 from anomgan.records import Floats
 
 LEAST_SILENCE_S = 60.0
 PERIODS, GAPS, SPANS = 10.0, 3.0, 3.0
+SLACK = 0.1
+"""of a night"""
 
 
 class DeliveryHealth:
@@ -46,6 +51,7 @@ class DeliveryHealth:
         if silent_after_s is None:
             silent_after_s = max(LEAST_SILENCE_S, PERIODS * limits.period_s, GAPS * limits.gap_s)
         self.rule = DeliveryRule(config.late_s, config.skew_s, silent_after_s, limits.period_s)
+        self.judge_clocks = config.judge_clocks
         self.devices: NDArray[Any] = blank_devices(0)
 
     def reserve(self, devices: int) -> None:
@@ -55,12 +61,13 @@ class DeliveryHealth:
             self.devices = np.concatenate([self.devices, blank_devices(max(more, len(self.devices), 16))])
 
     def push(
-        self, who: NDArray[np.int64], times: Floats, arrivals: Floats, since_s: float = -np.inf
+        self, who: NDArray[np.int64], times: Floats, arrivals: Floats, *, catching_up: bool = False
     ) -> tuple[NDArray[np.int8], list[Change]]:
         """Readings of devices `who` (n,) in order of arrival, with times (n,) and arrivals (n,).
 
-        Readings of one message share its arrival; the delay of a reading from before `since_s` says nothing. Returns
-        what becomes of each (n,), by code, and the issues that open or close.
+        Readings of one message share its arrival. Catching up, what waited for us comes in, or comes again: then a
+        delay says nothing but that a clock is ahead. Returns what becomes of each (n,), by code, and the issues that
+        open or close.
         """
         fates = np.zeros(len(who), np.int8)
         changes: list[Change] = []
@@ -68,11 +75,17 @@ class DeliveryHealth:
             return fates, changes
         batch = group(who)
         t, a = times[batch.order], arrivals[batch.order]
-        d = np.where(t < since_s, np.nan, a - t)
+        d = a - t
+        if catching_up or not self.judge_clocks:
+            ahead = d - batch.spread(self.devices["offset_s"][batch.numbers]) < -self.rule.skew_s
+            d[~ahead | (not self.judge_clocks)] = np.nan
         clean = self._take_clean(batch, t, a, d)
         for g in np.flatnonzero(~clean).tolist():
             rows, number = slice(int(batch.first[g]), int(batch.last[g]) + 1), int(batch.numbers[g])
-            fates[batch.order[rows]], changed = walk(self.rule, number, self.devices[number], t[rows], a[rows], d[rows])
+            device = self.devices[number]
+            fates[batch.order[rows]], changed = walk(
+                self.rule, number, device, t[rows], a[rows], d[rows], again=catching_up
+            )
             changes += changed
         return fates, changes
 
@@ -107,6 +120,9 @@ class DeliveryHealth:
         place = (batch.spread(known["count"]) + turn) % RECENT
         devices["recent"][batch.numbers[batch.of[kept]], place[kept]] = t[kept]
         heard_s = a if batch.single else np.maximum.reduceat(a, batch.first)
+        came_s = a if batch.single else a[batch.first]
+        slept = clean & (came_s - known["heard_s"] > self.rule.silent_after_s)
+        devices["quiet_s"][batch.numbers[slept]] = np.stack([known["heard_s"], came_s], axis=1)[slept]
         devices["count"][who] += size[clean]
         devices["newest_s"][who] = t[batch.last][clean]
         devices["heard_s"][who] = np.fmax(known["heard_s"], heard_s)[clean]
@@ -122,15 +138,19 @@ class DeliveryHealth:
         patience_s = np.where(now_s - devices["patience_at_s"] <= DAY_S, devices["patience_s"], 0.0)
         after_s = np.maximum(np.maximum(self.rule.silent_after_s, SPANS * devices["span_s"]), patience_s)
         quiet = np.isnan(devices["start_s"][:, SILENT]) & (now_s - heard_s > after_s)
+        if quiet.any():
+            asleep_s, awake_s = devices["quiet_s"].T + DAY_S
+            slack_s = np.maximum(after_s, SLACK * (awake_s - asleep_s))
+            quiet &= ~((heard_s >= asleep_s - slack_s) & (now_s <= awake_s + slack_s))
         return [
             open_issue(number, self.devices[number], SILENT, float(heard_s[number]), now_s, now_s)
             for number in np.flatnonzero(quiet).tolist()
         ]
 
-    def open_issues(self, known: int) -> list[Change]:
-        """What is open of the first `known` devices."""
-        found = np.argwhere(~np.isnan(self.devices["start_s"][:known])).tolist()
-        return [told_open(number, self.devices[number], kind) for number, kind in found]
+    def open_issues(self, numbers: Sequence[int]) -> list[Change]:
+        """What is open of some devices."""
+        found = np.argwhere(~np.isnan(self.devices["start_s"][list(numbers)])).tolist()
+        return [told_open(numbers[i], self.devices[numbers[i]], kind) for i, kind in found]
 
 
 def _messages(batch: Groups, t: Floats, a: Floats, d: Floats, period_s: float) -> tuple[Floats, NDArray[np.bool_]]:

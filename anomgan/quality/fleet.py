@@ -19,17 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.config import QualityConfig
 from anomgan.errors import DataError
 from anomgan.quality.arrival import TAKEN
-from anomgan.quality.cell import OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
+from anomgan.quality.cell import NEW_STATE, OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
 from anomgan.quality.channels import ChannelHealth
 from anomgan.quality.delivery import DeliveryHealth, refused
-from anomgan.quality.issues import WHOLE_DEVICE, Change, DeviceHealth, HealthIssue, QualityConfig
-from anomgan.quality.limits import Limits, with_ranges, without_stuck
-from anomgan.records import Reading, Source
+from anomgan.quality.issues import WHOLE_DEVICE, Change
+from anomgan.quality.limits import Limits, with_ranges, without
+from anomgan.records import DeviceHealth, HealthIssue, Reading, Source
 from anomgan.scaling import usable
 
 _MAGIC = b"agQS\x01"
+SPREAD = 0.6180339887
+"""golden: whatever the number of devices, their moments lie evenly"""
 _CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
 
 
@@ -44,16 +47,16 @@ class Screened:
 class FleetQuality:
     """The data quality of devices that share one model.
 
-    `counters` holds totals since the start: dropped.duplicate, dropped.out_of_order, dropped.late, dropped.clock_ahead,
-    dropped.bad_time (readings); masked_values.stuck, .out_of_range, .unit_jump, .suspicion (values made missing);
-    issues.<kind> (opened). DataError where the configuration names unknown channels.
+    Issues carry `model`, its name. `counters` holds totals since the start: dropped.duplicate, dropped.out_of_order,
+    dropped.late, dropped.clock_ahead, dropped.bad_time (readings); masked_values.stuck, .out_of_range, .unit_jump,
+    .suspicion (values made missing); issues.<kind> (opened). DataError where the configuration names unknown channels.
     """
 
-    def __init__(self, limits: Limits, config: QualityConfig | None = None) -> None:
+    def __init__(self, limits: Limits, config: QualityConfig | None = None, model: str = "") -> None:
         rule = QualityConfig() if config is None else config
-        self.limits = without_stuck(with_ranges(limits, rule.ranges), rule.may_stand_still)
+        self.limits = with_ranges(without(limits, rule.may_stand_still, rule.leave_alone), rule.ranges)
         self.counters: Counter[str] = Counter()
-        self._judge_clocks = rule.judge_clocks
+        self._model = model
         names = self.limits.channels
         self._known = frozenset(names)
         self._pick = _picker(names)
@@ -66,14 +69,12 @@ class FleetQuality:
         """How many devices have been heard."""
         return len(self._numbers)
 
-    def screen(
-        self, readings: Sequence[Reading], arrivals: Sequence[float], *, listening_since_s: float = -np.inf
-    ) -> Screened:
+    def screen(self, readings: Sequence[Reading], arrivals: Sequence[float], *, catching_up: bool = False) -> Screened:
         """Take readings in, in order of arrival, each with the wall clock's time of its arrival, a finite number.
 
-        Readings of one message share its arrival. What was made before `listening_since_s`, when the connection was
-        made, may have waited for us: its delay says nothing. A reading without any of the model's channels passes
-        untouched, for the stream to count.
+        Readings of one message share its arrival. `catching_up`: what waited for us while we were away comes in now,
+        so that delays say nothing. A reading without any of the model's channels passes untouched, for the stream to
+        count.
         """
         if len(readings) != len(arrivals):
             raise ValueError(f"{len(readings)} readings with {len(arrivals)} arrivals")
@@ -83,8 +84,7 @@ class FleetQuality:
         came = np.array([arrivals[i] for i in ours], np.float64)
         if not np.isfinite(came).all():
             raise ValueError("an arrival is not a finite number")
-        since_s = listening_since_s if self._judge_clocks else np.inf
-        fates, changes = self._delivery.push(numbers, times, came, since_s)
+        fates, changes = self._delivery.push(numbers, times, came, catching_up=catching_up)
         self.counters.update(refused(fates))
         out: list[Reading | None] = list(readings)
         for k in np.flatnonzero(fates != TAKEN).tolist():
@@ -126,8 +126,11 @@ class FleetQuality:
         return self._tell(self._delivery.silent(now_s, listening_since_s, len(self)))
 
     def open_issues(self) -> list[HealthIssue]:
-        """What is wrong now, in order of its start; after a restart stores learn from it what still stands."""
-        found = self._delivery.open_issues(len(self)) + self._channels.open_issues(len(self))
+        """What is wrong now, in order of its start."""
+        return self._open(range(len(self)))
+
+    def _open(self, numbers: Sequence[int]) -> list[HealthIssue]:
+        found = self._delivery.open_issues(numbers) + self._channels.open_issues(numbers)
         return [self._issue(change) for change in sorted(found, key=lambda change: change.start_s)]
 
     def health(self, now_s: float, sources: Iterable[Source] | None = None) -> list[DeviceHealth]:
@@ -135,26 +138,45 @@ class FleetQuality:
         told = []
         for source in self._sources if sources is None else sources:
             number = self._numbers[source]
+            issues = tuple(self._open([number]))
             device, kinds = self._delivery.devices[number], self._channels.cells["kind"][number]
             duplicate, out_of_order, late, ahead = device["refused"].tolist()
             told.append(
                 DeviceHealth(
                     device=source[1],
                     site=source[0],
+                    time_s=now_s,
                     silent_s=now_s - float(device["heard_s"]),
                     skew_s=float(device["offset_s"]),
                     stuck=int(np.count_nonzero(kinds == STUCK)),
                     out_of_range=int(np.count_nonzero(kinds == OUT_OF_RANGE)),
                     unit_jump=int(np.count_nonzero(kinds == UNIT_JUMP)),
+                    new_state=int(np.count_nonzero(kinds == NEW_STATE)),
                     missing=int(np.count_nonzero(kinds == SILENT)),
                     duplicate=duplicate,
                     out_of_order=out_of_order,
                     late=late,
                     ahead=ahead,
                     counter_resets=int(self._channels.counts["resets"][number].sum()),
+                    issues=issues,
+                    model=self._model,
                 )
             )
         return told
+
+    def due(self, now_s: float, every_s: float, most: int) -> tuple[list[Source], list[Source]]:
+        """Devices, new ones and others, whose health was not told for `every_s`, at most so many.
+
+        It is taken for told with that.
+
+        A device is due when it is first heard, and then at moments of its own, so that not all are at once.
+        """
+        due_s = self._delivery.devices["due_s"][: len(self)]
+        numbers = np.flatnonzero(~(due_s > now_s))[:most]
+        first = np.isnan(due_s[numbers])
+        due_s[numbers] = now_s + every_s * np.where(first, 0.5 + (numbers * SPREAD) % 1.0, 1.0)
+        told = [(self._sources[number], new) for number, new in zip(numbers.tolist(), first.tolist(), strict=True)]
+        return [source for source, new in told if new], [source for source, new in told if not new]
 
     def _number(self, source: Source) -> int:
         number = self._numbers.get(source)
@@ -185,6 +207,7 @@ class FleetQuality:
             start_s=change.start_s,
             end_s=change.end_s,
             reason=change.reason,
+            model=self._model,
         )
 
     # ---------------------------------------------------------------- state

@@ -10,8 +10,9 @@ Learned per channel, from series that are known to be normal:
   compressor that is off) are exempt;
 - missing: four times the longest run without a value, at least 32 rows;
 - a counter never falls but to begin anew near 0, rises at least 50 times, and has no range;
-- a state (see `roles`), a constant and a channel of fewer than 12 levels say too little: of those only a given range
-  and missing are judged.
+- a state (see `roles`): the states that there are;
+- a constant and a channel of fewer than 12 levels say too little: of those, as of a state, only a given range and
+  missing are judged.
 """
 
 import math
@@ -50,7 +51,7 @@ class ChannelLimits:
     kind: "coarse" = a state, a constant or too few levels; "unused" = without a value in training.
     low, high: usual range; least, most: physical range; step: mean size of a move; leap: its 99.9 % quantile, rows
     without a move counting as 0; stuck_after, missing_after: rows, NEVER = not judged; resting: levels where it may
-    stand still.
+    stand still; states: of a state, all that were seen.
     """
 
     kind: ChannelKind
@@ -63,6 +64,7 @@ class ChannelLimits:
     stuck_after: int
     missing_after: int
     resting: tuple[float, ...] = ()
+    states: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ class Limits:
     period_s: float
     gap_s: float
     of: tuple[ChannelLimits, ...]
+
+
+_ANYTHING = ChannelLimits("unused", math.nan, math.nan, -math.inf, math.inf, math.nan, math.nan, NEVER, NEVER)
 
 
 def learn_limits(series: TimeSeries | Sequence[TimeSeries], ranges: Ranges | None = None) -> Limits:
@@ -107,16 +112,28 @@ def with_ranges(limits: Limits, ranges: Ranges) -> Limits:
     return replace(limits, of=tuple(of.values()))
 
 
-def without_stuck(limits: Limits, channels: Sequence[str]) -> Limits:
-    """The limits with channels that may stand still as long as they like; DataError for an unknown one."""
-    unknown = [channel for channel in channels if channel not in limits.channels]
+def without(limits: Limits, may_stand_still: Sequence[str] = (), leave_alone: Sequence[str] = ()) -> Limits:
+    """The limits with channels that may stand still as long as they like, and others of which nothing is judged.
+
+    DataError for an unknown one.
+    """
+    unknown = [channel for channel in (*may_stand_still, *leave_alone) if channel not in limits.channels]
     if unknown:
         raise DataError(f"no channel is called {unknown[0]!r}; the channels are {list(limits.channels)}")
     of = [
-        replace(one, stuck_after=NEVER) if channel in channels else one
+        replace(_ANYTHING, low=one.low, high=one.high)
+        if channel in leave_alone
+        else replace(one, stuck_after=NEVER)
+        if channel in may_stand_still
+        else one
         for channel, one in zip(limits.channels, limits.of, strict=True)
     ]
     return replace(limits, of=tuple(of))
+
+
+def no_limits(channels: Sequence[str], units: Sequence[str], period_s: float) -> Limits:
+    """What is known of channels whose training nobody watched: nothing is judged but how their readings arrive."""
+    return Limits(tuple(channels), tuple(units), period_s, period_s, (_ANYTHING,) * len(channels))
 
 
 # ---------------------------------------------------------------- one channel
@@ -126,9 +143,8 @@ def _learn(columns: list[Floats], measured: bool) -> ChannelLimits:
     """One channel, a column (T,) per series."""
     parts = [column[~np.isnan(column)] for column in columns]
     values = np.concatenate(parts)
-    nothing = float("nan")
     if len(values) == 0:
-        return ChannelLimits("unused", nothing, nothing, -math.inf, math.inf, nothing, nothing, NEVER, NEVER)
+        return _ANYTHING
     missing_after = max(MISSED_VALUES, math.ceil(LONGER * max(_longest_missing(column) for column in columns)))
     low, high = (float(bound) for bound in np.quantile(values, USUAL))
     moves = np.concatenate([np.abs(np.diff(part)) for part in parts])
@@ -136,7 +152,10 @@ def _learn(columns: list[Floats], measured: bool) -> ChannelLimits:
     step = float(nonzero.mean()) if len(nonzero) else 0.0
     leap = float(np.quantile(moves, USUAL[1])) if len(moves) else 0.0
     open_ended = ChannelLimits("coarse", low, high, -math.inf, math.inf, step, leap, NEVER, missing_after)
-    if not measured or low == high or len(np.unique(values)) < FEWEST_LEVELS:
+    levels = np.unique(values)
+    if not measured:
+        return replace(open_ended, states=tuple(levels.tolist()))
+    if low == high or len(levels) < FEWEST_LEVELS:
         return open_ended
     if _counts(parts):
         return replace(open_ended, kind="counter")
@@ -209,7 +228,7 @@ def limits_to_json(limits: Limits) -> dict[str, Any]:
         "units": list(limits.units),
         "period_s": limits.period_s,
         "gap_s": limits.gap_s,
-        "of": [one | {"resting": list(one["resting"])} for one in of],
+        "of": [one | {key: list(one[key]) for key in ("resting", "states")} for one in of],
     }
 
 
@@ -238,8 +257,10 @@ def _read(document: Any) -> Limits:
             stuck_after=_rows(given["stuck_after"]),
             missing_after=_rows(given["missing_after"]),
             resting=tuple(_number(level, math.nan) for level in given["resting"]),
+            states=tuple(_number(state, math.nan) for state in given["states"]),
         )
-        known = one.kind == "unused" or all(map(math.isfinite, (one.low, one.high, one.step, one.leap, *one.resting)))
+        known = one.kind == "unused" or all(map(math.isfinite, (one.low, one.high, one.step, one.leap)))
+        known = known and all(map(math.isfinite, (*one.resting, *one.states)))
         if one.kind not in get_args(ChannelKind) or not known or not one.least < one.most or one.low > one.high:
             raise ValueError(f"{one}")
         of.append(one)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from anomgan.records import Event
+from anomgan.records import DeviceHealth, Event
 
 
 def encode_event(event: Event) -> bytes:
@@ -36,8 +36,8 @@ def encode_event(event: Event) -> bytes:
     return orjson.dumps(document)
 
 
-def event_topic(template: str, event: Event) -> str:
-    """The topic of an event; a device without a site leaves that level out."""
+def event_topic(template: str, event: Event | DeviceHealth) -> str:
+    """The topic of an event or of a device's health; a device without a site leaves that level out."""
     levels = template.split("/")
     if not event.site:
         levels = [level for level in levels if level != "{site}"]

@@ -1,8 +1,11 @@
-r"""Verdicts, events and counters -> InfluxDB line protocol, as text lines with timestamps in microseconds.
+r"""Verdicts, events, health and counters -> InfluxDB line protocol, as text lines with timestamps in microseconds.
 
     anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,pattern,anomalous
     anomaly_channel,site=,device=,channel=   value,expected,contribution
     anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model
+    device_health,site=,device=,model=   silent_s,skew_s,stuck,out_of_range,unit_jump,new_state,missing,duplicate,
+                                         out_of_order,late,ahead,counter_resets,open,reasons
+    device_issue,site=,device=,channel=,kind=,model=   id,state,start,end,reason
     anomgan_service   one integer field per counter
 
 Tags are identity and nothing else, so that writing again overwrites: severity is a field, because an event may grow
@@ -15,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from anomgan.errors import DataError
-from anomgan.records import Event, Verdict
+from anomgan.records import HEALTH_COUNTS, DeviceHealth, Event, HealthIssue, Verdict
 
 PRECISION_PER_SECOND = 1e6
 
@@ -92,6 +95,24 @@ def event_line(event: Event) -> str:
         ("threshold", event.threshold),
     )
     return f"anomaly_event{_identity(event.site, event.device)} {texts},{numbers} {_stamp(event.start_s)}"
+
+
+def health_line(health: DeviceHealth) -> str:
+    """The `device_health` line of a device; `open` counts what is wrong, `reasons` says it."""
+    numbers = _fields(("silent_s", health.silent_s), ("skew_s", health.skew_s))
+    counts = ",".join(f"{name}={getattr(health, name):d}i" for name in HEALTH_COUNTS)
+    reasons = quote("; ".join(issue.reason for issue in health.issues))
+    fields = ",".join(part for part in (numbers, counts, f"open={len(health.issues)}i", f"reasons={reasons}") if part)
+    series = f"device_health{_identity(health.site, health.device)}{_tag('model', health.model)}"
+    return f"{series} {fields} {_stamp(health.time_s)}"
+
+
+def issue_line(issue: HealthIssue) -> str:
+    """The `device_issue` line of an issue, stamped with its start, so that every later telling overwrites it."""
+    tags = _tag("channel", issue.channel) + _tag("kind", issue.kind) + _tag("model", issue.model)
+    fields = f"id={quote(issue.id)},state={quote(issue.state)},reason={quote(issue.reason)}"
+    numbers = _fields(("start", issue.start_s), ("end", issue.end_s))
+    return f"device_issue{_identity(issue.site, issue.device)}{tags} {fields},{numbers} {_stamp(issue.start_s)}"
 
 
 def counter_line(counters: Mapping[str, int], time_s: float) -> str:

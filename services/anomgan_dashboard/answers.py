@@ -1,6 +1,6 @@
 """The questions of the API, each with its query model and its answer; plain functions without HTTP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from anomgan.adapters.sqlite_history import History
 from anomgan.adapters.sqlite_read import DeviceState, Summary, open_reader
 from anomgan.errors import Unreachable
-from anomgan.records import Event
+from anomgan.records import Event, HealthIssue, Source
 
 Json = dict[str, Any]
 Query = TypeVar("Query", bound=BaseModel)
@@ -105,7 +105,10 @@ def fleet(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         with open_reader(store) as reader:
             total = reader.summary()
             since = query.since if query.store == total.store_id else -1
-            devices = [device_json(device) for device in reader.fleet(since)]
+            wrong = by_source(reader.issues())
+            devices = [
+                device_json(device, wrong.get((device.site, device.device), ())) for device in reader.fleet(since)
+            ]
     except Unreachable:
         return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "whole": True, "devices": []}
     return head(total, store, now_s) | {"whole": since < 0, "devices": devices}
@@ -122,7 +125,8 @@ def device(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         if state is None:
             raise NotFound(f"no device {query.device!r} of site {query.site!r} in the store")
         start_s, end_s = time_range(query, state, total)
-        told = head(total, store, now_s) | {"device": device_json(state), "start": start_s, "end": end_s}
+        issues = reader.issues((query.site, query.device))
+        told = head(total, store, now_s) | {"device": device_json(state, issues), "start": start_s, "end": end_s}
         if query.store == total.store_id and state.revision <= query.since:
             return told | {"changed": False}
         past = reader.history(query.site, query.device, start_s, end_s, query.points)
@@ -200,8 +204,16 @@ def head(total: Summary, store: Path, now_s: float) -> Json:
     }
 
 
-def device_json(state: DeviceState) -> Json:
-    """A device as the page wants it."""
+def by_source(issues: Sequence[HealthIssue]) -> dict[Source, list[HealthIssue]]:
+    """Issues by their device."""
+    found: dict[Source, list[HealthIssue]] = {}
+    for issue in issues:
+        found.setdefault((issue.site, issue.device), []).append(issue)
+    return found
+
+
+def device_json(state: DeviceState, issues: Sequence[HealthIssue] = ()) -> Json:
+    """A device as the page wants it; `health` says what is wrong with its data, if anything."""
     opened = state.open_event
     return {
         "site": state.site,
@@ -215,6 +227,10 @@ def device_json(state: DeviceState) -> Json:
         "revision": state.revision,
         "trail": state.trail.round(2),
         "event": None if opened is None else event_json(opened),
+        "health": [
+            {"kind": issue.kind, "channel": issue.channel, "since_s": issue.start_s, "reason": issue.reason}
+            for issue in issues
+        ],
     }
 
 

@@ -93,9 +93,9 @@ def open_carriers(config: ServiceConfig) -> Iterator[tuple[str, Carrier]]:
 
 
 def told(config: ServiceConfig) -> dict[str, BrokerConfig]:
-    """The brokers that events and requests to devices go to, by name."""
+    """The brokers that events, health and requests to devices go to, by name."""
     asked = [fleet.broker for fleet in config.fleets if fleet.dialect == "sparkplug_b"]
-    if config.publish.events:
+    if config.publish.events or config.publish.health:
         asked += [config.publish.broker] if config.publish.broker else config.sources()
     return {name: config.broker_called(name) for name in asked}
 

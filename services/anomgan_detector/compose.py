@@ -17,6 +17,7 @@ from anomgan.score import score_on_one_thread
 from anomgan_detector.brokers import check_brokers, open_carriers, open_source
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.health import require_known
 from anomgan_detector.service import DetectorService
 
 log = logging.getLogger("anomgan.detector")
@@ -24,7 +25,9 @@ log = logging.getLogger("anomgan.detector")
 
 def load_fleets(config: ServiceConfig) -> list[Fleet]:
     """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    return [Fleet(fleet, config.input, config.decide) for fleet in config.fleets]
+    fleets = [Fleet(fleet, config.input, config.decide, config.quality) for fleet in config.fleets]
+    require_known(config.quality, (name for fleet in fleets for name in fleet.detector.channels))
+    return fleets
 
 
 def open_stores(config: StoreConfig) -> list[Store]:

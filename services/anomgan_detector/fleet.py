@@ -1,4 +1,4 @@
-"""One fleet: the devices that share a model, from their messages to their verdicts and events."""
+"""One fleet: the devices that share a model, from their messages to verdicts, events and what is wrong with data."""
 
 import logging
 from collections import Counter
@@ -13,16 +13,17 @@ import orjson
 from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
 from anomgan.assemble import RowAssembler
-from anomgan.config import DecideConfig, FleetConfig, InputConfig
+from anomgan.config import DecideConfig, FleetConfig, InputConfig, QualityConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError, PayloadError
-from anomgan.records import Event, Reading, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import TopicTemplate, check_name, parse_template
+from anomgan_detector.health import watch_over
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
@@ -33,12 +34,16 @@ Own = Callable[[Sequence[Reading]], list[Reading]]
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a fleet made of a turn's messages: events to tell, those that stand open, whose end and peak move on, and
-    messages (topic, payload) that ask devices for what is needed to read them."""
+    messages (topic, payload) that ask devices for what is needed to read them; issues of data quality that opened or
+    closed, the health of the devices with which something changed, and of some others as it stands."""
 
     verdicts: list[Verdict]
     events: list[Event]
     standing: list[Event]
     requests: list[tuple[str, bytes]]
+    issues: list[HealthIssue]
+    news: list[DeviceHealth]
+    standing_health: list[DeviceHealth]
 
 
 def site_of(config: FleetConfig, template: TopicTemplate) -> str:
@@ -58,7 +63,9 @@ def site_of(config: FleetConfig, template: TopicTemplate) -> str:
 class Fleet:
     """Decoder, streaming state and decisions of one `[[fleets]]` table; raises ModelFileError, ConfigError."""
 
-    def __init__(self, config: FleetConfig, admit: InputConfig, rule: DecideConfig) -> None:
+    def __init__(
+        self, config: FleetConfig, admit: InputConfig, rule: DecideConfig, quality: QualityConfig | None = None
+    ) -> None:
         self.config = config
         self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
@@ -83,6 +90,8 @@ class Fleet:
         )
         single = CONVENTIONS[config.dialect].partial
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
+        shared = QualityConfig() if quality is None else quality
+        self._watch = watch_over(self.detector.parts.limits, config, shared, Path(config.model).stem)
         self._decisions = FleetDecisions(self.detector.decide_rule(rule))
         self._ignore_retained = admit.ignore_retained
         self._counters: Counter[str] = Counter()
@@ -107,12 +116,13 @@ class Fleet:
         """
         readings: list[Reading] = []
         counters, decode = self._counters, self._decoder.decode
-        for message in messages:
+        for before, message in enumerate(messages, 1 - len(messages)):
             if message.retained and self._ignore_retained:
                 self._drop(PayloadError("retained", f"topic {message.topic!r}: it was retained, so it is old"))
                 continue
             try:
-                decoded = decode(message.topic, message.payload, now_s)
+                # stamped on arrival, several messages of a device in one turn still follow each other
+                decoded = decode(message.topic, message.payload, now_s + 1e-6 * before)
             except PayloadError as error:
                 self._drop(error)
                 continue
@@ -125,10 +135,26 @@ class Fleet:
         if own is not None:
             readings = self._keep(own, readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
-        verdicts = self._stream.push(rows)
+        watched = self._watch.turn(rows, now_s, self._arrivals(rows, now_s))
+        verdicts = self._stream.push(watched.readings)
         events = self._decisions.update(verdicts)
         heard = {(verdict.site, verdict.device) for verdict in verdicts}
-        return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests())
+        return Judged(
+            verdicts,
+            events,
+            self._decisions.open_events(heard),
+            self._decoder.requests(),
+            watched.issues,
+            watched.news,
+            watched.standing,
+        )
+
+    def _arrivals(self, rows: Sequence[Reading], now_s: float) -> list[float] | None:
+        """When rows arrived: one that was assembled and lacks a channel has waited for that until the next one came."""
+        if self._assembler is None:
+            return None
+        names, waited_s = set(self.detector.channels), self.detector.period_s
+        return [now_s if row.values.keys() >= names else now_s - waited_s for row in rows]
 
     def _keep(self, own: Own, readings: list[Reading]) -> list[Reading]:
         kept = own(readings)
@@ -167,7 +193,8 @@ class Fleet:
     def key(self) -> str:
         """What the state belongs to: the same messages to the same model by the same reading of them."""
         unused = {name for name in ("broker", "site") if not getattr(self.config, name)}  # as before there were several
-        config = self.config.model_dump_json(exclude={"model", "devices", "qos", "alarms_per_week", *unused})
+        without = {"model", "devices", "qos", "alarms_per_week", "quality", *unused}
+        config = self.config.model_dump_json(exclude=without)
         return sha256(self._model_digest + config.encode()).hexdigest()[:16]
 
     def snapshot(self) -> dict[str, bytes]:
@@ -176,6 +203,7 @@ class Fleet:
             "wire": self._decoder.snapshot(),
             "stream": self._stream.snapshot(),
             "decisions": self._decisions.snapshot(),
+            "quality": self._watch.snapshot(),
             "counters": orjson.dumps([self._counters, self._stream.counters]),
         }
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
@@ -188,6 +216,8 @@ class Fleet:
             self._decisions.restore(parts["decisions"])
             if self._assembler is not None:
                 self._assembler.restore(parts["rows"])
+            if "quality" in parts:  # older ones lack it
+                self._watch.restore(parts["quality"])
             ours, streams = (Counter(_counts(one)) for one in orjson.loads(parts["counters"]))
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
@@ -202,7 +232,7 @@ class Fleet:
     def counters(self) -> Counter[str]:
         """Totals since the start."""
         repeated = 0 if self._assembler is None else self._assembler.repeated
-        return self._counters + self._stream.counters + Counter({"dropped.duplicate": repeated})
+        return self._counters + self._stream.counters + self._watch.counters + Counter({"dropped.duplicate": repeated})
 
 
 def _counts(given: object) -> dict[str, int]:

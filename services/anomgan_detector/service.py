@@ -20,10 +20,11 @@ from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.health import health_letters
 from anomgan_detector.origins import Origins
 from anomgan_detector.watch import BrokerWatch
 
@@ -32,6 +33,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 MAX_ROUTES = 100_000
 FEW, LINGER_S = 10, 0.005
+TICK_S = 5.0
+"""a turn is made at least that often while the broker is there: silence is told by the time that passes"""
 SHOWN_TOPICS = 5
 MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
@@ -69,6 +72,7 @@ class DetectorService:
         """how each broker stands; may be asked from any thread"""
         self._snapshot_due_s = now() + config.journal.snapshot_s
         self._bytes_since = 0
+        self._turn_s = now()
         self._in_step = True
         """whether the journal has every turn that the fleets have made"""
 
@@ -90,13 +94,15 @@ class DetectorService:
             self._checkpoint()
         messages = self._gather()
         self.brokers.watch(self._now())
-        if not messages:
-            return 0
         turn = Turn(self._now(), messages)
-        self._in_step = False
+        if not messages and not (self._connected() and turn.now_s >= self._turn_s + TICK_S):
+            return 0
+        self._turn_s, self._in_step = turn.now_s, False
         batch, told, letters = self._make(turn)
-        steps = [partial(store.write, batch) for store in self._stores]
-        steps.append(partial(self._journal.append, turn, [*self._lines(turn, batch), *letters]))
+        nothing = not (messages or batch.issues or batch.health)
+        steps = [] if nothing else [partial(store.write, batch) for store in self._stores]
+        letters = letters if nothing else [*self._lines(turn, batch), *letters]
+        steps.append(partial(self._journal.append, turn, letters))
         if not all(self._until_done(step, stop) for step in steps):
             return 0
         self._in_step = True
@@ -130,6 +136,8 @@ class DetectorService:
         events: list[Event] = []
         standing: list[Event] = []
         letters: list[Letter] = []
+        issues: list[HealthIssue] = []
+        health: list[DeviceHealth] = []
         publish = self._config.publish
         for fleet, theirs in self._routed(turn.messages):
             broker = fleet.config.broker
@@ -138,11 +146,18 @@ class DetectorService:
             verdicts += judged.verdicts
             events += judged.events
             standing += judged.standing
+            issues += judged.issues
+            health += [*judged.news, *judged.standing_health]
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             told = judged.events if publish.events else ()
             to = addressee(publish.broker or broker)
             letters += [Letter(to, encode_event(event), event_topic(publish.events, event)) for event in told]
-        return Batch(verdicts, [*events, *standing], self.counters()), events, letters
+            letters += health_letters(judged.news, publish.health, to)
+        return Batch(verdicts, [*events, *standing], self.counters(), issues, health), events, letters
+
+    def _connected(self) -> bool:
+        """Whether every broker can bring messages, so that silence is that of devices."""
+        return all(one.connected for one in self._source.liveness())
 
     def _lines(self, turn: Turn, batch: Batch) -> list[Letter]:
         """What goes to InfluxDB."""
@@ -160,7 +175,7 @@ class DetectorService:
         return dict(total)
 
     def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
-        """The messages of each fleet, in order; a topic that no fleet takes is counted."""
+        """The messages of each fleet, in order, or []; a topic that no fleet takes is counted."""
         groups: list[list[Message]] = [[] for _ in self._fleets]
         routes = self._routes
         for message in messages:
@@ -174,7 +189,7 @@ class DetectorService:
                 self._counters["dropped.no_fleet"] += 1
             else:
                 groups[route].append(message)
-        return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True) if group]
+        return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True)]
 
     def _route(self, message: Message) -> int:
         """The number of the fleet that takes a message, -1 for none."""

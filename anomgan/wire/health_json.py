@@ -1,0 +1,36 @@
+"""A device's health as JSON for MQTT: what is wrong with its data, each with the plain sentence."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import orjson
+
+from anomgan.records import DeviceHealth
+
+
+def encode_health(health: DeviceHealth) -> bytes:
+    """One device's health as a JSON object; `ok` where nothing is wrong; a missing number is null."""
+    issues = [
+        {
+            "id": issue.id,
+            "kind": issue.kind,
+            "channel": issue.channel,
+            "since": _iso(issue.start_s),
+            "since_s": issue.start_s,
+            "reason": issue.reason,
+        }
+        for issue in health.issues
+    ]
+    document = {
+        "device": health.device,
+        "site": health.site,
+        "ok": not issues,
+        "time": _iso(health.time_s),
+        **{key: value for key, value in asdict(health).items() if key not in ("device", "site", "issues")},
+        "issues": issues,
+    }
+    return orjson.dumps(document)
+
+
+def _iso(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")
