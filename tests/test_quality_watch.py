@@ -13,7 +13,6 @@ from anomgan.quality.watch import AWAY_S, REPORTS_A_TURN, Watched
 from anomgan.records import HealthIssue, Reading, TimeSeries
 
 RNG = np.random.default_rng(0)
-DAY_S = 86_400.0
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_silence_is_told_in_turns_without_readings(limits: Limits) -> None:
     assert kinds(run(watch, START_S + 135.0, 1)) == [("silent", "closed")]
 
 
-@pytest.mark.parametrize("away_s", [AWAY_S + 1.0, 3600.0, DAY_S, -600.0])
+@pytest.mark.parametrize("away_s", [AWAY_S + 1.0, 3600.0, 86_400.0, -600.0])
 def test_nobody_was_silent_or_late_while_we_were_away_and_what_waited_is_taken(limits: Limits, away_s: float) -> None:
     watch = QualityWatch(limits, QualityConfig())
     assert run(watch, START_S, 200) == []
@@ -159,19 +158,3 @@ def test_a_damaged_snapshot_is_refused(limits: Limits, damage: str) -> None:
     broken = {"empty": b"", "cut": whole[:-3], "foreign": b"\4\0\0\0null"}[damage]
     with pytest.raises(DataError):
         QualityWatch(limits, QualityConfig()).restore(broken)
-
-
-def test_a_device_that_sleeps_at_night_is_told_once_and_its_death_by_day_at_once() -> None:
-    times = START_S + 60.0 * np.arange(3000)
-    limits = learn_limits(TimeSeries(times, RNG.normal(size=(3000, 1)).round(3), ("x",)))
-    watch = QualityWatch(limits, QualityConfig())
-    told, dies_s = [], START_S + 4.6 * DAY_S
-    for minute in range(5 * 1440):
-        now_s = START_S + 60.0 * minute
-        awake = now_s % DAY_S < 16 * 3600.0 and now_s < dies_s
-        values = {"x": float(np.random.default_rng(minute).normal())}
-        for step in range(4):
-            told += watch.turn([Reading("p", now_s, values)] if awake and step == 0 else [], now_s + 15.0 * step).issues
-    opened = [issue for issue in told if (issue.kind, issue.state) == ("silent", "open")]
-    assert len(opened) == 2
-    assert opened[1].start_s == pytest.approx(dies_s, abs=120.0)
