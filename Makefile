@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help venv demo test lint bench clean
+.PHONY: help venv demo test lint bench fuzz clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -33,6 +33,9 @@ lint: .venv/tests-installed ## ruff and mypy
 
 bench: .venv/tests-installed ## speed and memory, as ratios against a baseline in the same run
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s -p no:cacheprovider $(ARGS)
+
+fuzz: .venv/tests-installed ## a million bad payloads for everything that reads bytes; ANOMGAN_FUZZ=... sets how many
+	$(BIN)/python -m pytest tests/benchmarks/test_million_payloads.py -m bench -s -p no:cacheprovider $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache

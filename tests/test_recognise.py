@@ -331,6 +331,15 @@ def test_a_watch_keeps_no_more_than_it_may_and_every_topic_has_a_share() -> None
     assert len(roomy.topics["a"].samples) == MOST_OF_A_TOPIC
 
 
+@pytest.mark.parametrize("topic", ["plant/p{}/telemetry", "r{}/x{}/y{}"])
+def test_a_file_has_a_hundred_fleets_at_most_and_the_rest_is_told_of(topic: str) -> None:
+    found = watched(*((topic.replace("{}", str(number)), {f"c{number}": 1.5}) for number in range(130)))
+    assert len(found.fleets) == 100
+    assert sum(one.messages for one in found.not_understood) == 30
+    assert all("too many kinds" in one.why or "more kinds" in one.why for one in found.not_understood)
+    assert len(as_config(found).fleets) == 100
+
+
 # ---------------------------------------------------------------- the file
 
 
