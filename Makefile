@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help venv demo test lint bench chaos clean
+.PHONY: help venv demo test lint bench chaos fuzz clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ bench: .venv/tests-installed ## speed and memory, as ratios against a baseline i
 
 chaos: .venv/tests-installed ## kill and starve everything around the detector service, then count what was lost
 	PYTHONPATH=tests:tests/service $(BIN)/python -m chaos $(ARGS)
+
+fuzz: .venv/tests-installed ## a million bad payloads for everything that reads bytes; ANOMGAN_FUZZ=... sets how many
+	$(BIN)/python -m pytest tests/benchmarks/test_million_payloads.py -m bench -s -p no:cacheprovider $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache

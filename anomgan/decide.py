@@ -199,7 +199,10 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
 
 
 def _event_from(document: dict[str, Any]) -> Event:
-    return _checked(Event(**{name: _known(value) for name, value in document.items()}))
+    event = _checked(Event(**{name: _known(value) for name, value in document.items()}))
+    if any(len(told) != len(event.channels) for told in (event.observed, event.expected, event.contributions)):
+        raise ValueError("an event does not tell as much of every channel")
+    return event
 
 
 def _checked(record: Record) -> Record:

@@ -31,6 +31,7 @@ from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
 from anomgan.pool import Pool, Windows, cut_series, spaced
+from anomgan.quality.audit import suspicious
 from anomgan.quality.limits import Limits, learn_limits
 from anomgan.records import Floats, TimeSeries
 from anomgan.roles import measured_channels
@@ -274,4 +275,5 @@ def _summary(
         "stopped": result.stopped,
         "device": result.device,
         "last_health": last,
+        "suspicious": suspicious(series),
     }

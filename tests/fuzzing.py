@@ -5,6 +5,7 @@ Line coverage by `sys.settrace`, which every Python has; mutations of bytes, and
 
 import json
 import random
+import signal
 import sys
 import time
 from collections import Counter
@@ -20,6 +21,10 @@ Target = Callable[[bytes], str]
 """bytes -> what became of them, in a word; it raises where a law is broken"""
 ROOTS = (str(Path(anomgan.__file__).parent),)
 LONGEST = 20_000
+BOUND_S = 2.0
+"""CPU seconds that a payload of such a length may take when nothing traces it: a thousand times what most take"""
+HANG_S = 120.0
+"""seconds after which a payload is given up, traced or not, on however busy a machine"""
 MOST_KEPT = 2_000
 
 TEXTS = [
@@ -138,6 +143,7 @@ def fuzz(target: Target, seeds: Sequence[bytes], executions: int, seed: int = 0,
 
     trace_every: one in so many payloads is traced; more payloads a second for slower growth of the corpus.
     """
+    signal.signal(signal.SIGALRM, _give_up)
     dice = random.Random(seed)
     corpus = list(seeds)
     seen: set[tuple[str, int]] = set()
@@ -161,6 +167,7 @@ def _run(target: Target, payload: bytes, seen: set[tuple[str, int]] | None) -> t
     """Whether new lines were reached, what became of the payload, CPU seconds."""
     before = len(seen) if seen is not None else 0
     begun_s = time.process_time()
+    signal.setitimer(signal.ITIMER_REAL, HANG_S)
     if seen is not None:
         sys.settrace(_tracer(seen))
     try:
@@ -168,9 +175,16 @@ def _run(target: Target, payload: bytes, seen: set[tuple[str, int]] | None) -> t
     except Exception as error:
         raise BrokenLaw(f"{type(error).__name__}: {error}\npayload: {payload!r}") from error
     finally:
-        if seen is not None:
-            sys.settrace(None)
-    return seen is not None and len(seen) > before, outcome, time.process_time() - begun_s
+        sys.settrace(None)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    spent_s = time.process_time() - begun_s
+    if seen is None and spent_s > BOUND_S:
+        raise BrokenLaw(f"it took {spent_s:.1f} CPU seconds\npayload: {payload!r}")
+    return seen is not None and len(seen) > before, outcome, spent_s
+
+
+def _give_up(number: int, frame: FrameType | None) -> None:
+    raise TimeoutError(f"no end after {HANG_S:g} seconds")
 
 
 def _tracer(seen: set[tuple[str, int]]) -> Callable[[FrameType, str, Any], Any]:

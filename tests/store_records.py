@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomgan.records import Event, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 
 NAN = math.nan
 
@@ -56,12 +56,51 @@ def event(id_: str = "e1", start_s: float = 10.0, end_s: float = 20.0, **changes
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+def issue(start_s: float = 100.5, **changes: object) -> HealthIssue:
+    made = HealthIssue(
+        id=f"north/p1:flow:stuck@{start_s:.0f}",
+        device="p1",
+        site="north",
+        channel="flow",
+        kind="stuck",
+        state="open",
+        start_s=start_s,
+        end_s=start_s + 10.0,
+        reason='flow has read 3 "again" and again',
+        model="pump",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def health(time_s: float = 120.0, *issues: HealthIssue, **changes: object) -> DeviceHealth:
+    made = DeviceHealth(
+        device="p1",
+        site="north",
+        time_s=time_s,
+        silent_s=1.5,
+        skew_s=-0.25,
+        stuck=len(issues),
+        out_of_range=0,
+        unit_jump=0,
+        new_state=0,
+        missing=0,
+        duplicate=7,
+        out_of_order=0,
+        late=2,
+        ahead=0,
+        counter_resets=1,
+        issues=issues,
+        model="pump",
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything in the file, but for the revisions."""
     connection = sqlite3.connect(path)
     tables = {
         table: connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 a constant
-        for table in ("verdict", "event", "channels", "counter")
+        for table in ("verdict", "event", "channels", "counter", "health", "issue")
     }
     columns = "site, device, first_s, time_s, step_s, surprise, threshold, anomalous, trail"
     tables["device"] = connection.execute(f"SELECT {columns} FROM device").fetchall()  # noqa: S608 a constant

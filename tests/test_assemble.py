@@ -144,6 +144,11 @@ def test_restored_it_goes_on_as_if_nothing_had_happened(
         b'{"version": 1, "pending": []}',
         b'{"version": 1, "repeated": 0, "pending": [["", "d", 1.0]]}',
         b'{"version": 1, "repeated": 0, "pending": [["", "d", 1.0, 3]]}',
+        b'{"version": 1, "repeated": 1e308, "pending": []}',
+        b'{"version": 1, "repeated": -1, "pending": []}',
+        b'{"version": 1, "repeated": 0, "pending": [["", 7, 1.0, {"a": 1.0}]]}',
+        b'{"version": 1, "repeated": 0, "pending": [["", "d", "1.0", {"a": 1.0}]]}',
+        b'{"version": 1, "repeated": 0, "pending": [["", "d", 1.0, {"a": "1"}]]}',
     ],
 )
 def test_what_is_no_snapshot_is_refused_and_changes_nothing(damaged: bytes) -> None:

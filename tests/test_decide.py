@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -292,6 +293,11 @@ def test_restored_it_goes_on_as_if_nothing_had_happened(rule: DecideConfig, surp
         b'{"version": 1, "states": [["", "a", {"streak": 1}]]}',
         b'{"version": 1, "states": [["", "a", {"strange": 1, "oddest": null, "event": null}]]}',
         b'{"version": 1, "states": [["", "a", {"oddest": {"surprise": 1}, "event": null}]]}',
+        b'{"version": 1, "states": ["1e5"]}',
+        b'{"version": 1, "states": [[5, "a", {"oddest": null, "event": null}]]}',
+        b'{"version": 1, "states": [["", "a", {"streak": "1", "oddest": null, "event": null}]]}',
+        b'{"version": 1, "states": [["", "a", {"streak": 1e300, "oddest": null, "event": null}]]}',
+        b'{"version": 1, "states": [["", "a", {"oddest": null, "event": ' + b"[" * 500 + b"]" * 500 + b"}]]}",
     ],
 )
 def test_what_is_no_snapshot_is_refused_and_changes_nothing(damaged: bytes) -> None:
@@ -301,6 +307,23 @@ def test_what_is_no_snapshot_is_refused_and_changes_nothing(damaged: bytes) -> N
     with pytest.raises(DataError, match="snapshot of decisions"):
         decisions.restore(damaged)
     assert decisions.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "field", ["values", "contribution", "channels", "surprise", "severity", "observed", "anomalous"]
+)
+@pytest.mark.parametrize("value", ["x", 5, [1.0], [[1.0, 2.0]], {"a": 1}, [None, "y"]])
+def test_a_field_of_another_type_or_length_is_refused(field: str, value: object) -> None:
+    decisions = FleetDecisions(DecideConfig(open_after=1, close_after=2))
+    decisions.update(verdicts(9.0))
+    document = orjson.loads(decisions.snapshot())
+    state = document["states"][0][2]
+    record = state["oddest"] if field in state["oddest"] else state["event"]
+    if field == "surprise" and value == 5:
+        return  # a number it is
+    record[field] = value
+    with pytest.raises(DataError, match="snapshot of decisions"):
+        FleetDecisions(DecideConfig(close_after=2)).restore(orjson.dumps(document))
 
 
 def test_open_events_stand_as_they_are_now() -> None:

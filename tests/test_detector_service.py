@@ -17,7 +17,7 @@ from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
 from anomgan.adapters.ports import Batch, Letter, Turn
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.detector import Detector
-from anomgan.errors import ConfigError, ModelFileError, Refused, ServerError, Unreachable
+from anomgan.errors import ConfigError, DataError, ModelFileError, Refused, ServerError, Unreachable
 from anomgan.records import Event, Reading, TimeSeries, Verdict
 from anomgan.stream import StreamDetector
 from anomgan_detector.compose import open_journal
@@ -540,6 +540,15 @@ def test_a_damaged_snapshot_is_refused_by_the_journal_s_name(model: Path) -> Non
     plant.journal.checkpoint({f"{plant.fleets[0].key}/stream": b"nothing of ours"})
     with pytest.raises(ServerError, match=r"journal journal-\d+\.db: .*snapshot"):
         plant.service.recall()
+
+
+@pytest.mark.parametrize(
+    "counters", [b"", b"5", b"[1, 2]", b'["ab", {}]', b'[{"a": "1"}, {}]', b"[{}]", b"[{}, {}, {}]"]
+)
+def test_counters_that_are_none_are_refused(model: Path, counters: bytes) -> None:
+    fleet = Plant(model).fleets[0]
+    with pytest.raises(DataError, match="snapshot is incomplete"):
+        fleet.restore({**fleet.snapshot(), "counters": counters})
 
 
 def test_two_services_cannot_share_a_journal(model: Path) -> None:

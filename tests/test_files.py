@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomgan.adapters import tables
+from anomgan.adapters.bounded import read_at_most
 from anomgan.adapters.files import (
     check_writable,
     json_lines,
@@ -354,11 +355,25 @@ def test_a_configuration_is_read(tmp_path: Path) -> None:
         ("[broker\n", "a.toml: not valid TOML: .*line 1"),
         (VALID + "[broker]\nhots = 'x'\n", "a.toml: broker.hots: unknown key; did you mean 'host'"),
         (b"\xff", "a.toml: byte 0 is not UTF-8"),
+        ("a = " + "[" * 5000, "a.toml: not valid TOML: nested too deeply"),
+        ("a = " + "{a = " * 5000, "a.toml: not valid TOML: nested too deeply"),
+        ("a = " + "9" * 5000, "a.toml: not valid TOML: a number has too many digits"),
+        (VALID + "[broker]\nport = 0x" + "f" * 5000 + "\n", "a.toml: broker.port: .*more than a hundred digits"),
+        (VALID + "[broker]\nport = '" + "9" * 5000 + "'\n", r"a.toml: broker.port: .{,300}\.\.\."),
+        (VALID + '[broker]\n"a\\u001b[2J" = 1\n', "a.toml: broker.a\ufffd.2J: unknown key"),
     ],
 )
 def test_a_wrong_configuration_names_file_line_or_key(tmp_path: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_config(put(tmp_path, text, "a.toml"), ServiceConfig)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no file without end")
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(ConfigError, match="/dev/zero: larger than 10 MB"):
+        read_config("/dev/zero", ServiceConfig)
+    with pytest.raises(ModelFileError, match="larger than 1 MB"):
+        read_at_most("/dev/zero", 1_000_000, ModelFileError)
 
 
 def test_a_missing_configuration_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -88,15 +89,16 @@ def decoded(dialect: DialectName, document: object) -> Decoded | None:
         return None
 
 
-def is_json(document: object) -> bool:
-    """Whether orjson can write it, and a twin that reads the document itself sees what the decoder sees."""
+def as_json(document: object) -> Any:
+    """The document as it comes out of a payload, `...` where JSON has no words for it; infinity is null there."""
     try:
-        return orjson.loads(orjson.dumps(document)) is not Ellipsis
+        return orjson.loads(orjson.dumps(document))
     except orjson.JSONEncodeError:
-        return False
+        return ...
 
 
-objects = DOCUMENTS.filter(lambda document: isinstance(document, dict) and is_json(document))
+payloads = DOCUMENTS.map(as_json)
+objects = payloads.filter(lambda document: isinstance(document, dict))
 
 
 @given(objects)
@@ -110,7 +112,7 @@ def test_every_field_of_an_object_is_a_value_or_counted(document: dict[str, obje
         assert told(nested) == fields_of(document) - (not isinstance(document.get("ts", {}), dict))
 
 
-@given(DOCUMENTS.filter(lambda document: isinstance(document, list) and is_json(document)))
+@given(payloads.filter(lambda document: isinstance(document, list)))
 @settings(max_examples=4 * EXAMPLES)
 def test_an_array_is_its_elements_one_by_one(document: list[object]) -> None:
     whole = decoded("array", document)

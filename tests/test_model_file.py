@@ -298,8 +298,29 @@ def test_any_bytes_are_refused_with_a_model_file_error(noise: bytes) -> None:
             unpack(data, "x")
 
 
+def test_one_wrong_bit_anywhere_is_refused_or_changes_nothing(packed: bytes, series: TimeSeries) -> None:
+    """Weights that are a little wrong would be scored with, and nobody would know."""
+    rng = np.random.default_rng(0)
+    scores = Detector(unpack(packed, "x")).score(series)
+    word = packed.index(DIGEST.encode())  # the one place where a wrong bit hides the digest, and hurts nothing else
+    for place in [*rng.integers(0, len(packed), 300).tolist(), word]:
+        damaged = bytearray(packed)
+        damaged[place] ^= 1 << int(rng.integers(5))
+        try:
+            loaded = Detector(unpack(bytes(damaged), "x"))
+        except ModelFileError:
+            continue
+        assert place in range(word, word + len(DIGEST))
+        np.testing.assert_array_equal(loaded.score(series), scores)
+
+
+def test_a_file_of_an_earlier_version_without_a_digest_is_read(packed: bytes, detector: Detector) -> None:
+    assert Detector(unpack(closed(*opened(packed)), "x")).threshold == detector.threshold
+
+
 def test_a_damaged_file_is_refused_or_loads_and_with_sound_weights_still_scores(packed: bytes) -> None:
-    """Bytes overwritten at random; where only the header was hit, what loads must score."""
+    """Bytes of a file without a digest overwritten; where only the header was hit, what loads must score."""
+    packed = closed(*opened(packed))
     rng = np.random.default_rng(0)
     head = 8 + int.from_bytes(packed[:8], "little")
     outcomes = {"refused": 0, "loaded": 0}

@@ -253,3 +253,32 @@ def test_a_replay_is_judged_by_its_own_times_only(limits: Limits, speed: float) 
     assert len(heard.fed) == ROWS
     assert heard.issues == []
     assert quality.silent(replayed[-1].at_s + 1000.0) != []
+
+
+def test_a_device_that_sleeps_at_night_is_told_once_and_its_death_by_day_soon(limits: Limits) -> None:
+    day_s, rng = 86_400.0, np.random.default_rng(5)
+    times = START_S + 60.0 * np.arange(5 * 1440)
+    slow = learn_limits(TimeSeries(times, rng.normal(size=(len(times), 1)).round(3), ("x",)))
+    later = TimeSeries(times + 5 * day_s, rng.normal(size=(len(times), 1)).round(3), ("x",))
+    dies_s = START_S + 9.6 * day_s
+    delivery = [one for one in prompt(later, rng) if one.at_s % day_s < 16 * 3600.0 and one.at_s < dies_s]
+    heard = listen(FleetQuality(slow), delivery, turn_s=120.0, until_s=dies_s + 3600.0)
+    opened = [issue for issue in heard.issues if issue.state == "open"]
+    assert [issue.kind for issue in opened] == ["silent", "silent"]
+    assert opened[1].start_s == pytest.approx(dies_s, abs=120.0)
+
+
+def test_a_slow_device_whose_clock_is_ahead_is_believed_after_three_readings() -> None:
+    times = START_S + 900.0 * np.arange(300)
+    values = np.random.default_rng(6).normal(size=(300, 1)).round(3)
+    slow = TimeSeries(times, values, ("x",))
+    quality = FleetQuality(learn_limits(slow))
+    heard = listen(quality, clock(prompt(slow[:20], np.random.default_rng(7)), lambda t: 120.0), turn_s=300.0)
+    assert quality.counters["dropped.clock_ahead"] == 3
+    assert [issue.kind for issue in heard.issues] == ["clock_skew"]
+    assert len(heard.fed) == 17
+
+
+def test_a_replay_of_long_ago_at_many_times_life_is_no_burst(limits: Limits) -> None:
+    replayed = [one._replace(at_s=START_S + 1e8 + 0.1 * row) for row, one in enumerate(delivery())]
+    assert "buffered_burst" not in listen(FleetQuality(limits), replayed).opened()

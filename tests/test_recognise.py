@@ -35,6 +35,11 @@ def only(findings: Findings) -> FleetFound:
     return fleet
 
 
+def only_topic(findings: Findings) -> str:
+    (fleet,) = findings.fleets
+    return fleet.topic
+
+
 def form(fleet: FleetFound) -> tuple[str, str, str, str, str]:
     return fleet.topic, fleet.dialect, fleet.time_key, fleet.time_unit, fleet.device_key
 
@@ -329,6 +334,22 @@ def test_a_watch_keeps_no_more_than_it_may_and_every_topic_has_a_share() -> None
     for number in range(2 * MOST_OF_A_TOPIC):
         roomy.add(Sample("a", b"1", False, NOW + number))
     assert len(roomy.topics["a"].samples) == MOST_OF_A_TOPIC
+
+
+def test_topics_of_thousands_of_levels_come_to_an_end() -> None:
+    topics = ["/" * 60_000, "a/" * 30_000, "tele/" * 10_000 + "SENSOR", "zigbee2mqtt/" * 5000 + "x", "a/b/p1"]
+    found = watched(*((topic, {"flow": 1.5, "linkquality": 3}) for topic in topics), ("x/bridge/" * 5000, b"1"))
+    assert only_topic(found) == "a/{device#}"
+    assert sum(one.messages for one in found.not_understood) == 5
+
+
+@pytest.mark.parametrize("topic", ["plant/p{}/telemetry", "r{}/x{}/y{}"])
+def test_a_file_has_a_hundred_fleets_at_most_and_the_rest_is_told_of(topic: str) -> None:
+    found = watched(*((topic.replace("{}", str(number)), {f"c{number}": 1.5}) for number in range(130)))
+    assert len(found.fleets) == 100
+    assert sum(one.messages for one in found.not_understood) == 30
+    assert all("too many kinds" in one.why or "more kinds" in one.why for one in found.not_understood)
+    assert len(as_config(found).fleets) == 100
 
 
 # ---------------------------------------------------------------- the file

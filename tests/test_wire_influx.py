@@ -258,3 +258,10 @@ def test_a_large_payload_of_one_piece_takes_no_longer_per_byte(piece: str) -> No
     """A matching that goes back over what it has read would not come to an end here."""
     text = (piece * 200_000)[:400_000]
     read_or_refuse(decoder_of("influx"), TOPIC, text.encode())
+
+
+@pytest.mark.parametrize("number", ["9" * 400_000 + "x", "9." * 200_000, "1e" * 200_000, "+" * 400_000, "." * 400_000])
+def test_what_is_long_and_no_number_is_found_out_in_one_pass(number: str) -> None:
+    with pytest.raises(PayloadError) as raised:
+        decode(f"pump flow={number} {NS}")
+    assert raised.value.reason == "no_values"

@@ -342,7 +342,10 @@ def test_what_births_said_survives_a_restart_and_is_asked_to_be_said_again(decod
     assert after.requests() == []
 
 
-@pytest.mark.parametrize("change", [b"", b"{}", b"agSD\x01", b'{"format":"x","nodes":[]}', b"[1]"])
+TOO_LARGE = b'{"format":"sparkplug births 1","nodes":[["g","e",{"":[[18446744073709551616,"m",10]]}]]}'
+
+
+@pytest.mark.parametrize("change", [b"", b"{}", b"agSD\x01", b'{"format":"x","nodes":[]}', b"[1]", TOO_LARGE])
 def test_a_foreign_snapshot_is_refused_and_changes_nothing(decoder: Decoder, change: bytes) -> None:
     before = decoder.snapshot()
     with pytest.raises(DataError, match="snapshot"):

@@ -32,6 +32,7 @@ from anomgan.quality.cell import (
     CELL,
     ERROR_CODES,
     NEW_STATE,
+    NO_STATE,
     OK,
     OUT_OF_RANGE,
     SILENT,
@@ -173,6 +174,7 @@ class ChannelHealth:
             told = v[:, self._flags]
             new = ~((told[:, :, None] == self._states).any(axis=2) | np.isnan(told))
             if new.any():
+                new &= batch.spread(cells["lenient"])[:, self._flags] != NO_STATE
                 code[:, self._flags] = NEW_STATE * new
         for rule, name in ((gone, SILENT), (frozen, STUCK), (beyond, OUT_OF_RANGE)):
             code[rule] = name

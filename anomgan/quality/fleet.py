@@ -136,9 +136,12 @@ class FleetQuality:
     def health(self, now_s: float, sources: Iterable[Source] | None = None) -> list[DeviceHealth]:
         """How the data of all devices, or of these, are now."""
         told = []
-        for source in self._sources if sources is None else sources:
+        of = list(self._sources if sources is None else sources)
+        wrong: dict[Source, list[HealthIssue]] = {}
+        for issue in self._open([self._numbers[source] for source in of]):
+            wrong.setdefault((issue.site, issue.device), []).append(issue)
+        for source in of:
             number = self._numbers[source]
-            issues = tuple(self._open([number]))
             device, kinds = self._delivery.devices[number], self._channels.cells["kind"][number]
             duplicate, out_of_order, late, ahead = device["refused"].tolist()
             told.append(
@@ -158,7 +161,7 @@ class FleetQuality:
                     late=late,
                     ahead=ahead,
                     counter_resets=int(self._channels.counts["resets"][number].sum()),
-                    issues=issues,
+                    issues=tuple(wrong.get(source, ())),
                     model=self._model,
                 )
             )

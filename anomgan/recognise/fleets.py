@@ -10,6 +10,8 @@ from anomgan.recognise.forms import Formed
 from anomgan.recognise.samples import Heard
 from anomgan.records import Source
 
+MOST_KINDS = 100
+"""kinds of devices of one form; who would be another one is in no fleet"""
 ALIKE = 0.6
 """share of common channels, of those that either has, from which on devices are taken for ones of a kind"""
 SKEW_S = 90.0
@@ -24,7 +26,10 @@ class Kind:
 
 
 def kinds_of(devices: Mapping[Source, DeviceHeard]) -> list[Kind]:
-    """Devices by their channels, in the order in which they were heard; one without a channel joins the largest."""
+    """Devices by their channels, in the order in which they were heard; one without a channel joins the largest.
+
+    At most MOST_KINDS kinds: what would be one more is left out.
+    """
     kinds: list[Kind] = []
     silent: list[Source] = []
     by_size = sorted(devices, key=lambda source: -len(devices[source].channels))
@@ -34,6 +39,8 @@ def kinds_of(devices: Mapping[Source, DeviceHeard]) -> list[Kind]:
             silent.append(source)
             continue
         kind = next((kind for kind in kinds if _alike(channels, kind.channels) >= ALIKE), None)
+        if kind is None and len(kinds) == MOST_KINDS:
+            continue
         if kind is None:
             kind = Kind(channels)
             kinds.append(kind)

@@ -14,6 +14,8 @@ from anomgan.recognise.routes import in_order, routed, summed, told_apart
 from anomgan.recognise.samples import Heard, Sample, Watch
 from anomgan.recognise.subjects import Subject, subject_of
 
+MOST_FLEETS = 100
+CROWDED = f"there are more kinds of telemetry than the {MOST_FLEETS} fleets of a file: watch a part with --topic"
 Odd = dict[str, tuple[Sample, str]]
 """topic -> its first message, and why nothing reads it"""
 
@@ -47,9 +49,16 @@ def recognise(watch: Watch) -> Findings:
         for one in made:
             before = merged.get(one.form)
             merged[one.form] = one if before is None else _together(before, one)
-    found = [draft for formed in merged.values() for draft in _decoded(formed, watch, odd)]
+    found: list[Draft] = []
+    for formed in sorted(merged.values(), key=lambda formed: -sum(watch.topics[t].messages for t in formed.topics)):
+        if len(found) < MOST_FLEETS:
+            found += _decoded(formed, watch, odd)
+        else:
+            odd.update((topic, (watch.topics[topic].samples[0], CROWDED)) for topic in formed.topics)
     fleets, refused = routed(
-        told_apart(found), watch, [topic for one in merged.values() for topic in one.topics if topic not in odd]
+        told_apart(found[:MOST_FLEETS]),
+        watch,
+        [topic for one in merged.values() for topic in one.topics if topic not in odd],
     )
     topics = watch.topics
     refused += [

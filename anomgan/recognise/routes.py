@@ -54,7 +54,10 @@ def routed(
         at = route[sample.topic]
         try:
             if at < 0:
-                raise PayloadError("nowhere", "no fleet that could be found takes this topic")
+                raise PayloadError(
+                    "nowhere",
+                    "no fleet takes this topic: its channels are like no other device's, and there are too many kinds",
+                )
             decoders[at][1].decode(sample.topic, sample.payload, sample.arrival_s)
         except PayloadError as error:
             first, why, count = failed.get((sample.topic, error.reason), (sample, str(error), 0))

@@ -17,6 +17,9 @@ Row = tuple[Mapping[str, object], float]
 SEARCHED: frozenset[DialectName] = frozenset({"flat", "nested", "metric", "array", "columnar"})
 """dialects without a time of their own: the key has to be found"""
 
+MOST_LEVELS = 32
+"""what is deeper is nobody's plan of a plant, and levels are compared one by one"""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -36,6 +39,8 @@ class Subject:
 
 def subject_of(topic: str, heard: Heard, zigbee_bases: frozenset[str]) -> Subject | str:
     """A topic by the samples of it, or why no dialect reads them."""
+    if topic.count("/") >= MOST_LEVELS:
+        return f"a topic of more than {MOST_LEVELS} levels"
     looks = [(look(topic, sample.payload, zigbee_bases), sample) for sample in heard.telling]
     dialect = _dialect_of([one for one, _ in looks])
     if dialect is None:

@@ -4,10 +4,10 @@ It is bounded, it can be saved and put back, and it knows whom to ask for anothe
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anomgan.errors import DataError
 
@@ -114,13 +114,17 @@ def _names(devices: Mapping[str, Table]) -> int:
     return sum(1 + len(table) for table in devices.values())
 
 
+Alias = Annotated[int, Field(ge=0, lt=2**64)]
+Datatype = Annotated[int, Field(ge=0, lt=2**32)]
+
+
 class _Snapshot(BaseModel):
     """What `Births.snapshot` writes."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     format: Literal["sparkplug births 1"]
-    nodes: list[tuple[str, str, dict[str, list[tuple[int | str, str, int]]]]]
+    nodes: list[tuple[str, str, dict[str, list[tuple[Alias | str, str, Datatype]]]]]
 
 
 def _parse(snapshot: bytes) -> dict[Node, dict[str, Table]]:

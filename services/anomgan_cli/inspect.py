@@ -35,6 +35,7 @@ def inspect(model: Path) -> None:
             ("from", f"{moment(summary['first_time_s'])} to {moment(summary['last_time_s'])}"),
             ("windows", f"{summary['training_windows']} to train, {summary['calibration_windows']} to calibrate"),
             ("steps", f"{summary['steps']} ({summary['stopped']}), best at {summary['best_step']}"),
+            *(("suspicious", reason) for reason in summary.get("suspicious", ())),
             ("seconds", f"{summary['seconds']:.1f} on {summary['device']}"),
             *(
                 (key.replace("_", " "), f"{value:.4g}")

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def listen(
     config = parse_config(BrokerConfig, {**broker, **access}, "anomgan listen")
     _refuse_to_replace(out, force)
     check_writable(out)
-    watch, lost = watch_broker(config, topics, seconds, _progress(seconds))
+    watch, lost = watch_broker(config, topics, seconds)
     where = f"MQTT broker {config.host}:{config.port}"
     if not watch.messages:
         raise DataError(f"{where}: not one message on {' '.join(topics)} within {seconds:g} s")
@@ -82,9 +82,7 @@ def _refuse_to_replace(out: Path, force: bool) -> None:
         raise DataError(f"{out}: it is there already; --force replaces it, --out writes another")
 
 
-def watch_broker(
-    config: "BrokerConfig", topics: Sequence[str], seconds: float, progress: Callable[[float, "Watch"], None]
-) -> "tuple[Watch, int]":
+def watch_broker(config: "BrokerConfig", topics: Sequence[str], seconds: float) -> "tuple[Watch, int]":
     """Subscribe (QoS 0) for a time or until Ctrl-C: what was heard, and how many messages came too fast."""
     import time
     from contextlib import closing
@@ -93,35 +91,36 @@ def watch_broker(
     from anomgan.adapters.signals import stopping
     from anomgan.recognise import Sample, Watch
 
-    watch = Watch()
+    watch, progress = Watch(), Progress(seconds)
     with stopping() as stop, closing(MqttSource(config, [(topic, 0) for topic in topics], QUEUE)) as source:
         begun_s = time.monotonic()
         while not stop.is_set() and (passed_s := time.monotonic() - begun_s) < seconds:
-            progress(passed_s, watch)
+            progress.tell(passed_s, watch)
             messages = source.receive(QUEUE, min(STEP_S, seconds - passed_s))
             now_s = time.time()
             for message in messages:
                 watch.add(Sample(message.topic, message.payload, message.retained, now_s))
+        progress.tell(time.monotonic() - begun_s, watch, last=True)
         if not source.connected:
             click.echo(f"note: {source.reason}", err=True)
-        progress(seconds, watch)
         return watch, source.overflowed
 
 
-def _progress(seconds: float) -> "Callable[[float, Watch], None]":
-    """Tells how the watch goes on: in one line of a terminal, elsewhere in a line now and then."""
-    live = sys.stderr.isatty()
-    told_s = -LINE_EVERY_S
+class Progress:
+    """Tells on stderr how the watch goes on: in one line of a terminal, elsewhere in a line now and then."""
 
-    def tell(passed_s: float, watch: "Watch") -> None:
-        nonlocal told_s
-        end = passed_s >= seconds
-        if live or end or passed_s - told_s >= LINE_EVERY_S:
-            told_s = passed_s
-            said = f"{passed_s:.0f} s of {seconds:g}: {watch.messages:,} messages on {len(watch.topics):,} topics"
-            click.echo(f"\r{said}" if live else said, err=True, nl=end or not live)
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._live = sys.stderr.isatty()
+        self._told_s = -LINE_EVERY_S
 
-    return tell
+    def tell(self, passed_s: float, watch: "Watch", *, last: bool = False) -> None:
+        """Say how far it is, if it is time to."""
+        if self._live or last or passed_s - self._told_s >= LINE_EVERY_S:
+            self._told_s = passed_s
+            heard = f"{watch.messages:,} messages on {len(watch.topics):,} topics"
+            said = f"{min(passed_s, self._seconds):.0f} s of {self._seconds:g}: {heard}"
+            click.echo(f"\r{said}" if self._live else said, err=True, nl=last or not self._live)
 
 
 # ---------------------------------------------------------------- what is told

@@ -85,7 +85,7 @@ def train(
 
 
 def _told(detector: "Detector") -> str:
-    """How the training went, in three lines."""
+    """How the training went, and what in its data looks like sick sensors."""
     summary, config = detector.summary, detector.config
     ends = {"finished": "all steps done", "early": "no more progress", "interrupted": "interrupted, the best is kept"}
     budget = config.alarms_per_week
@@ -95,5 +95,6 @@ def _told(detector: "Detector") -> str:
             f"best at step {summary['best_step']}), windows of {config.window} rows",
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
+            *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 from servers import fetch, free_port, influxql, victoria_export
+from store_records import health, issue
 
 from anomgan.adapters.influx import INFLUX, InfluxCarrier, influx_letter
 from anomgan.adapters.ports import Batch, Letter, Rejection
@@ -102,6 +103,17 @@ def test_an_event_is_read_back_and_its_later_telling_overwrites_it(influxdb1: In
     assert row["peak"] == 9.0
     assert row["channels"] == "temperature,flow"
     assert row["reason"] == closed.reason
+
+
+def test_health_and_its_issues_are_read_back_and_later_tellings_overwrite(influxdb1: InfluxConfig) -> None:
+    first, last = issue(), issue(state="closed", end_s=300.0)
+    write(influxdb1, Batch(issues=[first], health=[health(120.0, first)]), Batch(issues=[last], health=[health(310.0)]))
+    before, after = rows(influxdb1, "device_health")
+    assert (before["open"], before["reasons"], before["stuck"]) == (1, first.reason, 1)
+    assert (after["open"], after["reasons"], after["duplicate"], after["skew_s"]) == (0, "", 7, -0.25)
+    assert (after["site"], after["device"], after["model"]) == ("north", "p1", "pump")
+    (told,) = rows(influxdb1, "device_issue")
+    assert (told["kind"], told["channel"], told["state"], told["end"]) == ("stuck", "flow", "closed", 300.0)
 
 
 def test_writing_again_changes_nothing(influxdb1: InfluxConfig) -> None:

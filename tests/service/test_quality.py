@@ -109,6 +109,7 @@ class Plant:
             eventually(heard, f"{sent} messages dealt with", PATIENCE_S)
 
     def close(self) -> None:
+        """Let go of everything."""
         self.kill()
         self.publisher.close()
         self.store.close()

@@ -38,6 +38,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   const [nowFigure, oddsFigure, seenFigure] = ["Surprise", "Chance when normal", "Last seen"].map(figure);
   const figures = h("dl", { class: "figures" }, nowFigure.element, oddsFigure.element, seenFigure.element);
   const model = h("span", { class: "model" });
+  const health = h("ul", { class: "health-list", "aria-label": "What is wrong with its data" });
   const rangeButtons = [...RANGES, ["all", "All"]].map(([value, name]) => h("button", {
     type: "button", data: { value }, on: { click: () => setRange(value === "all" ? { all: true } : { last: value }) },
   }, name));
@@ -62,7 +63,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   const element = h("section", { class: "page" },
     h("div", { class: "device-head" },
       h("div", { class: "title" }, h("p", { class: "crumb" }, h("a", { href: "/" }, "Fleet"), site ? ` / ${site}` : ""),
-        h("h1", {}, device, " ", badge), model),
+        h("h1", {}, device, " ", badge), model, health),
       figures),
     toolbar, note, content);
   for (const part of [badge, figures, toolbar, content]) part.hidden = true; // until there is something to say
@@ -173,6 +174,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
     const now = answer.device;
     setState(badge, now.state);
     text(model, now.model ? `Model ${now.model}` : "");
+    health.replaceChildren(...now.health.map((issue) => h("li", { class: "health" }, issue.reason)));
     nowFigure.set(surprise(now.surprise), `threshold ${surprise(now.threshold)}`, now.surprise >= now.threshold);
     oddsFigure.set(odds(now.surprise), "");
     seenFigure.set(ago(now.time_s, answer.newest_s), dateTime(now.time_s));

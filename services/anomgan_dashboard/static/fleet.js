@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { arrange, h, text } from "./dom.js";
 import { ago, duration } from "./format.js";
-import { STATES, deviceLink, emptyNote, meter, setState, severityBadge, sparkline, stateBadge, stateLabel } from "./parts.js";
+import { STATES, deviceLink, emptyNote, healthMark, meter, setState, severityBadge, sparkline, stateBadge, stateLabel } from "./parts.js";
 
 const POLL_MS = 1000;
 const PORTION = 100;
@@ -133,6 +133,7 @@ function fleetRow(device) {
   const badge = stateBadge(device.state);
   const bar = meter();
   const spark = sparkline();
+  const health = healthMark();
   const event = h("td", { class: "event" });
   const seen = h("td", { class: "seen" });
   let told = null;
@@ -140,7 +141,7 @@ function fleetRow(device) {
     h("td", { class: "status" }, badge),
     h("th", { scope: "row", class: "name" },
       h("a", { href: deviceLink(device.site, device.device) }, device.device),
-      h("span", { class: "site" }, device.site)),
+      h("span", { class: "site" }, device.site), health.element),
     h("td", { class: "surprise" }, bar.element),
     h("td", { class: "trail" }, spark.element),
     event, seen);
@@ -154,6 +155,7 @@ function fleetRow(device) {
     setState(badge, now.state);
     bar.set(now.surprise, now.threshold);
     spark.set(now.trail, now.threshold);
+    health.set(now.health);
   }
 
   function setEvent(opened, newest) {

@@ -36,6 +36,30 @@ export const stateLabel = (state) => LABELS[state];
 /** How grave an event is. */
 export const severityBadge = (severity) => h("span", { class: "severity", data: { severity } }, severity);
 
+const ISSUES = {
+  silent: "silent", stuck: "stuck", out_of_range: "out of range", unit_jump: "in another unit", new_state: "in a new state",
+  counter_reset: "began anew", duplicate: "sent twice", out_of_order: "out of order", late: "late", clock_skew: "clock wrong",
+  buffered_burst: "held back",
+};
+const issueName = (issue) => `${issue.channel} ${ISSUES[issue.kind] ?? issue.kind}`.trim();
+
+/** What is wrong with a device's data, not with its process: a mark with a few words, the reasons where one points at it. */
+export function healthMark() {
+  const words = h("span", {});
+  const element = h("span", { class: "health", hidden: "" },
+    svg("svg", { class: "glyph", viewBox: "0 0 16 16", "aria-hidden": "true" },
+      svg("path", { d: "M8 1.5v8.2M8 12.6v1.9", fill: "none", "stroke-width": "2.6", "stroke-linecap": "round" })), words);
+  return {
+    element,
+    set(issues) {
+      element.hidden = issues.length === 0;
+      const more = issues.length > 1 ? ` +${issues.length - 1}` : "";
+      text(words, issues.length === 0 ? "" : `Data: ${issueName(issues[0])}${more}`);
+      element.title = issues.map((issue) => issue.reason).join("\n");
+    },
+  };
+}
+
 /** The address of a device's page. */
 export function deviceLink(site, device, more = {}) {
   const query = new URLSearchParams(site ? { site, device, ...more } : { device, ...more });
