@@ -35,7 +35,7 @@ bench: .venv/tests-installed ## speed and memory, as ratios against a baseline i
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s -p no:cacheprovider $(ARGS)
 
 chaos: .venv/tests-installed ## kill and starve everything around the detector service, then count what was lost
-	PYTHONPATH=tests:tests/service $(BIN)/python -m chaos $(ARGS)
+	PYTHONPATH=tests:tests/service$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/python -m chaos $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache

@@ -88,7 +88,8 @@ class DetectorService:
         turn = Turn(self._now(), messages)
         self._in_step = False
         batch, told, requests = self._make(turn)
-        steps = [partial(store.write, batch) for store in self._stores]
+        steps: list[Callable[[], None]] = [self._journal.require_room]
+        steps += [partial(store.write, batch) for store in self._stores]
         steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *requests]))
         if not all(self._until_done(step, stop) for step in steps):
             return 0

@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SIZE_MB = 160
@@ -36,7 +37,7 @@ class SmallDisk:
                         pass
                     block = block[: len(block) // 2]
         else:
-            self._limit = max(1 << 20, *(file.stat().st_size for file in self.folder.iterdir()))
+            self._limit = max(100_000, *(file.stat().st_size for file in self.folder.iterdir()))
             self.keep_full()
 
     def keep_full(self) -> None:
@@ -61,13 +62,11 @@ class SmallDisk:
     def _set(self, limit: int) -> None:
         pid = self._pid()
         if pid is not None:
-            try:
+            with suppress(ProcessLookupError):  # it has just ended; the next one is told when it is there
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-            except ProcessLookupError:
-                pass  # it has just ended; the next one is told when it is there
 
 
-def mount_tmpfs(folder: Path) -> bool:
-    """Whether that was possible."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", folder]
+def mount_tmpfs(folder: Path, size_mb: int = SIZE_MB) -> bool:
+    """Put a small file system there; whether that was possible."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_mb}m", "tmpfs", str(folder)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
