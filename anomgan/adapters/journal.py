@@ -22,7 +22,7 @@ from pathlib import Path
 
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
 from anomgan.adapters.sqlite_kind import Kind, connect_writer, plain_errors
-from anomgan.errors import Refused, ServerError
+from anomgan.errors import Refused, ServerError, Unreachable
 
 SCHEMA = """
 CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
@@ -108,7 +108,10 @@ class Journal:
             connection = self._open()
             pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
             own = pages * connection.execute("PRAGMA page_size").fetchone()[0]  # of letters that have left
-        left = shutil.disk_usage(self.path.parent).free + own
+        try:
+            left = shutil.disk_usage(self.path.parent).free + own
+        except OSError as error:
+            raise Unreachable(f"journal {self.path}: its disk does not answer: {error.strerror}") from None
         if left < self.room_bytes:
             raise ServerError(
                 f"journal {self.path}: the disk is full but for {left:,} bytes, which are needed to empty it"

@@ -6,7 +6,7 @@ import os
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -212,5 +212,5 @@ class Victoria:
         return None
 
 
-DATABASES = {"influx": Influx1, "victoria": Victoria}
+DATABASES: Mapping[str, Callable[[Path], Database]] = {"influx": Influx1, "victoria": Victoria}
 """what `--database` may say"""

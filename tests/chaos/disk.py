@@ -1,4 +1,8 @@
-"""A small disk that can be full: a tmpfs of its own where mounting is allowed, else a limit on the size of files."""
+"""A disk that can be full: a small tmpfs of its own, where mounting is allowed, and a limit on the size of files.
+
+The service sees a full tmpfs coming and stops before it writes; the limit strikes in the middle of a write. Where both
+can be had, they take turns.
+"""
 
 import os
 import resource
@@ -12,7 +16,7 @@ FILLER = "filler"
 
 
 class SmallDisk:
-    """A folder for the service's files. `how` says what makes it small; `pid` whose files a limit is set on."""
+    """A folder for the service's files. `how` says what fills it; `pid` whose files a limit is set on."""
 
     def __init__(self, folder: Path, pid: Callable[[], int | None], *, mount: bool = True) -> None:
         self.folder = folder
@@ -20,13 +24,15 @@ class SmallDisk:
         self._pid = pid
         folder.mkdir()
         self._mounted = mount and os.geteuid() == 0 and mount_tmpfs(folder)
-        self.how = f"a tmpfs of {SIZE_MB} MB" if self._mounted else "RLIMIT_FSIZE"
+        self.how = f"a tmpfs of {SIZE_MB} MB and RLIMIT_FSIZE in turns" if self._mounted else "RLIMIT_FSIZE"
+        self._limited = self._mounted
         self._limit = 0
 
     def fill(self) -> None:
         """From now on no file can grow."""
         self.full = True
-        if self._mounted:
+        self._limited = not (self._mounted and self._limited)
+        if not self._limited:
             with (self.folder / FILLER).open("wb", buffering=0) as filler:
                 block = bytes(1 << 20)
                 while block:
@@ -42,13 +48,13 @@ class SmallDisk:
 
     def keep_full(self) -> None:
         """Hold a process that was started meanwhile to the limit, too."""
-        if self.full and not self._mounted:
+        if self.full and self._limited:
             self._set(self._limit)
 
     def free(self) -> None:
         """There is room again."""
         self.full = False
-        if self._mounted:
+        if not self._limited:
             (self.folder / FILLER).unlink(missing_ok=True)
         else:
             self._set(resource.RLIM_INFINITY)

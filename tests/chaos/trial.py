@@ -173,7 +173,7 @@ class Trial:
 host = "127.0.0.1"
 port = {self._broker.port}
 client_id = "detector"
-connect_timeout_s = 5.0
+connect_timeout_s = 30.0
 [[fleets]]
 model = "{self._model}"
 topic = "plant/{{device}}/telemetry"
