@@ -13,7 +13,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from anomgan.config import BrokerConfig
-from chaos.plant import Plant
+from chaos.plant import MOST_ROWS, Plant
 
 FIRST_ROWS = 24
 """are sent at once, so that devices are past their warm-up when the first disturbance comes"""
@@ -81,7 +81,7 @@ class Devices:
                 self.safe = seen.popleft()[1]
             if self.due - self.stored < MOST_ROWS_AHEAD:
                 fraction += (now - before) * self._rows_per_s
-                self.due, fraction = self.due + int(fraction), fraction % 1.0
+                self.due, fraction = min(MOST_ROWS, self.due + int(fraction)), fraction % 1.0
             before = now
 
     # ---------------------------------------------------------------- a gateway
