@@ -35,7 +35,7 @@ bench: .venv/tests-installed ## speed and memory, as ratios against a baseline i
 	$(BIN)/python -m pytest tests/benchmarks -m bench -s -p no:cacheprovider $(ARGS)
 
 chaos: .venv/tests-installed ## kill and starve everything around the detector service, then count what was lost
-	PYTHONPATH=tests:tests/service $(BIN)/python -m chaos $(ARGS)
+	PYTHONPATH=tests:tests/service$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/python -m chaos $(ARGS)
 
 fuzz: .venv/tests-installed ## a million bad payloads for everything that reads bytes; ANOMGAN_FUZZ=... sets how many
 	$(BIN)/python -m pytest tests/benchmarks/test_million_payloads.py -m bench -s -p no:cacheprovider $(ARGS)

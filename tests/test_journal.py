@@ -105,6 +105,16 @@ def test_a_full_journal_takes_nothing_more_until_something_has_arrived(path: Pat
     assert journal.standing().bytes == 1
 
 
+def test_a_disk_that_has_no_room_to_forget_letters_is_full_already(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.require_room()
+    cramped = Journal(path, LIMIT, room_bytes=10**18)
+    with pytest.raises(ServerError, match=r"journal .*journal\.db: the disk is full but for [0-9,]+ bytes"):
+        cramped.require_room()
+    cramped.append(turn(0), [])  # what it has begun it may still end
+    assert numbers(journal) == [0]
+
+
 def test_a_process_that_is_killed_leaves_what_it_had_appended(path: Path) -> None:
     script = f"""
 import os, signal
@@ -172,7 +182,7 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_all_it_holds(
     journal.append(turn(1), [])
     journal.close()
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE subscription; PRAGMA user_version = 1;")
+    connection.executescript("DROP TABLE subscription; ALTER TABLE letter DROP COLUMN retain; PRAGMA user_version = 1;")
     connection.close()
     again = Journal(path, LIMIT)
     assert again.snapshot() == {"fleet/stream": b"state"}

@@ -5,9 +5,12 @@ and only then are its messages acknowledged. After a crash, the last snapshot an
 their order, give the state as it was; a message that the broker then sends again is an old one to that state.
 
 Letters wait until whoever carries them has heard that they arrived. When they fill the limit, nothing more is appended,
-so nothing more is acknowledged: the broker keeps what it has, and nothing is dropped here.
+so nothing more is acknowledged: the broker keeps what it has, and nothing is dropped here. The same happens while the
+disk has less than `ROOM_BYTES` left, for SQLite needs room to forget letters, too: a disk that letters had filled to
+the last byte would stay full when their addressee is back.
 """
 
+import shutil
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,7 +22,7 @@ from pathlib import Path
 
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
 from anomgan.adapters.sqlite_kind import Kind, connect_writer, header_number, plain_errors
-from anomgan.errors import Refused, ServerError
+from anomgan.errors import Refused, ServerError, Unreachable
 
 SCHEMA = """
 CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
@@ -67,6 +70,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 JOURNAL = Kind("journal", 0x61676A6C, SCHEMA_VERSION, SCHEMA, bring_up_to_date)  # `agjl` in ASCII
 BUSY_TIMEOUT_S = 10.0
+ROOM_BYTES = 32_000_000
 _HEAD = struct.Struct("<HIB")
 _RETAINED, _BROKER = 1, 2
 
@@ -83,9 +87,10 @@ class Standing:
 class Journal:
     """A connection to the file; a second one, of another thread or process, may carry letters meanwhile."""
 
-    def __init__(self, path: Path | str, limit_bytes: int) -> None:
+    def __init__(self, path: Path | str, limit_bytes: int, room_bytes: int = ROOM_BYTES) -> None:
         self.path = Path(path)
         self.limit_bytes = limit_bytes
+        self.room_bytes = room_bytes
         self._connection: sqlite3.Connection | None = None
         self._lock: BufferedWriter | None = None
 
@@ -116,6 +121,21 @@ class Journal:
                 connection.close()
 
     # ---------------------------------------------------------------- state
+
+    def require_room(self) -> None:
+        """Raise ServerError while so little room is left that a turn might take what forgetting letters needs."""
+        with self._plain_errors():
+            connection = self._open()
+            pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            own = pages * connection.execute("PRAGMA page_size").fetchone()[0]  # of letters that have left
+        try:
+            left = shutil.disk_usage(self.path.parent).free + own
+        except OSError as error:
+            raise Unreachable(f"journal {self.path}: its disk does not answer: {error.strerror}") from None
+        if left < self.room_bytes:
+            raise ServerError(
+                f"journal {self.path}: the disk is full but for {left:,} bytes, which are needed to empty it"
+            )
 
     def append(self, turn: Turn, letters: Iterable[Letter]) -> None:
         """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""

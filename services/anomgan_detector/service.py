@@ -100,7 +100,8 @@ class DetectorService:
         self._turn_s, self._in_step = turn.now_s, False
         batch, told, letters = self._make(turn)
         nothing = not (messages or batch.issues or batch.health)
-        steps = [] if nothing else [partial(store.write, batch) for store in self._stores]
+        steps: list[Callable[[], None]] = [self._journal.require_room]
+        steps += [] if nothing else [partial(store.write, batch) for store in self._stores]
         letters = letters if nothing else [*self._lines(turn, batch), *letters]
         steps.append(partial(self._journal.append, turn, letters))
         if not all(self._until_done(step, stop) for step in steps):

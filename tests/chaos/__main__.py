@@ -1,6 +1,7 @@
 """`make chaos`: the trials, one per database, and the line that says how they ended."""
 
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ from chaos.trial import FULL, Outcome, run_trial
 def main(seed: int, databases: Sequence[str], no_mount: bool, keep: Path | None) -> None:
     """Disturb the detector service, its broker, its disk and its databases; then count what went wrong."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that no server outlives this
     logging.getLogger("anomgan").setLevel(logging.CRITICAL)  # of connections that this process itself loses
     with tempfile.TemporaryDirectory(prefix="anomgan-chaos-") as temporary:
         folder = keep or Path(temporary)

@@ -48,7 +48,7 @@ def make_act(dice: random.Random, kind: Kind, most_rest_s: float, *, long: bool)
     how: How = "in a batch" if kind == "detector told to end" else "at once"
     if kind == "detector killed":
         how = dice.choice(("at once", "in a batch", "as it starts"))
-    low, high = {"at once": (2.0, 8.0), "in a batch": (0.0, 0.3), "as it starts": (0.0, 4.0)}[how]
+    low, high = {"at once": (2.0, 8.0), "in a batch": (0.0, 0.15), "as it starts": (0.0, 4.0)}[how]
     if kind == "broker killed":
         low, high = 0.2, 3.0
     if kind == "database away" and long:

@@ -6,7 +6,7 @@ import os
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,13 +38,34 @@ class Database(Protocol):
     name: str
     config: InfluxConfig
 
-    def start(self) -> None: ...
-    def go_away(self) -> None: ...
-    def come_back(self) -> None: ...
-    def refuse(self) -> None: ...
-    def accept(self) -> None: ...
-    def stop(self) -> None: ...
-    def scores(self) -> Scores: ...
+    def start(self) -> None:
+        """Start it, with a user or token for the service."""
+        ...
+
+    def go_away(self) -> None:
+        """Stop it, as far as it keeps then what it has acknowledged."""
+        ...
+
+    def come_back(self) -> None:
+        """Start it again."""
+        ...
+
+    def refuse(self) -> None:
+        """Let the service in no longer."""
+        ...
+
+    def accept(self) -> None:
+        """Let the service in again."""
+        ...
+
+    def stop(self) -> None:
+        """End it for good."""
+        ...
+
+    def scores(self) -> Scores:
+        """All scores in it."""
+        ...
+
     def events(self) -> Mapping[str, dict[str, Any]] | None:
         """id -> fields; None where the database cannot hold them."""
         ...
@@ -191,5 +212,5 @@ class Victoria:
         return None
 
 
-DATABASES = {"influx": Influx1, "victoria": Victoria}
+DATABASES: Mapping[str, Callable[[Path], Database]] = {"influx": Influx1, "victoria": Victoria}
 """what `--database` may say"""

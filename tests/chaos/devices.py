@@ -13,8 +13,10 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from anomgan.config import BrokerConfig
-from chaos.plant import Plant
+from chaos.plant import MOST_ROWS, Plant
 
+FIRST_ROWS = 24
+"""are sent at once, so that devices are past their warm-up when the first disturbance comes"""
 GATEWAYS = 4
 UNACKNOWLEDGED = 500
 """messages of a gateway"""
@@ -30,7 +32,7 @@ class Devices:
     def __init__(self, plant: Plant, broker: BrokerConfig, rows_per_s: float, stored_rows: Callable[[], int]) -> None:
         self.plant = plant
         self.broker = broker
-        self.due = 0
+        self.due = FIRST_ROWS
         """rows that every device has measured"""
         self.stored = 0
         """rows of every device that the store has"""
@@ -79,7 +81,7 @@ class Devices:
                 self.safe = seen.popleft()[1]
             if self.due - self.stored < MOST_ROWS_AHEAD:
                 fraction += (now - before) * self._rows_per_s
-                self.due, fraction = self.due + int(fraction), fraction % 1.0
+                self.due, fraction = min(MOST_ROWS, self.due + int(fraction)), fraction % 1.0
             before = now
 
     # ---------------------------------------------------------------- a gateway

@@ -18,7 +18,7 @@ from anomgan.errors import ServerError
 from chaos.acts import KINDS, Act, Kind, Means, carry_out, plan
 from chaos.compare import Tally, compare_database, compare_store, compare_told
 from chaos.databases import DATABASES, SECRET, WORDS, Database
-from chaos.devices import Devices
+from chaos.devices import FIRST_ROWS, Devices
 from chaos.disk import SmallDisk
 from chaos.plant import Plant, row_of, undisturbed
 from chaos.supervisor import Supervisor
@@ -27,12 +27,12 @@ JOURNAL_MB = 8.0
 """reached when the database is away for long, so that nothing more is acknowledged"""
 MOST_GROWTH_BYTES = 150_000_000
 """of the service's memory after it has begun to listen: its queue, its caches, a full turn; a leak goes on"""
-STANDSTILL_S = 60.0
+STANDSTILL_S = 180.0
 NEARLY = 6
 """rows behind what is measured: under way"""
 POLL_S = 0.1
 PILED_UP_S = 1.0
-NOTICED_WITHIN_S = 40.0
+NOTICED_WITHIN_S = 90.0
 NOTICED_BY: Mapping[Kind, tuple[str, ...]] = {
     "broker killed": ("MQTT broker ",),
     "database away": ("InfluxDB ",),
@@ -173,7 +173,7 @@ class Trial:
 host = "127.0.0.1"
 port = {self._broker.port}
 client_id = "detector"
-connect_timeout_s = 5.0
+connect_timeout_s = 30.0
 [[fleets]]
 model = "{self._model}"
 topic = "plant/{{device}}/telemetry"
@@ -198,7 +198,11 @@ snapshot_s = 3.0
         self._listener.start()
         self.devices.start()
         written = self._broker.log.parent / "mosquitto.db"  # with it, the broker knows the service after a crash
-        eventually(lambda: self.devices.stored > 0 and written.exists(), "the first readings are stored", 60.0)
+        eventually(
+            lambda: self.devices.stored >= FIRST_ROWS and written.exists(),
+            "the first readings are stored",
+            STANDSTILL_S,
+        )
 
     def close(self) -> None:
         """Leave nothing running."""
