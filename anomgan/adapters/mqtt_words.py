@@ -29,6 +29,8 @@ def explain(where: str, error: OSError | UnicodeError, config: BrokerConfig) -> 
     """A failed attempt to connect, in words."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Refused(f"{where}: its certificate is not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):  # what the other end says
+        return Refused(f"{where}: it refuses the TLS connection{certificate_wanted(error.reason, config)}")
     if isinstance(error, ssl.SSLError):
         return Refused(f"{where}: no TLS connection: {error.reason or error}; does it speak TLS on this port?")
     if isinstance(error, socket.gaierror | UnicodeError):
@@ -44,12 +46,16 @@ def explain_closing(where: str, tls_said: str, config: BrokerConfig) -> ServerEr
     """What it means that a broker closes before it has answered; `tls_said` is what TLS had to say, "" for nothing."""
     if config.tls:
         alert = re.search(r"\[SSL: (\w+)\]", tls_said)
-        why = f" ({alert[1].replace('_', ' ').lower()})" if alert else ""
-        mine = "another client certificate (cert_file)" if config.cert_file else "a client certificate (cert_file)"
-        kind = Refused if alert else Unreachable
-        return kind(f"{where}: it closed the TLS connection at once{why}; does it want {mine}?")
+        kind, why = (Refused, alert[1]) if alert else (Unreachable, "")
+        return kind(f"{where}: it closed the TLS connection at once{certificate_wanted(why, config)}")
     spoken = f"{SPOKEN[config.version]}? {other_version(config)}"
     return Unreachable(f"{where}: it closed the connection at once; is this an MQTT broker that speaks {spoken}")
+
+
+def certificate_wanted(alert: str, config: BrokerConfig) -> str:
+    """The reason of TLS in words, and the usual one for it."""
+    why = f" ({alert.replace('_', ' ').lower()})" if alert else ""
+    return f"{why}; does it want {'another' if config.cert_file else 'a'} client certificate (cert_file)?"
 
 
 def own_words(properties: Properties | None) -> str:
@@ -67,9 +73,9 @@ def words_of(code: ReasonCode, properties: Properties | None) -> str:
 def refusal(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Properties | None) -> str:
     """Why a broker does not let us in."""
     if code.value == WRONG_VERSION:
-        return wrong_version(config)
+        return f"it does not speak {SPOKEN[config.version]}; {other_version(config)}"
     if code.value not in (WRONG_PASSWORD, NOT_AUTHORISED):
-        return f"{words_of(code, properties)}, for client id {wish.client_id!r}"
+        return words_of(code, properties) + (f", for client id {wish.client_id!r}" if wish.client_id else "")
     said = own_words(properties)
     if not config.username:
         return f"not authorised without a user name{said}"
@@ -79,7 +85,9 @@ def refusal(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Prop
 def loss(wish: Wish, code: ReasonCode, properties: Properties | None, brief: int) -> str:
     """Why a connection has ended; `brief`: how many in a row did soon after they began."""
     hint = ""
-    if wish.client_id and (code.value == TAKEN_OVER or brief >= SUSPICIOUS):  # many brokers do not tell
+    if code.value == TAKEN_OVER:
+        hint = f"; another client uses the client id {wish.client_id!r}"
+    elif wish.client_id and brief >= SUSPICIOUS:  # many brokers do not tell
         hint = f", soon after it began, {brief} times now; does another client use the client id {wish.client_id!r}?"
     return f"connection lost ({words_of(code, properties)}){hint}"
 
@@ -88,11 +96,6 @@ def no_answer(config: BrokerConfig, time_s: float, connected: bool) -> Unreachab
     """What to say of silence; some brokers are silent when they are spoken to in MQTT 5."""
     hint = "" if connected or config.version == 3 else f"; does it speak {SPOKEN[5]}? {other_version(config)}"
     return Unreachable(f"{describe(config)}: no answer within {time_s:g} s{hint}")
-
-
-def wrong_version(config: BrokerConfig) -> str:
-    """What to say of a broker that does not know our version of the protocol."""
-    return f"it does not speak {SPOKEN[config.version]}; {other_version(config)}"
 
 
 def other_version(config: BrokerConfig) -> str:

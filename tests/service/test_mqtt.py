@@ -387,7 +387,7 @@ def test_a_refusal_has_the_broker_s_own_words_in_one_line(peer: Callable[..., Br
         body = b"\x00" + bytes([code, len(REASON)]) + REASON
         with pytest.raises(Refused, match=said) as caught:
             check_broker(five(peer(b"\x20" + bytes([len(body)]) + body)))
-        assert str(caught.value).endswith(("(on holiday !)", "(on holiday !), for client id ''"))
+        assert str(caught.value).endswith("(on holiday !)")
         assert "\n" not in str(caught.value)
 
 
@@ -412,7 +412,7 @@ def test_why_a_broker_ends_a_connection_is_told(
     with closing(MqttSource(config, FLEET)) as source:
         eventually(lambda: "session taken over" in caplog.text, "the reason is logged")
         assert "(session taken over (on holiday !))" in caplog.text
-        assert "does another client use the client id 'detector'?" in caplog.text
+        assert "another client uses the client id 'detector'" in caplog.text
         assert not source.connected
 
 
