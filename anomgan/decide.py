@@ -15,11 +15,13 @@ import orjson
 
 from anomgan.config import DecideConfig
 from anomgan.errors import DataError
-from anomgan.explain import leading_channels, reason
+from anomgan.explain import Onsets, finding, leading_channels, onsets_of, reason
 from anomgan.records import Event, Severity, Source, Verdict
 
-SNAPSHOT_VERSION = 1
-ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected")
+SNAPSHOT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""the first knew no courses, so that nothing was said of direction and lead"""
+ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected", "course")
 """fields of a verdict that are an array, or None"""
 MAJOR_DECADES = 2.0
 CRITICAL_DECADES = 6.0
@@ -28,13 +30,14 @@ CRITICAL_DECADES = 6.0
 @dataclass(frozen=True, slots=True)
 class DeviceDecision:
     """What deciding remembers of one device: anomalous verdicts in a row, calm ones, the run's start and oddest
-    verdict, the open event."""
+    verdict, the open event, and since when and from which level each channel is beyond its own error."""
 
     streak: int = 0
     calm: int = 0
     start_s: float = 0.0
     oddest: Verdict | None = None
     event: Event | None = None
+    onsets: Onsets = ()
 
 
 QUIET = DeviceDecision()
@@ -49,14 +52,16 @@ def decide(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple
 
 def _while_quiet(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple[DeviceDecision, Event | None]:
     if not verdict.anomalous:
-        return QUIET, None
+        # a channel may be off before the windows are odd: its onset is remembered as long as it stays so
+        return (QUIET if verdict.course is None else DeviceDecision(onsets=onsets_of(state.onsets, verdict))), None
     start_s = state.start_s if state.streak else verdict.time_s
+    onsets = onsets_of(state.onsets, verdict, keep=state.streak > 0)
     oddest = _odder(state.oddest, verdict)
     streak = state.streak + 1
     if streak < rule.open_after:
-        return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest), None
-    event = _describe(rule, oddest, start_s, verdict.time_s)
-    return DeviceDecision(start_s=start_s, oddest=oddest, event=event), event
+        return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest, onsets=onsets), None
+    event = _describe(rule, oddest, start_s, verdict.time_s, onsets)
+    return DeviceDecision(start_s=start_s, oddest=oddest, event=event, onsets=onsets), event
 
 
 def _while_open(
@@ -69,8 +74,9 @@ def _while_open(
         return QUIET, replace(event, state="closed")
     oddest = _odder(state.oddest, verdict)
     end_s = verdict.time_s if verdict.anomalous else event.end_s
-    now = _describe(rule, oddest, event.start_s, end_s) if oddest is verdict else replace(event, end_s=end_s)
-    return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now), (
+    onsets = onsets_of(state.onsets, verdict, keep=True)
+    now = _describe(rule, oddest, event.start_s, end_s, onsets) if oddest is verdict else replace(event, end_s=end_s)
+    return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now, onsets=onsets), (
         now if now.severity != event.severity else None
     )
 
@@ -96,7 +102,7 @@ def severity(peak: float, threshold: float) -> Severity:
     return "critical" if decades >= CRITICAL_DECADES else "major" if decades >= MAJOR_DECADES else "minor"
 
 
-def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float) -> Event:
+def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float, onsets: Onsets) -> Event:
     """The event as it stands, told by its oddest verdict."""
     lead = leading_channels(oddest.contribution, rule.channels)
     observed = oddest.values if oddest.odd is None else oddest.odd
@@ -120,7 +126,14 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float)
         observed=seen,
         expected=meant,
         contributions=tuple(float(oddest.contribution[c]) for c in lead),
-        reason=reason(names, seen, meant, of, oddest.surprise),
+        reason=reason(
+            [
+                finding(oddest.channels[c], observed[c], expected[c], unit, oddest.course, onsets, c)
+                for c, unit in zip(lead, of, strict=True)
+            ],
+            oddest.surprise,
+            oddest.step_s,
+        ),
         threshold=oddest.threshold,
         model=oddest.model,
         units=of,
@@ -160,7 +173,7 @@ class FleetDecisions:
         """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
         try:
             document = orjson.loads(snapshot)
-            if document["version"] != SNAPSHOT_VERSION:
+            if document["version"] not in READABLE_VERSIONS:
                 raise DataError(f"a snapshot of decisions of version {document['version']}, not {SNAPSHOT_VERSION}")
             states = {(site, device): _state_from(state) for site, device, state in document["states"]}
         except (ValueError, TypeError, KeyError) as error:
@@ -177,7 +190,7 @@ class FleetDecisions:
 def _state_from(document: dict[str, Any]) -> DeviceDecision:
     oddest, event = document.pop("oddest"), document.pop("event")
     return DeviceDecision(
-        **document,
+        **{name: _known(value) for name, value in document.items()},
         oddest=None if oddest is None else _verdict_from(oddest),
         event=None if event is None else _event_from(event),
     )
@@ -186,7 +199,7 @@ def _state_from(document: dict[str, Any]) -> DeviceDecision:
 def _verdict_from(document: dict[str, Any]) -> Verdict:
     """JSON has no NaN: what is unknown is null in it."""
     arrays: dict[str, Any] = {
-        name: None if document[name] is None else np.array(document[name], np.float32) for name in ARRAYS
+        name: None if document.get(name) is None else np.array(document[name], np.float32) for name in ARRAYS
     }
     rest = {name: _known(value) for name, value in document.items() if name not in ARRAYS}
     return Verdict(**rest, **arrays)

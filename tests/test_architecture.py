@@ -26,17 +26,21 @@ MAY_IMPORT = {
     "gaussian": "",
     "scaling": "records",
     "calibrate": "errors records",
-    "explain": "",
+    "explain": "motion records",
     "decide": "config errors explain records",
     "assemble": "errors records",
     "quality": "config errors quality records roles scaling",
     "gan": "config errors gan",
     "pool": "records scaling windows",
-    "score": "gan gaussian pyramid",
+    "motion": "",
+    "course": "gaussian motion scaling",
+    "score": "course gan gaussian pyramid",
+    "examination": "records",
     "fit": "calibrate config errors gan gaussian pool records roles scaling score windows",
     "model_file": "calibrate config errors fit gan gaussian scaling score",
-    "detector": "calibrate config decide errors explain fit gan model_file pool records scaling score windows",
-    "stream": "detector errors records scaling windows",
+    "detector": "calibrate config course decide errors examination explain fit gan model_file pool records scaling score "
+    "windows",
+    "stream": "detector errors examination records scaling windows",
     "baselines": "errors records scaling windows",
     "matching": "errors records",
     "vus": "records",
@@ -47,7 +51,8 @@ MAY_IMPORT = {
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = "records errors config windows decide explain assemble scaling calibrate quality simulate wire adapters"
+WITHOUT_TORCH = """records errors config windows decide explain motion examination assemble scaling calibrate quality
+simulate wire adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -75,6 +80,7 @@ TORCH_IN = (
     "anomgan/gan/",
     "anomgan/fit.py",
     "anomgan/score.py",
+    "anomgan/course.py",
     "anomgan/pyramid.py",
     "anomgan/gaussian.py",
     "anomgan/detector.py",

@@ -609,3 +609,19 @@ def test_an_open_event_is_stored_as_it_stands_and_told_only_when_it_changes(mode
     assert event.end_s == max(verdict.time_s for verdict in flagged)
     assert event.peak == max(verdict.surprise for verdict in flagged)
     assert len(plant.publisher.published) < len(flagged)
+
+
+def test_the_unit_in_a_payload_reaches_the_event_and_outlives_a_restart(model: Path) -> None:
+    def pack(reading: Reading) -> bytes:
+        first = {"bn": "", "bt": reading.time_s, "n": "flow", "u": "m3/h", "v": reading.values["flow"]}
+        return json.dumps([first, *({"n": n, "v": reading.values[n]} for n in ("pressure", "current"))]).encode()
+
+    plant = Plant(model, fleets=[{"dialect": "senml"}])
+    for reading in readings_of(faulty_series(), "p1"):
+        plant.source.feed("plant/p1/telemetry", pack(reading))
+    plant.drain()
+    (event,) = plant.store.events.values()
+    assert dict(zip(event.channels, event.units, strict=True))["flow"] == "m3/h"
+    again = Plant(model, fleets=[{"dialect": "senml"}])
+    again.fleets[0].restore(plant.fleets[0].snapshot())
+    assert again.fleets[0].snapshot()["units"] == plant.fleets[0].snapshot()["units"] != b"[]"

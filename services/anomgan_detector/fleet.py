@@ -100,6 +100,9 @@ class Fleet:
                 self._drop(error)
                 continue
             readings += decoded.readings
+            if decoded.units:
+                for source in {reading.source for reading in decoded.readings}:
+                    self._stream.name_units(source, decoded.units)
             if decoded.dropped:
                 for reason, count in decoded.dropped.items():
                     counters[f"ignored_values.{reason}"] += count
@@ -147,6 +150,7 @@ class Fleet:
             "stream": self._stream.snapshot(),
             "decisions": self._decisions.snapshot(),
             "counters": orjson.dumps([self._counters, self._stream.counters]),
+            "units": orjson.dumps([[source, units] for source, units in self._stream.units.items()]),
         }
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
 
@@ -159,7 +163,9 @@ class Fleet:
             if self._assembler is not None:
                 self._assembler.restore(parts["rows"])
             ours, streams = orjson.loads(parts["counters"])
-        except (KeyError, ValueError) as error:
+            for (site, device), units in orjson.loads(parts.get("units", b"[]")):
+                self._stream.name_units((site, device), dict(zip(self.detector.channels, units, strict=True)))
+        except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
         self._counters.update(ours)
         self._stream.counters.update(streams)

@@ -1,0 +1,10 @@
+"""How a channel moves while it is beyond its own normal error: the five places on the last axis of `Verdict.course`.
+
+SINCE    seconds since the onset
+BEFORE   the mean level just before it; NaN where it lies before the window
+LOW, HIGH    the extremes since the onset
+MOTION   one of MOVES (nothing to say), STUCK, SWINGS
+"""
+
+SINCE, BEFORE, LOW, HIGH, MOTION = range(5)
+MOVES, STUCK, SWINGS = 0.0, 1.0, 2.0
