@@ -150,6 +150,8 @@ class FleetDecisions:
         _close_after(rule)  # an open rule fails here, not at the first calm verdict
         self.rule = rule
         self._states: dict[Source, DeviceDecision] = {}
+        self.open_count = 0
+        """events that are open now"""
 
     def update(self, verdicts: Iterable[Verdict]) -> list[Event]:
         """Verdicts in, in each device's order of time; what there is to tell out."""
@@ -160,6 +162,7 @@ class FleetDecisions:
             after, event = decide(self.rule, before, verdict)
             if after is not before:
                 self._states[source] = after
+                self.open_count += (after.event is not None) - (before.event is not None)
             if event is not None:
                 told.append(event)
         return told
@@ -179,6 +182,7 @@ class FleetDecisions:
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"these bytes are not a snapshot of decisions: {error}") from None
         self._states.update(states)
+        self.open_count = sum(state.event is not None for state in self._states.values())
 
     def open_events(self, sources: Iterable[Source] | None = None) -> list[Event]:
         """The events that are open now, as they stand: of all devices, or of these."""

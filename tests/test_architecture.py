@@ -38,8 +38,8 @@ MAY_IMPORT = {
     "examination": "records",
     "fit": "calibrate config errors gan gaussian pool records roles scaling score windows",
     "model_file": "calibrate config errors fit gan gaussian scaling score",
-    "detector": "calibrate config course decide errors examination explain fit gan model_file pool records scaling score "
-    "windows",
+    "detector": """calibrate config course decide errors examination explain fit gan model_file pool records scaling
+    score windows""",
     "stream": "detector errors examination records scaling windows",
     "baselines": "errors records scaling windows",
     "matching": "errors records",
@@ -57,7 +57,9 @@ simulate wire adapters"""
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
     "influxdb_client": "anomgan/adapters/influx",
-    "urllib3": "anomgan/adapters/influx",
+    "urllib3": ("anomgan/adapters/influx", "anomgan/adapters/ping.py"),
+    "apprise": "anomgan/adapters/notify.py",
+    "prometheus_client": "services/anomgan_detector/metrics.py",
     "google": "anomgan/wire/sparkplug_schema.py",
     "sqlite3": ("anomgan/adapters/sqlite", "anomgan/adapters/journal.py"),
     "polars": "anomgan/adapters/",

@@ -12,13 +12,13 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
 from io import BufferedWriter
 from pathlib import Path
 
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
-from anomgan.adapters.sqlite_kind import Kind, connect_writer, plain_errors
+from anomgan.adapters.sqlite_kind import Kind, connect_writer, header_number, plain_errors
 from anomgan.errors import Refused, ServerError
 
 SCHEMA = """
@@ -28,7 +28,8 @@ CREATE TABLE letter (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a carrier's word is about one letter
     addressee TEXT NOT NULL,
     topic TEXT NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    retain INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX letter_by_addressee ON letter (addressee, number);
 CREATE TABLE quarantine (             -- what an addressee has read and will not have
@@ -45,7 +46,16 @@ CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = 
 CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
 CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
 """
-JOURNAL = Kind("journal", 0x61676A6C, 1, SCHEMA)  # `agjl` in ASCII
+
+
+def bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Change an older schema into this one, keeping every row; within the caller's transaction."""
+    if header_number(connection, "user_version") == 1:
+        connection.execute("ALTER TABLE letter ADD COLUMN retain INTEGER NOT NULL DEFAULT 0")
+        connection.execute("PRAGMA user_version = 2")
+
+
+JOURNAL = Kind("journal", 0x61676A6C, 2, SCHEMA, bring_up_to_date)  # `agjl` in ASCII
 BUSY_TIMEOUT_S = 10.0
 _HEAD = struct.Struct("<HIB")
 _RETAINED = 1
@@ -58,6 +68,8 @@ class Standing:
     letters: int
     quarantined: int
     bytes: int
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """letters by addressee"""
 
 
 class Journal:
@@ -99,14 +111,14 @@ class Journal:
 
     def append(self, turn: Turn, letters: Iterable[Letter]) -> None:
         """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""
-        rows = [(letter.addressee, letter.topic, letter.body) for letter in letters]
+        rows = _rows(letters)
         with self._transaction() as connection:
             if rows and self.limit_bytes <= _kept_bytes(connection):
                 raise ServerError(
                     f"journal {self.path}: {_kept_bytes(connection):,} bytes wait for delivery, which is its limit"
                 )
             connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
-            connection.executemany("INSERT INTO letter (addressee, topic, body) VALUES (?, ?, ?)", rows)
+            connection.executemany(INSERT_LETTER, rows)
 
     def checkpoint(self, parts: Mapping[str, bytes]) -> None:
         """The state as it is after all turns so far, which need not be made again."""
@@ -136,9 +148,17 @@ class Journal:
 
     def letters(self, addressee: str, limit: int) -> list[Letter]:
         """The oldest letters to an addressee."""
-        statement = "SELECT addressee, body, topic, number FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
+        statement = "SELECT body, topic, number, retain FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
         with self._plain_errors():
-            return [Letter(*row) for row in self._open().execute(statement, (addressee, limit))]
+            return [
+                Letter(addressee, body, topic, number, bool(retain))
+                for body, topic, number, retain in self._open().execute(statement, (addressee, limit))
+            ]
+
+    def post(self, letters: Iterable[Letter]) -> None:
+        """Letters that follow from no turn: what the service says about itself, which no limit holds back."""
+        with self._transaction() as connection:
+            connection.executemany(INSERT_LETTER, _rows(letters))
 
     def delivered(self, letters: Iterable[Letter]) -> None:
         """Forget letters that have arrived."""
@@ -158,9 +178,9 @@ class Journal:
         """How much the journal holds."""
         with self._plain_errors():
             connection = self._open()
-            letters = connection.execute("SELECT count(*) FROM letter").fetchone()[0]
+            waiting = dict(connection.execute("SELECT addressee, count(*) FROM letter GROUP BY addressee").fetchall())
             quarantined = connection.execute("SELECT count(*) FROM quarantine").fetchone()[0]
-            return Standing(letters, quarantined, _kept_bytes(connection))
+            return Standing(sum(waiting.values()), quarantined, _kept_bytes(connection), waiting)
 
     # ---------------------------------------------------------------- the file
 
@@ -186,6 +206,13 @@ class Journal:
     def _plain_errors(self) -> Iterator[None]:
         with plain_errors(self.path, JOURNAL.name):
             yield
+
+
+INSERT_LETTER = "INSERT INTO letter (addressee, topic, body, retain) VALUES (?, ?, ?, ?)"
+
+
+def _rows(letters: Iterable[Letter]) -> list[tuple[str, str, bytes, bool]]:
+    return [(letter.addressee, letter.topic, letter.body, letter.retain) for letter in letters]
 
 
 def _kept_bytes(connection: sqlite3.Connection) -> int:

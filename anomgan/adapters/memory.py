@@ -19,9 +19,16 @@ class MemorySource:
         self._count = 0
         self._closed = False
         self.overflowed = 0
+        self.connected = True
+        self.reason = ""
         self.acknowledged: list[Message] = []
         for topic, payload in messages:
             self.feed(topic, payload)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
+        return len(self._waiting)
 
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Let one message arrive."""

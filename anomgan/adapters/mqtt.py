@@ -69,6 +69,11 @@ class MqttSource:
         """Why there is no connection; "" while there is one."""
         return self._connection.reason
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
+        return len(self._waiting)
+
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
         waiting = self._waiting

@@ -22,7 +22,7 @@ class MqttCarrier:
         rejections = []
         for letter in letters:
             try:
-                self._publisher.publish(letter.topic, letter.body, qos=self._qos)
+                self._publisher.publish(letter.topic, letter.body, qos=self._qos, retain=letter.retain)
             except DataError as error:
                 rejections.append(Rejection(letter, letter.body, str(error)))
         if not self._publisher.flush(self._patience_s):

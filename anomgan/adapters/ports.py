@@ -27,12 +27,16 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Bytes on their way to an addressee ("influx", "mqtt"); `number` is 0 until a journal has it."""
+    """Bytes on their way to an addressee ("influx", "mqtt", ...); `number` is 0 until a journal has it.
+
+    `retain`: an MQTT message that the broker keeps for those who come later.
+    """
 
     addressee: str
     body: bytes
     topic: str = ""
     number: int = 0
+    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,27 @@ class MessageSource(Protocol):
         ...
 
 
+class WatchedSource(Protocol):
+    """What is to be seen of a source from outside."""
+
+    overflowed: int
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can arrive now."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why they cannot; "" while they can."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many have come and wait for their turn."""
+        ...
+
+
 class Store(Protocol):
     """Where verdicts and events go."""
 
@@ -107,6 +132,11 @@ class Carrier(Protocol):
 
 class Publisher(Protocol):
     """Where messages go to."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can leave now."""
+        ...
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Hand one message over; raises Unreachable when it cannot be sent."""

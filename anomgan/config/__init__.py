@@ -21,6 +21,7 @@ from anomgan.config.service import (
     TimeUnit,
 )
 from anomgan.config.table import Table
+from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 __all__ = [
     "BrokerConfig",
@@ -30,11 +31,14 @@ __all__ = [
     "DeviceName",
     "DialectName",
     "FleetConfig",
+    "HomeAssistantConfig",
     "InfluxConfig",
     "InputConfig",
     "JournalConfig",
     "LossName",
     "Model",
+    "MonitorConfig",
+    "NotifyConfig",
     "PublishConfig",
     "ServiceConfig",
     "SqliteConfig",

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from anomgan.config.detection import DecideConfig
 from anomgan.config.table import Table
+from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 DialectName = Literal[
     "flat",
@@ -167,4 +168,7 @@ class ServiceConfig(Table):
     store: StoreConfig
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
+    homeassistant: HomeAssistantConfig = HomeAssistantConfig()
+    notify: NotifyConfig = NotifyConfig()
+    monitor: MonitorConfig = MonitorConfig()
     dashboard: DashboardConfig = DashboardConfig()

@@ -4,21 +4,29 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from anomgan.adapters.influx import INFLUX, InfluxCarrier
 from anomgan.adapters.journal import Journal
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
 from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
+from anomgan.adapters.notify import NotifyCarrier, targets
+from anomgan.adapters.ping import open_ping
 from anomgan.adapters.ports import Carrier, Store
 from anomgan.adapters.signals import stopping
 from anomgan.adapters.sqlite import SqliteStore
+from anomgan.adapters.status_http import Page, StatusServer
 from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.metrics import Metrics
+from anomgan_detector.monitor import Monitor
+from anomgan_detector.pulse import Pulse
 from anomgan_detector.service import DetectorService
+from anomgan_detector.telling import Telling, listened_to
 
 log = logging.getLogger("anomgan.detector")
 
@@ -43,10 +51,35 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     carriers: list[tuple[str, Carrier]] = []
     if config.store.influx is not None:
         carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
-    if config.publish.events or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
+    if (
+        config.publish.events
+        or config.homeassistant.enabled
+        or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets)
+    ):
         own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
         carriers.append((MQTT, MqttCarrier(MqttPublisher(config.broker, own_id), config.publish.qos)))
-    return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
+    couriers = [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
+    return couriers + [
+        # one by one: a notice that has arrived is not sent again because the next one does not
+        Courier(one.addressee, open_journal(config.journal), NotifyCarrier(one), time.time, at_once=1)
+        for one in targets(config.notify)
+    ]
+
+
+def open_monitor(
+    config: ServiceConfig, pulse: Pulse, source: MqttSource, couriers: Sequence[Courier], addressees: Sequence[str]
+) -> Monitor:
+    """Who looks after the service, not yet started."""
+    own_id = f"{config.broker.client_id}-monitor" if config.broker.client_id else ""
+    speaks = config.monitor.heartbeat or config.publish.status
+    publisher = MqttPublisher(config.broker, own_id, patience_s=5.0) if speaks else None
+    journal, ping = open_journal(config.journal), open_ping(config.monitor)
+    return Monitor(config, pulse, source, couriers, journal, publisher, addressees, time.time, ping)
+
+
+def answer_now(metrics: Metrics, path: str) -> Page | None:
+    """What the status server answers now."""
+    return metrics.answer(path, time.time())
 
 
 def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
@@ -77,6 +110,10 @@ def check(config: ServiceConfig) -> Iterator[str]:
         journal = open_journal(config.journal)
         stack.callback(journal.close)
         yield journal.check()
+    for target in targets(config.notify):
+        NotifyCarrier(target)
+        yield f"{target.addressee}: an address that can be notified; nothing was sent"
+    open_ping(config.monitor)
 
 
 def run(
@@ -99,12 +136,25 @@ def run(
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
-        source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
+        wanted = [*subscriptions(fleets), *listened_to(config)]
+        source = MqttSource(config.broker, wanted, config.input.queue, config.publish.status)
         stack.callback(source.close)
-        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
+        addressees = [target.addressee for target in targets(config.notify)]
+        pulse, telling = Pulse(), Telling(config, addressees)
+        service = DetectorService(
+            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse
+        )
         log.info("%s", service.recall())
+        monitor = open_monitor(config, pulse, source, couriers, addressees)
+        stack.callback(monitor.close)
+        if config.monitor.port is not None:
+            answer = partial(answer_now, monitor.metrics)
+            server = StatusServer(config.monitor.host, config.monitor.port, answer)
+            stack.callback(server.close)
+            log.info("metrics on http://%s:%d/metrics", config.monitor.host, server.port)
         for courier in couriers:
             courier.start()
+        monitor.start()
         log.info("listening to %s", ", ".join(topic for topic, _ in subscriptions(fleets)))
         on_ready()
         service.run(stop)

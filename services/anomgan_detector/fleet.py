@@ -175,6 +175,21 @@ class Fleet:
         """How many devices have been heard."""
         return len(self._stream)
 
+    @property
+    def name(self) -> str:
+        """What its model is called."""
+        return Path(self.config.model).stem
+
+    @property
+    def digest(self) -> str:
+        """Which model it is, whatever it is called."""
+        return self._model_digest.hex()[:12]
+
+    @property
+    def open_events(self) -> int:
+        """How many events are open."""
+        return self._decisions.open_count
+
     def counters(self) -> Counter[str]:
         """Totals since the start."""
         repeated = 0 if self._assembler is None else self._assembler.repeated

@@ -24,6 +24,8 @@ from anomgan.records import Event, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.pulse import Pulse
+from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
@@ -50,6 +52,8 @@ class DetectorService:
         couriers: Sequence[Courier],
         now: Callable[[], float],
         on_events: Callable[[Sequence[Event]], None] | None = None,
+        telling: Telling | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._config = config
         self._fleets = fleets
@@ -59,6 +63,8 @@ class DetectorService:
         self._couriers = couriers
         self._now = now
         self._on_events = on_events
+        self._telling = Telling(config, ()) if telling is None else telling
+        self._pulse = Pulse() if pulse is None else pulse
         self._counters: Counter[str] = Counter()
         self._routes: dict[str, int] = {}
         self._snapshot_due_s = now() + config.journal.snapshot_s
@@ -83,16 +89,22 @@ class DetectorService:
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
         messages = self._gather()
-        if not messages:
+        self._pulse.beat(self._now(), messages)
+        if not messages and self._now() < self._telling.due_s:
             return 0
-        turn = Turn(self._now(), messages)
+        with self._pulse.turning():
+            return self._take_turn(Turn(self._now(), messages), stop)
+
+    def _take_turn(self, turn: Turn, stop: threading.Event) -> int:
+        messages = turn.messages
         self._in_step = False
-        batch, told, requests = self._make(turn)
+        batch, told, letters = self._make(turn)
         steps = [partial(store.write, batch) for store in self._stores]
-        steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *requests]))
+        steps.append(partial(self._journal.append, turn, [*self._letters(turn, batch, told), *letters]))
         if not all(self._until_done(step, stop) for step in steps):
             return 0
         self._in_step = True
+        self._pulse.publish(self._now(), batch.counters or {}, self._fleets)
         self._bytes_since += sum(len(message.payload) for message in messages)
         for courier in self._couriers:
             courier.wake()
@@ -117,18 +129,20 @@ class DetectorService:
         return messages
 
     def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
-        """Judge a turn's messages: what to store, the events to tell, what to ask devices for."""
+        """Judge a turn's messages: what to store, the events to tell, what to ask devices for and to tell others."""
         self._counters["messages_received"] += len(turn.messages)
         verdicts: list[Verdict] = []
         events: list[Event] = []
         standing: list[Event] = []
         requests: list[Letter] = []
-        for fleet, theirs in self._routed(turn.messages):
+        ours, telemetry = self._telling.sort(turn.messages)
+        for fleet, theirs in self._routed(telemetry):
             judged = fleet.judge(theirs, turn.now_s)
             verdicts += judged.verdicts
             events += judged.events
             standing += judged.standing
             requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
+        requests += self._telling.letters(turn.now_s, ours, verdicts, events)
         return Batch(verdicts, [*events, *standing], self.counters()), events, requests
 
     def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
@@ -150,6 +164,7 @@ class DetectorService:
             total += fleet.counters()
         for courier in self._couriers:
             total += courier.counters
+        total += self._telling.counters
         return dict(total)
 
     def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
@@ -179,11 +194,13 @@ class DetectorService:
                 step()
             except ServerError as error:
                 self._counters["store_failures"] += 1
+                self._pulse.fail(self._now(), str(error))
                 log.error("%s; trying again in %.1f s, nothing is acknowledged meanwhile", error, pause_s)
                 if stop.wait(pause_s):
                     return False
                 pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
             else:
+                self._pulse.succeed()
                 return True
 
     # ---------------------------------------------------------------- state
@@ -203,6 +220,7 @@ class DetectorService:
         try:
             if OWN in by_fleet:
                 self._counters.update(orjson.loads(by_fleet[OWN]["counters"]))
+                self._telling.restore(by_fleet[OWN])
             for fleet in self._fleets:
                 if fleet.key in by_fleet:
                     fleet.restore(by_fleet[fleet.key])
@@ -214,6 +232,7 @@ class DetectorService:
             self._make(turn)  # what follows from it is stored already
             count += len(turn.messages)
         devices = sum(fleet.devices for fleet in self._fleets)
+        self._pulse.publish(self._now(), self.counters(), self._fleets)
         return (
             f"journal {self._journal.path}: state of {known} of {len(self._fleets)} fleets, {count} messages since, "
             f"{devices} devices known"
@@ -232,7 +251,9 @@ class DetectorService:
         own["dropped.overflow"] += self._source.overflowed
         for courier in self._couriers:
             own += courier.counters
+        own += self._telling.counters
         parts = {f"{OWN}/counters": orjson.dumps(own)}
+        parts |= {f"{OWN}/{name}": content for name, content in self._telling.snapshot().items()}
         for fleet in self._fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts
