@@ -171,3 +171,26 @@ topics = st.text(st.characters(exclude_characters="\0"), max_size=20)
 def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool]]) -> None:
     messages = [Message(topic.encode("utf-8", "replace").decode(), body, None, kept) for topic, body, kept in sent]
     assert unpack_messages(pack_messages(Turn(0.0, messages))) == messages
+
+
+def test_a_journal_of_the_first_schema_is_brought_up_to_date_with_its_letters(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [Letter("mqtt", b"a", "events")])
+    journal.close()
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE letter DROP COLUMN retain")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    again = Journal(path, LIMIT)
+    again.append(turn(1), [Letter("mqtt", b"b", "config", retain=True)])
+    assert [(one.body, one.retain) for one in again.letters("mqtt", 9)] == [(b"a", False), (b"b", True)]
+    assert numbers(again) == [0, 1]
+
+
+def test_letters_without_a_turn_are_not_held_back_by_the_limit(path: Path) -> None:
+    journal = Journal(path, limit_bytes=1)
+    journal.append(turn(0), [Letter("influx", b"x" * 10)])
+    journal.post([Letter("notify", b"the journal is full"), Letter("influx", b"more")])
+    assert journal.standing().waiting == {"influx": 2, "notify": 1}
+    assert numbers(journal) == [0]

@@ -1,13 +1,12 @@
 """Notices to people by webhook, mail and chat, through Apprise, which knows a hundred services by their addresses.
 
-Apprise says only whether a notice left; why not, it writes to its log, with addresses and tokens. That log is kept
-from everybody else's and read here for the one thing that matters: whether the other side refused.
+Apprise says only whether a notice left; why not, it writes to its log, perhaps with addresses and tokens. That log goes
+nowhere; it is read here for the one thing that matters: whether the other side refused.
 """
 
 import hashlib
 import logging
 import re
-import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,13 +14,13 @@ from anomgan.adapters.ports import Letter, Rejection
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import NotifyConfig
 from anomgan.errors import ConfigError, DataError, Unreachable
-from anomgan.wire.notice import decode_notice
+from anomgan.wire.notice import Notice, decode_notice
 
 HTTP_ERROR = re.compile(r"\berror=([0-9]{3})\b")
-SMTP_ANSWER = re.compile(r"\(([0-9]{3}), b['\"]")
+SMTP_ANSWER = re.compile(r"(?:\(|refused: )([0-9]{3}),? b['\"]")
 COMES_BACK = {408, 425, 429}
 """answers below 500 that mean: later"""
-_heard = threading.local()
+PATIENCE_S = 30.0
 
 
 class Target(NamedTuple):
@@ -53,7 +52,11 @@ class NotifyCarrier:
             import apprise  # half a second, and only where somebody is to be notified
         except ImportError:
             raise ConfigError("[notify] needs Apprise: install anomgan[notify]") from None
-        _silence()
+        log = logging.getLogger("apprise")
+        log.propagate = False
+        log.setLevel(logging.DEBUG)
+        if not log.handlers:
+            log.addHandler(logging.NullHandler())  # without any, warnings would go to stderr
         asset = apprise.AppriseAsset(app_id="anomgan", app_desc="anomgan", async_mode=False)
         self._name = target.addressee
         self._apprise = apprise.Apprise(asset=asset)
@@ -69,16 +72,30 @@ class NotifyCarrier:
             except DataError as error:
                 rejections.append(Rejection(letter, letter.body, str(error)))
                 continue
-            lines: list[str] = []
-            _heard.lines = lines
-            # a notice is plain text for whoever reads it: nothing in a device's name is markup
-            if self._apprise.notify(title=notice.title, body=notice.body, notify_type=notice.mood, body_format="text"):
-                continue
-            answer = _refusal(lines)
-            if not answer:
-                raise Unreachable(f"{self._name}: the notice did not arrive")
-            rejections.append(Rejection(letter, letter.body, answer))
+            answer = self._send(notice)
+            if answer is not None:
+                rejections.append(Rejection(letter, letter.body, answer))
         return rejections
+
+    def _send(self, notice: Notice) -> str | None:
+        """Send one; how it was refused, None where it arrived. Raises Unreachable where neither is known."""
+        lines: list[str] = []
+        # plain text for whoever reads it: nothing in a device's name is markup
+        sent = self._apprise.notify(
+            title=notice.title,
+            body=notice.body,
+            notify_type=notice.mood,
+            body_format="text",
+            timeout=PATIENCE_S,
+            log_callback=lambda entry, service: lines.append(entry.message),
+            log_level=logging.DEBUG,
+        )
+        if sent:
+            return None
+        answer = _refusal(lines)
+        if not answer:
+            raise Unreachable(f"{self._name}: the notice did not arrive")
+        return answer
 
     def close(self) -> None:
         """Nothing stays open; safe to call twice."""
@@ -94,18 +111,3 @@ def _refusal(lines: Sequence[str]) -> str:
         if smtp is not None and int(smtp[1]) >= 500:
             return f"SMTP {smtp[1]}"
     return ""
-
-
-def _silence() -> None:
-    """Let Apprise's log lines, which hold addresses and tokens, go nowhere but to the thread that sends."""
-    logger = logging.getLogger("apprise")
-    logger.setLevel(logging.DEBUG)
-    if _keep not in logger.filters:
-        logger.addFilter(_keep)
-
-
-def _keep(record: logging.LogRecord) -> bool:
-    lines = getattr(_heard, "lines", None)
-    if lines is not None:
-        lines.append(record.getMessage())
-    return False
