@@ -22,7 +22,8 @@ class Webhook(ThreadingHTTPServer):
 class _Post(BaseHTTPRequestHandler):
     server: Webhook
 
-    def do_POST(self) -> None:  # noqa: N802 the name is the library's
+    def do_POST(self) -> None:
+        """Keep what is said."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.heard.append((self.path, body))
         self.send_response(self.server.status)
@@ -51,6 +52,7 @@ class _Smtp(socketserver.StreamRequestHandler):
     server: Mailbox
 
     def handle(self) -> None:
+        """One connection."""
         self.wfile.write(b"220 mailbox\r\n")
         for line in self.rfile:
             word = line[:4].upper()
