@@ -1,4 +1,4 @@
-"""The detector process and those it tells: Home Assistant, a webhook, Prometheus, and who waits for its heart to beat."""
+"""The detector process and those it tells: Home Assistant, a webhook, Prometheus, and who listens to its heart."""
 
 import json
 import urllib.error
@@ -12,7 +12,7 @@ import orjson
 import pytest
 from contract import normal_series, with_fault
 from listeners import Webhook, serving
-from programs import PATIENCE_S, Program, detecting
+from programs import PATIENCE_S, Program, anomgan, detecting
 from prometheus_client.parser import text_string_to_metric_families
 from servers import Mosquitto, eventually, free_port, influxql
 from test_detector_process import await_messages, counters, pump_model, send, write_config  # noqa: F401 a fixture
@@ -83,6 +83,12 @@ def test_home_assistant_is_told_of_devices_events_and_again_after_its_birth(
             eventually(lambda: len(retained.newest) == 4, "all four again")
         await_messages(tmp_path, sent + 1)
         assert service.end() == 0
+    assert "p1\n1 devices" in anomgan(tmp_path, "anomgan homeassistant detector.toml").stdout
+    assert "0 devices" in anomgan(tmp_path, "anomgan homeassistant detector.toml --remove other-*").stdout
+    assert "1 devices taken away" in anomgan(tmp_path, "anomgan homeassistant detector.toml --remove p*").stdout
+    with closing(Listener(mosquitto, "homeassistant/#", "anomgan/p1/#", "anomgan/status")) as left:
+        left.await_topic("anomgan/status")
+        assert set(left.newest) == {"anomgan/status"}
     assert not any(name.startswith("dropped.no_fleet") for name in counters(tmp_path))
 
 
