@@ -30,7 +30,7 @@ WITNESSES = ("discriminator", "reconstruction", "pattern", "level")
 SPACES = ("discriminator", "reconstruction", "pattern")
 """the witnesses that are distances in a space of their own"""
 NEWEST_SHARE = 8
-MOST_MASKED = 3
+MOST_MASKED = 2
 CHUNK = 512
 
 Normal = Mapping[str, Gaussian]

@@ -18,7 +18,7 @@ from anomgan.wire.notice import decode_notice
 from anomgan_detector.courier import Courier
 from anomgan_detector.metrics import ALIVE_S
 from anomgan_detector.monitor import Monitor
-from anomgan_detector.pulse import FleetStanding, Pulse, Standing
+from anomgan_detector.pulse import Figures, FleetFigures, Pulse
 
 NOW = 1_800_000_000.0
 LIMIT = 10_000
@@ -177,8 +177,8 @@ def test_no_heartbeat_is_kept_for_influxdb_in_a_journal_that_is_full(watched: Wa
 
 def test_metrics_say_what_the_counters_say(watched: Watched) -> None:
     counters = {"messages_received": 7, "dropped.late": 2, "dropped.overflow": 0, "delivery_failures.influx": 3}
-    fleets = [FleetStanding("pump", "abc123", 5, 2), FleetStanding("fan", "def456", 1, 0)]
-    watched.pulse.standing = Standing(NOW, counters, fleets)
+    fleets = [FleetFigures("pump", "abc123", 5, 2), FleetFigures("fan", "def456", 1, 0)]
+    watched.pulse.figures = Figures(NOW, counters, fleets)
     with watched.pulse.turning():
         pass
     watched.journal.post([Letter("influx", b"12345"), Letter("mqtt", b"1")])

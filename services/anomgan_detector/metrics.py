@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 
 from anomgan.adapters.status_http import Page
 from anomgan_detector.complaints import Seen
-from anomgan_detector.pulse import BOUNDS_S, Standing
+from anomgan_detector.pulse import BOUNDS_S, Figures
 
 ALIVE_S = 60.0
 """a loop that has not come round for so long is not alive; a turn that waits for a store comes round all the time"""
@@ -28,7 +28,7 @@ class Report:
     """All that is known of the service at one time, in one piece."""
 
     seen: Seen
-    standing: Standing
+    figures: Figures
     uptime_s: float
     message_s: float | None
     queued: int
@@ -53,7 +53,7 @@ class Metrics:
         """Every metric, from one report."""
         report = self.report
         if report is not None:
-            yield from _counters(report.standing.counters)
+            yield from _counters(report.figures.counters)
             yield from _gauges(report)
             yield _turns(report)
 
@@ -135,7 +135,7 @@ def _gauges(report: Report) -> Iterator[Metric]:
     devices = GaugeMetricFamily("anomgan_devices", "devices heard", labels=["fleet"])
     events = GaugeMetricFamily("anomgan_open_events", "events that are open", labels=["fleet"])
     models = GaugeMetricFamily("anomgan_model_info", "the model of each fleet", labels=["fleet", "model", "digest"])
-    for number, fleet in enumerate(report.standing.fleets):
+    for number, fleet in enumerate(report.figures.fleets):
         devices.add_metric([str(number)], fleet.devices)
         events.add_metric([str(number)], fleet.open_events)
         models.add_metric([str(number), fleet.model, fleet.digest], 1)

@@ -144,7 +144,7 @@ class Monitor:
     def _report(self, seen: Seen, wrong: Sequence[Wrong]) -> Report:
         return Report(
             seen=seen,
-            standing=self._pulse.standing,
+            figures=self._pulse.figures,
             uptime_s=seen.now_s - self._started_s,
             message_s=self._pulse.message_s,
             queued=self._source.waiting,
@@ -157,18 +157,18 @@ class Monitor:
         )
 
     def _heartbeat(self, seen: Seen, wrong: Sequence[Wrong]) -> Heartbeat:
-        standing = self._pulse.standing
+        figures = self._pulse.figures
         return Heartbeat(
             time_s=seen.now_s,
             uptime_s=seen.now_s - self._started_s,
             connected=seen.connected,
             silent_s=seen.silent_s,
-            devices=sum(fleet.devices for fleet in standing.fleets),
-            open_events=sum(fleet.open_events for fleet in standing.fleets),
+            devices=sum(fleet.devices for fleet in figures.fleets),
+            open_events=sum(fleet.open_events for fleet in figures.fleets),
             journal_bytes=self._counted.bytes,
             waiting=self._counted.waiting,
             wrong=wrong,
-            counters=dict(standing.counters) | dict(self.counters),
+            counters=dict(figures.counters) | dict(self.counters),
         )
 
     # ---------------------------------------------------------------- what is told

@@ -18,6 +18,8 @@ from anomgan.wire.notice import Mood, Notice, encode_notice
 
 HOUR_S = 3600.0
 RANK = {"minor": 0, "major": 1, "critical": 2}
+MOST_TOLD = 10_000
+"""open events that are remembered; one that somebody mutes meanwhile may never be told to be over"""
 MOST_NAMED = 10
 """devices that a summary names"""
 
@@ -73,6 +75,8 @@ class Notices:
             return "closed" if self._told.pop(event.id, None) else ""
         before = self._told.get(event.id)
         self._told[event.id] = event.severity
+        if len(self._told) > MOST_TOLD:
+            del self._told[next(iter(self._told))]
         if before is None:
             return "open"
         return "worse" if RANK[event.severity] > RANK[before] else ""

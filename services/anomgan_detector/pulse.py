@@ -17,7 +17,7 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 @dataclass(frozen=True, slots=True)
-class FleetStanding:
+class FleetFigures:
     """One fleet as its last turn left it."""
 
     model: str
@@ -27,12 +27,12 @@ class FleetStanding:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Figures:
     """The service as its last turn left it."""
 
     now_s: float = 0.0
     counters: Mapping[str, int] = field(default_factory=dict)
-    fleets: Sequence[FleetStanding] = ()
+    fleets: Sequence[FleetFigures] = ()
 
 
 class Pulse:
@@ -46,7 +46,7 @@ class Pulse:
         self.failing_since_s: float | None = None
         """since when a store or the journal fails, None where they do not"""
         self.failure = ""
-        self.standing = Standing()
+        self.figures = Figures()
         self.durations: tuple[int, ...] = (0,) * (len(BOUNDS_S) + 1)
         self.seconds = 0.0
         """of all turns together"""
@@ -70,8 +70,8 @@ class Pulse:
 
     def publish(self, now_s: float, counters: Mapping[str, int], fleets: Sequence[Fleet]) -> None:
         """How things stand after a turn."""
-        several = [FleetStanding(fleet.name, fleet.digest, fleet.devices, fleet.open_events) for fleet in fleets]
-        self.standing = Standing(now_s, counters, several)
+        several = [FleetFigures(fleet.name, fleet.digest, fleet.devices, fleet.open_events) for fleet in fleets]
+        self.figures = Figures(now_s, counters, several)
 
     @contextmanager
     def turning(self) -> Iterator[None]:
