@@ -108,7 +108,7 @@ def _courses(networks: Networks, normal: Normal, windows: Tensor, x: Tensor, res
     left = residual[odd]
     settled = torch.zeros(found.shape[:2], dtype=torch.bool)
     for _ in range(MOST_MASKED):
-        still = ((~found[:, :, 0].isnan()) & ~settled).sum(1) > 0
+        still = (~found[:, :, 0].isnan() & ~settled).any(1)
         if not bool(still.any()):
             break
         size = ((left - known.mean[:, None]) / known.spread[:, None]).square()[:, :, -span:].mean(2)
