@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from anomgan.adapters.files import read_csv, read_series
     from anomgan.baselines import PCA, NearestNeighbours, ZScore
     from anomgan.config import DecideConfig, DetectorConfig
-    from anomgan.detector import Detector, Examination
+    from anomgan.detector import Detector
     from anomgan.errors import AnomganError
     from anomgan.evaluation import Evaluation, evaluate
+    from anomgan.examination import Examination
     from anomgan.matching import match_events
     from anomgan.records import Event, Reading, TimeSeries, Verdict
     from anomgan.stream import StreamDetector
@@ -45,7 +46,7 @@ _HOMES = {
     "DetectorConfig": "anomgan.config",
     "Evaluation": "anomgan.evaluation",
     "Event": "anomgan.records",
-    "Examination": "anomgan.detector",
+    "Examination": "anomgan.examination",
     "NearestNeighbours": "anomgan.baselines",
     "PCA": "anomgan.baselines",
     "Reading": "anomgan.records",

@@ -15,12 +15,15 @@ import orjson
 
 from anomgan.config import DecideConfig
 from anomgan.errors import DataError
-from anomgan.explain import leading_channels, reason
+from anomgan.explain import NO_ONSET, Onsets, finding, leading_channels, onsets_of, reason
+from anomgan.motion import PLACES
 from anomgan.records import Event, Severity, Source, Verdict
 
 Record = TypeVar("Record", "DeviceDecision", Verdict, Event)
-SNAPSHOT_VERSION = 1
-ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected")
+SNAPSHOT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""the first knew no courses, so that nothing was said of direction and lead"""
+ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected", "course")
 """fields of a verdict that are an array, or None"""
 MAJOR_DECADES = 2.0
 CRITICAL_DECADES = 6.0
@@ -29,13 +32,14 @@ CRITICAL_DECADES = 6.0
 @dataclass(frozen=True, slots=True)
 class DeviceDecision:
     """What deciding remembers of one device: anomalous verdicts in a row, calm ones, the run's start and oddest
-    verdict, the open event."""
+    verdict, the open event, and since when and from which level each channel is beyond its own error."""
 
     streak: int = 0
     calm: int = 0
     start_s: float = 0.0
     oddest: Verdict | None = None
     event: Event | None = None
+    onsets: Onsets = ()
 
 
 QUIET = DeviceDecision()
@@ -50,14 +54,16 @@ def decide(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple
 
 def _while_quiet(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) -> tuple[DeviceDecision, Event | None]:
     if not verdict.anomalous:
-        return QUIET, None
+        # a channel may be off before the windows are odd: its onset is remembered as long as it stays so
+        return (QUIET if verdict.course is None else DeviceDecision(onsets=onsets_of(state.onsets, verdict))), None
     start_s = state.start_s if state.streak else verdict.time_s
+    onsets = onsets_of(state.onsets, verdict, keep=state.streak > 0)
     oddest = _odder(state.oddest, verdict)
     streak = state.streak + 1
     if streak < rule.open_after:
-        return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest), None
-    event = _describe(rule, oddest, start_s, verdict.time_s)
-    return DeviceDecision(start_s=start_s, oddest=oddest, event=event), event
+        return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest, onsets=onsets), None
+    event = _describe(rule, oddest, start_s, verdict.time_s, onsets)
+    return DeviceDecision(start_s=start_s, oddest=oddest, event=event, onsets=onsets), event
 
 
 def _while_open(
@@ -70,8 +76,9 @@ def _while_open(
         return QUIET, replace(event, state="closed")
     oddest = _odder(state.oddest, verdict)
     end_s = verdict.time_s if verdict.anomalous else event.end_s
-    now = _describe(rule, oddest, event.start_s, end_s) if oddest is verdict else replace(event, end_s=end_s)
-    return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now), (
+    onsets = onsets_of(state.onsets, verdict, keep=True)
+    now = _describe(rule, oddest, event.start_s, end_s, onsets) if oddest is verdict else replace(event, end_s=end_s)
+    return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now, onsets=onsets), (
         now if now.severity != event.severity else None
     )
 
@@ -97,7 +104,7 @@ def severity(peak: float, threshold: float) -> Severity:
     return "critical" if decades >= CRITICAL_DECADES else "major" if decades >= MAJOR_DECADES else "minor"
 
 
-def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float) -> Event:
+def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float, onsets: Onsets) -> Event:
     """The event as it stands, told by its oddest verdict."""
     lead = leading_channels(oddest.contribution, rule.channels)
     observed = oddest.values if oddest.odd is None else oddest.odd
@@ -121,7 +128,14 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float)
         observed=seen,
         expected=meant,
         contributions=tuple(float(oddest.contribution[c]) for c in lead),
-        reason=reason(names, seen, meant, of, oddest.surprise),
+        reason=reason(
+            [
+                finding(oddest.channels[c], observed[c], expected[c], unit, oddest.course, onsets, c)
+                for c, unit in zip(lead, of, strict=True)
+            ],
+            oddest.surprise,
+            oddest.step_s,
+        ),
         threshold=oddest.threshold,
         model=oddest.model,
         units=of,
@@ -138,6 +152,8 @@ class FleetDecisions:
         _close_after(rule)  # an open rule fails here, not at the first calm verdict
         self.rule = rule
         self._states: dict[Source, DeviceDecision] = {}
+        self.open_count = 0
+        """events that are open now"""
 
     def update(self, verdicts: Iterable[Verdict]) -> list[Event]:
         """Verdicts in, in each device's order of time; what there is to tell out."""
@@ -148,6 +164,7 @@ class FleetDecisions:
             after, event = decide(self.rule, before, verdict)
             if after is not before:
                 self._states[source] = after
+                self.open_count += (after.event is not None) - (before.event is not None)
             if event is not None:
                 told.append(event)
         return told
@@ -161,12 +178,13 @@ class FleetDecisions:
         """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
         try:
             document = orjson.loads(snapshot)
-            if document["version"] != SNAPSHOT_VERSION:
+            if document["version"] not in READABLE_VERSIONS:
                 raise DataError(f"a snapshot of decisions of version {document['version']}, not {SNAPSHOT_VERSION}")
             states = {(_text(site), _text(device)): _state_from(state) for site, device, state in document["states"]}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DataError(f"these bytes are not a snapshot of decisions: {error}") from None
         self._states.update(states)
+        self.open_count = sum(state.event is not None for state in self._states.values())
 
     def open_events(self, sources: Iterable[Source] | None = None) -> list[Event]:
         """The events that are open now, as they stand: of all devices, or of these."""
@@ -177,23 +195,28 @@ class FleetDecisions:
 
 def _state_from(document: dict[str, Any]) -> DeviceDecision:
     oddest, event = document.pop("oddest"), document.pop("event")
-    return _checked(
+    state = _checked(
         DeviceDecision(
-            **document,
+            **{name: _known(value) for name, value in document.items()},
             oddest=None if oddest is None else _verdict_from(oddest),
             event=None if event is None else _event_from(event),
         )
     )
+    if any(len(onset) != len(NO_ONSET) for onset in state.onsets):
+        raise ValueError("an onset is a time and two values")
+    return state
 
 
 def _verdict_from(document: dict[str, Any]) -> Verdict:
     """JSON has no NaN: what is unknown is null in it."""
     arrays: dict[str, Any] = {
-        name: None if document[name] is None else np.array(document[name], np.float32) for name in ARRAYS
+        name: None if document.get(name) is None else np.array(document[name], np.float32) for name in ARRAYS
     }
     rest = {name: _known(value) for name, value in document.items() if name not in ARRAYS}
     verdict = _checked(Verdict(**rest, **arrays))
-    if any(array is not None and array.shape != (len(verdict.channels),) for array in arrays.values()):
+    channels = len(verdict.channels)
+    shapes = {name: (channels, PLACES) if name == "course" else (channels,) for name in ARRAYS}
+    if any(array is not None and array.shape != shapes[name] for name, array in arrays.items()):
         raise ValueError("an array is not as long as there are channels")
     return verdict
 

@@ -1,7 +1,7 @@
 """Detector: fit, score, save, load. One file holds all that scoring needs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from os import PathLike
 from typing import Any, Self
 
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from anomgan.calibrate import budget_threshold, fuse, surprise
 from anomgan.config import DecideConfig, DetectorConfig
+from anomgan.course import in_channel_units
 from anomgan.decide import decide_all, for_windows, is_anomalous
 from anomgan.errors import ConfigError, DataError
+from anomgan.examination import Examination, blank
 from anomgan.explain import contributions
 from anomgan.fit import Fitted, fit, window_rule
 from anomgan.gan.train import TrainingStep
@@ -27,26 +29,6 @@ Series = TimeSeries | Floats
 CHUNK = 4096
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Examination:
-    """What the detector says of N windows; surprises are -log10 p, NaN where more than half of a window is missing.
-
-    surprise, discriminator, reconstruction, pattern (N,) float64; logit (N,) the discriminator's output, high for real;
-    expected, odd_expected, odd (N, C) in the channels' units, NaN for states, of which nothing is expected;
-    contribution (N, C), 0 for states, rows sum to 1.
-    """
-
-    surprise: Floats
-    discriminator: Floats
-    reconstruction: Floats
-    pattern: Floats
-    logit: Floats
-    expected: NDArray[np.float32]
-    contribution: NDArray[np.float32]
-    odd: NDArray[np.float32]
-    odd_expected: NDArray[np.float32]
-
-
 class Detector:
     """A trained anomaly detector: make one with `fit` or `load`."""
 
@@ -55,7 +37,7 @@ class Detector:
         self.rule: WindowRule = window_rule(fitted.config)
         self._judged = np.flatnonzero(fitted.measured)
         self._weights = np.array([fitted.weights[name] for name in WITNESSES])
-        self._nothing = self._blank(1)
+        self._nothing = blank(1, len(fitted.channels))
 
     # ---------------------------------------------------------------- make
 
@@ -158,7 +140,7 @@ class Detector:
         """Scaled windows (N, C, L), NaN = missing -> all that can be said of them."""
         parts = self._fitted
         if len(scaled) == 0:
-            return self._blank(0)
+            return blank(0, len(self.channels))
         judged = np.ascontiguousarray(scaled[:, self._judged]) if len(self._judged) < scaled.shape[1] else scaled
         seen = look(parts.networks, parts.normal, torch.from_numpy(judged))
         each = {name: surprise(parts.tails[name], getattr(seen, name).double().numpy()) for name in WITNESSES}
@@ -169,13 +151,14 @@ class Detector:
         unknown = np.where(known, 0.0, np.nan)
 
         def of_all(rows: NDArray[np.float32], states: float) -> NDArray[np.float32]:
-            whole = np.full((len(rows), len(self.channels)), states, np.float32)
+            whole = np.full((len(rows), len(self.channels), *rows.shape[2:]), states, np.float32)
             whole[:, self._judged] = rows
             return whole
 
         def in_units(rows: torch.Tensor) -> NDArray[np.float32]:
             return unscale(parts.scaler, of_all(rows.numpy(), np.nan)).astype(np.float32)
 
+        course = in_channel_units(of_all(seen.course.numpy(), np.nan), parts.scaler, self.period_s)
         return Examination(
             surprise=fused + unknown,
             discriminator=each["discriminator"] + unknown,
@@ -186,12 +169,9 @@ class Detector:
             contribution=of_all(contributions(seen.error.numpy()), 0.0),
             odd=in_units(seen.odd),
             odd_expected=in_units(seen.odd_expected),
+            course=course,
+            beyond=known & np.isfinite(course[:, :, 0]).any(1),
         )
-
-    def _blank(self, count: int) -> Examination:
-        """What is said of `count` windows of which nothing is known."""
-        each, rows = np.full(count, np.nan), np.full((count, len(self.channels)), np.nan, np.float32)
-        return Examination(each, each, each, each, each, rows, rows, rows, rows)
 
     def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
         """The rows (N,) of a series that complete a due window, and what is said of those windows."""
@@ -199,7 +179,7 @@ class Detector:
         starts = segment_starts(one.times, self.rule)
         rows, ends = hold_missing(self.scale(one.values), starts, self.rule), due_ends(starts, self.rule)
         if len(ends) == 0:
-            return ends, self._blank(0)
+            return ends, blank(0, len(self.channels))
         chunks = [
             self.examine_windows(gather_windows(rows, ends[at : at + CHUNK], self.rule.window))
             for at in range(0, len(ends), CHUNK)
@@ -223,10 +203,11 @@ class Detector:
         seen: Examination | None = None,
         i: int = 0,
         model: str = "",
+        units: tuple[str, ...] = (),
     ) -> Verdict:
         """What is said of one device at one time: entry i of an examination; without one, that it is unknown.
 
-        values (C,) are `scaling.usable`.
+        values (C,) are `scaling.usable`; `units` are the model's own where none are given.
         """
         seen, i = (self._nothing, 0) if seen is None else (seen, i)
         surprise = float(seen.surprise[i])
@@ -245,9 +226,11 @@ class Detector:
             expected=seen.expected[i],
             contribution=seen.contribution[i],
             model=model,
-            units=self.units,
+            units=units or self.units,
             odd=seen.odd[i],
             odd_expected=seen.odd_expected[i],
+            course=seen.course[i] if seen.beyond[i] else None,
+            step_s=self.period_s,
         )
 
     def verdicts(self, series: TimeSeries) -> list[Verdict]:

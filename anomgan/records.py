@@ -150,6 +150,10 @@ class Verdict:
     """in the order of `channels`; () = unknown"""
     odd: NDArray[np.float32] | None = None
     odd_expected: NDArray[np.float32] | None = None
+    course: NDArray[np.float32] | None = None
+    """(C, 5): since when and how each channel is beyond its own normal error (see `motion`); None where none is"""
+    step_s: float = 0.0
+    """the time from one row of a window to the next"""
 
 
 EventState = Literal["open", "closed"]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from anomgan.course import courses, usual
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import Networks
 from anomgan.gaussian import Gaussian, distance, fit_gaussian, shares
@@ -29,6 +30,7 @@ WITNESSES = ("discriminator", "reconstruction", "pattern", "level")
 SPACES = ("discriminator", "reconstruction", "pattern")
 """the witnesses that are distances in a space of their own"""
 NEWEST_SHARE = 8
+MOST_MASKED = 2
 CHUNK = 512
 
 Normal = Mapping[str, Gaussian]
@@ -45,6 +47,7 @@ class Look:
     that is not missing.
     expected (N, C): the generator's newest row. odd, odd_expected (N, C): the row of the newest eighth in which a
     channel is furthest from what the generator makes of it, and what was expected there. All scaled.
+    course (N, C, 5): since when and how a channel is beyond its own normal error (`course`), NaN where it is not.
     """
 
     discriminator: Tensor
@@ -57,6 +60,7 @@ class Look:
     expected: Tensor
     odd: Tensor
     odd_expected: Tensor
+    course: Tensor
 
 
 @torch.inference_mode()
@@ -71,7 +75,8 @@ def _look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
     rebuilt = networks.generator(networks.encoder(x))  # (N, C, L)
     residual = _residual(x, rebuilt, absent)
     points = _points(networks, x, residual)
-    newest = slice(-newest_span(x.shape[2]), None)
+    span = newest_span(x.shape[2])
+    newest = slice(-span, None)
     oddest = residual[:, :, newest].abs().argmax(2, keepdim=True)  # (N, C, 1)
     added = sum(shares(normal[space], points[space]) for space in ("reconstruction", "pattern"))  # (N, C P)
     error = torch.as_tensor(added).reshape(*x.shape[:2], -1).sum(2).clamp_min(0.0)  # (N, C)
@@ -84,7 +89,39 @@ def _look(networks: Networks, normal: Normal, windows: Tensor) -> Look:
         expected=rebuilt[:, :, -1],
         odd=windows[:, :, newest].gather(2, oddest)[:, :, 0],
         odd_expected=rebuilt[:, :, newest].gather(2, oddest)[:, :, 0],
+        course=_courses(networks, normal, windows, x, residual, span),
     )
+
+
+def _courses(networks: Networks, normal: Normal, windows: Tensor, x: Tensor, residual: Tensor, span: int) -> Tensor:
+    """The course (N, C, 5) of every channel that is beyond its own error for itself.
+
+    One faulty channel makes the generator expect the wrong thing of the others. So the channel that is furthest off
+    is taken for missing and the rest is looked at again, until nothing else is off or MOST_MASKED are.
+    """
+    known = usual(normal["reconstruction"], x.shape[1])
+    course = courses(known, x, residual, span)
+    odd = (~course[:, :, 0].isnan()).any(1).nonzero()[:, 0]
+    if len(odd) == 0:
+        return course
+    masked, found = windows[odd].clone(), course[odd]
+    left = residual[odd]
+    settled = torch.zeros(found.shape[:2], dtype=torch.bool)
+    for _ in range(MOST_MASKED):
+        still = (~found[:, :, 0].isnan() & ~settled).any(1)
+        if not bool(still.any()):
+            break
+        size = ((left - known.mean[:, None]) / known.spread[:, None]).square()[:, :, -span:].mean(2)
+        worst = torch.where(found[:, :, 0].isnan() | settled, -1.0, size).argmax(1)
+        rows = still.nonzero()[:, 0]
+        settled[rows, worst[rows]] = True
+        masked[rows, worst[rows]] = torch.nan
+        whole, absent = complete(networks, masked[rows])
+        left[rows] = _residual(whole, networks.generator(networks.encoder(whole)), absent)
+        again = courses(known, x[odd[rows]], left[rows], span)
+        found[rows] = torch.where(settled[rows][:, :, None], found[rows], again)
+    course[odd] = found
+    return course
 
 
 def _points(networks: Networks, x: Tensor, residual: Tensor) -> dict[str, Tensor]:

@@ -10,15 +10,16 @@ counted. A reading without any of the model's channels is dropped and counted.
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, islice, pairwise
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.detector import Detector, Examination
+from anomgan.detector import Detector
 from anomgan.errors import DataError
+from anomgan.examination import Examination
 from anomgan.records import Floats, Reading, Source, Verdict
 from anomgan.scaling import usable
 from anomgan.windows import FleetWindows, WindowState, pack_state, unpack_state
@@ -53,8 +54,21 @@ class StreamDetector:
         self.counters: Counter[str] = Counter()
         self._numbers: dict[Source, int] = {}
         self._newest_s: list[float] = []
+        self._units: dict[Source, tuple[str, ...]] = {}
         self._known = frozenset(detector.channels)
         self._fleet = FleetWindows(len(detector.channels), detector.rule)
+
+    def name_units(self, source: Source, units: Mapping[str, str]) -> None:
+        """What a device calls the units of its channels; it counts where the model knows none."""
+        ours = self._units.get(source) or self.detector.units
+        named = tuple(unit or units.get(name, "") for name, unit in zip(self.detector.channels, ours, strict=True))
+        if named != ours:
+            self._units[source] = named
+
+    @property
+    def units(self) -> Mapping[Source, tuple[str, ...]]:
+        """The units of those devices that have told some, by channel."""
+        return self._units
 
     def __len__(self) -> int:
         """How many devices have been heard."""
@@ -172,7 +186,9 @@ class StreamDetector:
         return [(row, self._verdict(readings[row], values[row], seen, i)) for i, row in enumerate(at)]
 
     def _verdict(self, reading: Reading, values: Floats, seen: Examination | None = None, i: int = 0) -> Verdict:
-        return self.detector.verdict(reading.source, reading.time_s, values, self.threshold, seen, i, self.model)
+        source = reading.source
+        units = self._units.get(source, ())
+        return self.detector.verdict(source, reading.time_s, values, self.threshold, seen, i, self.model, units)
 
     # ---------------------------------------------------------------- state
 

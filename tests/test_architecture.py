@@ -26,17 +26,21 @@ MAY_IMPORT = {
     "gaussian": "",
     "scaling": "records",
     "calibrate": "errors records",
-    "explain": "",
-    "decide": "config errors explain records",
+    "explain": "motion records",
+    "decide": "config errors explain motion records",
     "assemble": "errors records",
     "quality": "config errors quality records roles scaling",
     "gan": "config errors gan",
     "pool": "records scaling windows",
-    "score": "gan gaussian pyramid",
+    "motion": "",
+    "course": "gaussian motion scaling",
+    "score": "course gan gaussian pyramid",
+    "examination": "records",
     "fit": "calibrate config errors gan gaussian pool quality records roles scaling score windows",
     "model_file": "calibrate config errors fit gan gaussian quality scaling score",
-    "detector": "calibrate config decide errors explain fit gan model_file pool records scaling score windows",
-    "stream": "detector errors records scaling windows",
+    "detector": """calibrate config course decide errors examination explain fit gan model_file pool records scaling
+    score windows""",
+    "stream": "detector errors examination records scaling windows",
     "baselines": "errors records scaling windows",
     "matching": "errors records",
     "vus": "records",
@@ -48,13 +52,15 @@ MAY_IMPORT = {
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = """records errors config windows decide explain assemble scaling calibrate quality simulate wire
-recognise adapters"""
+WITHOUT_TORCH = """records errors config windows decide explain motion examination assemble scaling calibrate quality
+simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
     "influxdb_client": "anomgan/adapters/influx",
-    "urllib3": "anomgan/adapters/influx",
+    "urllib3": ("anomgan/adapters/influx", "anomgan/adapters/ping.py"),
+    "apprise": "anomgan/adapters/notify.py",
+    "prometheus_client": "services/anomgan_detector/metrics.py",
     "google": "anomgan/wire/sparkplug_schema.py",
     "sqlite3": ("anomgan/adapters/sqlite", "anomgan/adapters/journal.py"),
     "polars": "anomgan/adapters/",
@@ -77,6 +83,7 @@ TORCH_IN = (
     "anomgan/gan/",
     "anomgan/fit.py",
     "anomgan/score.py",
+    "anomgan/course.py",
     "anomgan/pyramid.py",
     "anomgan/gaussian.py",
     "anomgan/detector.py",

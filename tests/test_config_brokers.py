@@ -86,7 +86,6 @@ def test_brokers_without_a_default_are_enough_where_every_fleet_names_one() -> N
         ),
         ({"broker": {"password": "hunter2"}}, "use password_env or password_file"),
         ({"brokers": [NORTH | {"password": "hunter2"}]}, "brokers.0.password: secrets do not belong"),
-        ({"input": {"silent_after_s": 0}}, "input.silent_after_s"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_key(tables: dict[str, Any], line: str) -> None:

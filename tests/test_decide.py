@@ -1,5 +1,6 @@
 """Deciding: verdicts become events with hysteresis; the same events as a twin that looks at the whole sequence."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -266,9 +267,15 @@ def as_told(events: Iterable[Event]) -> list[str]:
 @given(rule=rules, surprises=surprise_lists, cut=st.integers(0, 40))
 def test_restored_it_goes_on_as_if_nothing_had_happened(rule: DecideConfig, surprises: list[float], cut: int) -> None:
     several = [
-        replace(one, values=np.array([NAN, 1.0], np.float32), odd=np.array([0.1, NAN], np.float32), device=device)
+        replace(
+            one,
+            values=np.array([NAN, 1.0], np.float32),
+            odd=np.array([0.1, NAN], np.float32),
+            course=np.array([[i % 3, 0.5, 0.1, 9.0, i % 2], [NAN] * 5], np.float32) if i % 4 else None,
+            device=device,
+        )
         for device in ("pump", "fan")
-        for one in verdicts(*surprises)
+        for i, one in enumerate(verdicts(*surprises))
     ]
     before, after = several[:cut], several[cut:]
     steady, first, second = FleetDecisions(rule), FleetDecisions(rule), FleetDecisions(rule)
@@ -287,7 +294,7 @@ def test_restored_it_goes_on_as_if_nothing_had_happened(rule: DecideConfig, surp
         b"{}",
         b"[]",
         b"null",
-        b'{"version": 2, "states": []}',
+        b'{"version": 3, "states": []}',
         b'{"version": 1, "states": 3}',
         b'{"version": 1, "states": [["", "a"]]}',
         b'{"version": 1, "states": [["", "a", {"streak": 1}]]}',
@@ -324,6 +331,18 @@ def test_a_field_of_another_type_or_length_is_refused(field: str, value: object)
     record[field] = value
     with pytest.raises(DataError, match="snapshot of decisions"):
         FleetDecisions(DecideConfig(close_after=2)).restore(orjson.dumps(document))
+
+
+def test_a_snapshot_of_the_first_version_which_knew_no_courses_is_restored() -> None:
+    decisions = FleetDecisions(RULE)
+    decisions.update(verdicts(5, 9))
+    document = json.loads(decisions.snapshot())
+    (state,) = document["states"]
+    del state[2]["onsets"], state[2]["oddest"]["course"], state[2]["oddest"]["step_s"]
+    restored = FleetDecisions(RULE)
+    restored.restore(json.dumps(document | {"version": 1}).encode())
+    more = [verdict(surprise, 10.0 + i) for i, surprise in enumerate((12, 1, 1, 1))]
+    assert as_told(restored.update(more)) == as_told(decisions.update(more))
 
 
 def test_open_events_stand_as_they_are_now() -> None:

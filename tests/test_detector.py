@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from anomgan.config import DecideConfig, DetectorConfig
-from anomgan.detector import Detector, Examination
+from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError
+from anomgan.examination import Examination
 from anomgan.records import Floats, Reading, TimeSeries, series_from_array
 from anomgan.score import WITNESSES, look
 from anomgan.stream import StreamDetector

@@ -24,6 +24,7 @@ from anomgan_detector.compose import open_journal
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import FIRST_PAUSE_S, LONGEST_PAUSE_S, DetectorService
+from anomgan_detector.telling import Telling
 
 NOW = 1_800_000_000.0
 START = 1_700_000_000.0
@@ -623,3 +624,101 @@ def test_an_open_event_is_stored_as_it_stands_and_told_only_when_it_changes(mode
     assert event.end_s == max(verdict.time_s for verdict in flagged)
     assert event.peak == max(verdict.surprise for verdict in flagged)
     assert len(plant.publisher.published) < len(flagged)
+
+
+def test_the_unit_in_a_payload_reaches_the_event_and_outlives_a_restart(model: Path) -> None:
+    def pack(reading: Reading) -> bytes:
+        first = {"bn": "", "bt": reading.time_s, "n": "flow", "u": "m3/h", "v": reading.values["flow"]}
+        return json.dumps([first, *({"n": n, "v": reading.values[n]} for n in ("pressure", "current"))]).encode()
+
+    plant = Plant(model, fleets=[{"dialect": "senml"}])
+    for reading in readings_of(faulty_series(), "p1"):
+        plant.source.feed("plant/p1/telemetry", pack(reading))
+    plant.drain()
+    (event,) = plant.store.events.values()
+    assert dict(zip(event.channels, event.units, strict=True))["flow"] == "m3/h"
+    again = Plant(model, fleets=[{"dialect": "senml"}])
+    again.fleets[0].restore(plant.fleets[0].snapshot())
+    assert again.fleets[0].snapshot()["units"] == plant.fleets[0].snapshot()["units"] != b"[]"
+
+
+# ---------------------------------------------------------------- telling others
+
+
+def told_by(model: Path, *, crash_at: int | None, restart: bool) -> list[tuple[str, str, bytes, bool]]:
+    """Every letter of a run over several devices, each once; the process may die after a turn and start again."""
+    tables: dict[str, Any] = {
+        "homeassistant": {"enabled": True, "score_every_s": 7.0},
+        "notify": {"per_hour": 2, "min_severity": "minor"},
+        "input": {"batch": 16},
+        "journal": {"path": f"journal-{next(NUMBERS)}.db"},
+    }
+    rows = [
+        reading
+        for rows in zip(*(readings_of(faulty_series(), f"p{i}") for i in range(4)), strict=True)
+        for reading in rows
+    ]
+    plant = Plant(model, **tables)
+    letters: list[Letter] = []
+    turns = 0
+    plant.feed(rows[:200])
+    plant.source.feed("homeassistant/status", b"online")
+    plant.feed(rows[200:])
+    source = plant.source
+    source.close()
+    while True:
+        telling = Telling(plant.config, ["notify.a"])
+        now = lambda: NOW + turns  # noqa: B023, E731 the clock of this run
+        service = DetectorService(
+            plant.config, plant.fleets, source, plant.stores, plant.journal, [], now, None, telling
+        )
+        service.recall()
+        while service.turn(plant.stop):
+            turns += 1
+            if turns == 3 and restart:
+                service._checkpoint()
+            if turns == crash_at:
+                break
+        else:
+            break
+        plant.journal.close()
+        fresh = Plant(model, **tables)  # nothing but the journal is left
+        plant.fleets, plant.journal = fresh.fleets, fresh.journal
+    for addressee in ("mqtt", "notify.a"):
+        letters += plant.journal.letters(addressee, 10_000)
+    return [(one.addressee, one.topic, one.body, one.retain) for one in letters]
+
+
+def test_after_a_crash_others_are_told_what_an_undisturbed_run_tells_them(model: Path) -> None:
+    steady = told_by(model, crash_at=None, restart=False)
+    assert {letter[0] for letter in steady} == {"mqtt", "notify.a"}
+    assert sum(topic.endswith("/config") for _, topic, _, _ in steady) > 4 * 4  # again after the birth
+    for crash_at in (1, 3, 5, 12):
+        assert told_by(model, crash_at=crash_at, restart=True) == steady
+
+
+def test_the_summary_of_an_hour_is_told_without_any_further_message(model: Path) -> None:
+    plant = Plant(model, notify={"per_hour": 1, "min_severity": "minor", "on": ["open"]})
+    now = [NOW]
+    service = DetectorService(
+        plant.config,
+        plant.fleets,
+        plant.source,
+        plant.stores,
+        plant.journal,
+        [],
+        lambda: now[0],
+        None,
+        Telling(plant.config, ["notify.a"]),
+    )
+    for device in ("p1", "p2", "p3"):
+        plant.feed(readings_of(faulty_series(), device))
+    plant.source.close()
+    assert service.turn(plant.stop) == 240
+    assert service.turn(plant.stop) == 0
+    assert len(plant.journal.letters("notify.a", 9)) == 1
+    now[0] += 3600.0
+    service.turn(plant.stop)
+    service.turn(plant.stop)
+    assert [json.loads(one.body)[0] for one in plant.journal.letters("notify.a", 9)][1:] == ["and 2 more events"]
+    assert service.counters()["notices_summed_up"] == 2

@@ -190,6 +190,8 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_all_it_holds(
     assert [letter.body for letter in again.letters("mqtt", 9)] == [b"told"]
     assert again.subscriptions("a session") == []
     again.remember_subscriptions("a session", ["x"])
+    again.append(turn(2), [Letter("mqtt", b"b", "config", retain=True)])
+    assert [(one.body, one.retain) for one in again.letters("mqtt", 9)] == [(b"told", False), (b"b", True)]
     again.close()
 
 
@@ -210,7 +212,7 @@ def test_what_a_session_holds_is_remembered_until_something_else_is(path: Path) 
 def test_letters_that_nobody_carries_are_known_by_their_addressee(path: Path) -> None:
     journal = Journal(path, LIMIT)
     journal.append(turn(0), [Letter("influx", b"1"), Letter("mqtt:north", b"2"), Letter("mqtt:north", b"3")])
-    assert journal.waiting() == {"influx": 1, "mqtt:north": 2}
+    assert journal.standing().waiting == {"influx": 1, "mqtt:north": 2}
     journal.close()
 
 
@@ -239,3 +241,11 @@ def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool, str]
         except (struct.error, UnicodeDecodeError, IndexError):
             continue
         assert found == messages[: len(found)]  # it was cut between two messages
+
+
+def test_letters_without_a_turn_are_not_held_back_by_the_limit(path: Path) -> None:
+    journal = Journal(path, limit_bytes=1)
+    journal.append(turn(0), [Letter("influx", b"x" * 10)])
+    journal.post([Letter("notify", b"the journal is full"), Letter("influx", b"more")])
+    assert journal.standing().waiting == {"influx": 2, "notify": 1}
+    assert numbers(journal) == [0]

@@ -13,8 +13,11 @@ from anomgan.config import (
     DashboardConfig,
     DecideConfig,
     FleetConfig,
+    HomeAssistantConfig,
     InfluxConfig,
     InputConfig,
+    MonitorConfig,
+    NotifyConfig,
     PublishConfig,
     QualityConfig,
     ServiceConfig,
@@ -23,7 +26,7 @@ from anomgan.config import (
 )
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "detector.toml"
-FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after", "silent_after_s", "quality"}
+NO_FIXED_DEFAULT = {"alarms_per_week", "close_after", "silent_after_s", "quality"}
 """their default is None; the file shows what that usually comes to"""
 
 
@@ -44,6 +47,9 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         SqliteConfig: document["store"]["sqlite"],
         InfluxConfig: document["store"]["influx"],
         PublishConfig: document["publish"],
+        HomeAssistantConfig: document["homeassistant"],
+        NotifyConfig: document["notify"],
+        MonitorConfig: document["monitor"],
         DashboardConfig: document["dashboard"],
     }
 
@@ -67,6 +73,6 @@ def test_what_is_commented_out_is_the_default() -> None:
     set_there = {"model", "topic", "path", *in_force["broker"]}
     for model, table in tables(everything()).items():
         for name, value in table.items():
-            if name not in set_there | FOLLOWS_THE_MODEL:
+            if name not in set_there | NO_FIXED_DEFAULT:
                 default = model.model_fields[name].get_default(call_default_factory=True)
                 assert (list(default) if isinstance(default, tuple) else default) == value, f"{model.__name__}.{name}"

@@ -192,21 +192,24 @@ def test_an_event_goes_to_the_broker_of_its_device_unless_one_is_named_for_all(m
         one.drain()
     own = [(letter.addressee, letter.topic) for letter in plants.letters()]
     assert set(own) == {
-        ("mqtt", "anomgan/p1/event"),
-        ("mqtt:north", "anomgan/north/p1/event"),
-        ("mqtt:south", "anomgan/south/p1/event"),
+        (to, f"anomgan/{names}/{what}")
+        for to, names in (("mqtt", "p1"), ("mqtt:north", "north/p1"), ("mqtt:south", "south/p1"))
+        for what in ("event", "health")
     }
     assert {letter.addressee for letter in together.letters()} == {"mqtt:south"}
     assert sorted(topic for _, topic in own) == sorted(letter.topic for letter in together.letters())
-    assert len(own) == len(plants.heard)
+    assert sum(topic.endswith("/event") for _, topic in own) == len(plants.heard)
 
 
 def test_who_is_told_what_follows_from_the_configuration(model: Path) -> None:
     births = {"broker": "south", "dialect": "sparkplug_b", "topic": "spBv1.0/{site}/+/{device#}"}
     assert list(told(configured(model, {"broker": "north"}, {}))) == ["north", ""]
     assert list(told(configured(model, {"broker": "north"}, {}, publish={"broker": "south"}))) == ["south"]
-    assert list(told(configured(model, {"broker": "north"}, publish={"events": ""}))) == []
-    assert list(told(configured(model, births, {}, publish={"events": ""}))) == ["south"]
+    assert list(told(configured(model, {"broker": "north"}, publish={"events": "", "health": ""}))) == []
+    switched_on = {"enabled": True}
+    silent = {"events": "", "health": ""}
+    assert list(told(configured(model, {"broker": "north"}, publish=silent, homeassistant=switched_on))) == ["north"]
+    assert list(told(configured(model, births, {}, publish={"events": "", "health": ""}))) == ["south"]
 
 
 def test_each_broker_is_asked_for_its_own_topics(model: Path) -> None:
@@ -279,7 +282,7 @@ def test_what_a_fleet_without_a_broker_remembers_is_known_by_the_same_key_as_bef
     config = FleetConfig(model=str(model), topic="plant/{device}/telemetry")
     plain = configured(model, {})
     (fleet,) = [Fleet(one, plain.input, plain.decide) for one in plain.fleets]
-    fields = {"model", "devices", "qos", "alarms_per_week", "broker", "site"}
+    fields = {"model", "devices", "qos", "alarms_per_week", "broker", "site", "quality"}
     as_before = config.model_dump_json(exclude=fields).encode()
     assert as_before == (
         b'{"topic":"plant/{device}/telemetry","dialect":"flat","time_key":"","time_unit":"","device_key":""}'

@@ -305,3 +305,13 @@ def test_foreign_and_damaged_snapshots_are_taken_or_refused_with_a_data_error(
 def test_a_device_costs_what_its_window_holds(detector: Detector) -> None:
     ring = 3 * WINDOW * 4
     assert ring < StreamDetector(detector).bytes_per_device() < ring + 100
+
+
+def test_a_unit_that_a_device_tells_counts_where_the_model_knows_none(detector: Detector, series: TimeSeries) -> None:
+    known = detector.units
+    stream = StreamDetector(detector)
+    stream.name_units(("", "a"), {"flow": "l/min", "stranger": "bar"})
+    stream.name_units(("", "a"), {"flow": "m³/h", "current": "A"})
+    told = {verdict.device: verdict.units for d in ("a", "b") for verdict in stream.push(readings_of(series, d))}
+    assert told == {"a": ("l/min", "", "A"), "b": known}
+    assert dict(stream.units) == {("", "a"): ("l/min", "", "A")}

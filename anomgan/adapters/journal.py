@@ -15,7 +15,7 @@ import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
 from io import BufferedWriter
 from pathlib import Path
@@ -82,6 +82,8 @@ class Standing:
     letters: int
     quarantined: int
     bytes: int
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """letters by addressee"""
 
 
 class Journal:
@@ -139,14 +141,14 @@ class Journal:
 
     def append(self, turn: Turn, letters: Iterable[Letter]) -> None:
         """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""
-        rows = [(letter.addressee, letter.topic, letter.body, letter.retain) for letter in letters]
+        rows = _rows(letters)
         with self._transaction() as connection:
             if rows and self.limit_bytes <= _kept_bytes(connection):
                 raise ServerError(
                     f"journal {self.path}: {_kept_bytes(connection):,} bytes wait for delivery, which is its limit"
                 )
             connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
-            connection.executemany("INSERT INTO letter (addressee, topic, body, retain) VALUES (?, ?, ?, ?)", rows)
+            connection.executemany(INSERT_LETTER, rows)
 
     def checkpoint(self, parts: Mapping[str, bytes]) -> None:
         """The state as it is after all turns so far, which need not be made again."""
@@ -172,12 +174,6 @@ class Journal:
                     raise Refused(f"journal {self.path}: turn {number} is damaged") from None
                 yield Turn(now_s, messages)
 
-    def waiting(self) -> dict[str, int]:
-        """How many letters wait for each addressee."""
-        with self._plain_errors():
-            rows = self._open().execute("SELECT addressee, count(*) FROM letter GROUP BY addressee")
-            return {str(name): int(count) for name, count in rows}
-
     def subscriptions(self, session: str) -> list[str]:
         """The topic filters that a persistent session may hold."""
         with self._plain_errors():
@@ -194,14 +190,17 @@ class Journal:
 
     def letters(self, addressee: str, limit: int) -> list[Letter]:
         """The oldest letters to an addressee."""
-        statement = (
-            "SELECT addressee, body, topic, number, retain FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
-        )
+        statement = "SELECT body, topic, number, retain FROM letter WHERE addressee = ? ORDER BY number LIMIT ?"
         with self._plain_errors():
-            rows = self._open().execute(statement, (addressee, limit))
             return [
-                Letter(addressee, body, topic, number, bool(retain)) for addressee, body, topic, number, retain in rows
+                Letter(addressee, body, topic, number, bool(retain))
+                for body, topic, number, retain in self._open().execute(statement, (addressee, limit))
             ]
+
+    def post(self, letters: Iterable[Letter]) -> None:
+        """Letters that follow from no turn: what the service says about itself, which no limit holds back."""
+        with self._transaction() as connection:
+            connection.executemany(INSERT_LETTER, _rows(letters))
 
     def delivered(self, letters: Iterable[Letter]) -> None:
         """Forget letters that have arrived."""
@@ -221,9 +220,9 @@ class Journal:
         """How much the journal holds."""
         with self._plain_errors():
             connection = self._open()
-            letters = connection.execute("SELECT count(*) FROM letter").fetchone()[0]
+            waiting = dict(connection.execute("SELECT addressee, count(*) FROM letter GROUP BY addressee").fetchall())
             quarantined = connection.execute("SELECT count(*) FROM quarantine").fetchone()[0]
-            return Standing(letters, quarantined, _kept_bytes(connection))
+            return Standing(sum(waiting.values()), quarantined, _kept_bytes(connection), waiting)
 
     # ---------------------------------------------------------------- the file
 
@@ -249,6 +248,13 @@ class Journal:
     def _plain_errors(self) -> Iterator[None]:
         with plain_errors(self.path, JOURNAL.name):
             yield
+
+
+INSERT_LETTER = "INSERT INTO letter (addressee, topic, body, retain) VALUES (?, ?, ?, ?)"
+
+
+def _rows(letters: Iterable[Letter]) -> list[tuple[str, str, bytes, bool]]:
+    return [(letter.addressee, letter.topic, letter.body, letter.retain) for letter in letters]
 
 
 def _kept_bytes(connection: sqlite3.Connection) -> int:

@@ -12,7 +12,7 @@ from anomgan.records import DeviceHealth, Event, HealthIssue, Source, Verdict
 class MemorySource:
     """A MessageSource that is fed by hand; what is not acknowledged comes again after `reconnect`.
 
-    `connected`, `since_s` and `last_message_s` are what `liveness` says, to be set by hand.
+    `connected`, `reason`, `since_s` and `last_message_s` are what `liveness` says, to be set by hand.
     """
 
     def __init__(
@@ -23,6 +23,7 @@ class MemorySource:
     ) -> None:
         self.broker = broker
         self.connected = True
+        self.reason = "memory broker: told to be away"
         self.since_s = 0.0
         self.last_message_s: float | None = None
         self._on_arrival = on_arrival
@@ -32,10 +33,14 @@ class MemorySource:
         self._count = 0
         self._closed = False
         self.overflowed = 0
-        self.connected = True
         self.acknowledged: list[Message] = []
         for topic, payload in messages:
             self.feed(topic, payload)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
+        return len(self._waiting)
 
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> None:
         """Let one message arrive."""
@@ -62,7 +67,7 @@ class MemorySource:
 
     def liveness(self) -> list[Liveness]:
         """As it was set."""
-        reason = "" if self.connected else "memory broker: told to be away"
+        reason = "" if self.connected else self.reason
         return [Liveness(self.broker, "memory broker", self.connected, reason, self.since_s, self.last_message_s)]
 
     @property

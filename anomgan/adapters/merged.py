@@ -25,6 +25,11 @@ class MergedSource:
         """Messages lost because nobody took them in time; only QoS 0 may be."""
         return sum(source.overflowed for source in self._sources.values())
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
+        return sum(source.waiting for source in self._sources.values())
+
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
         deadline = time.monotonic() + timeout_s

@@ -93,6 +93,11 @@ class MqttSource:
         standing = (connection.connected, connection.reason, since_s, heard_s, made, forgotten)
         return [Liveness(self._name, connection.where, *standing)]
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
+        return len(self._waiting)
+
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
         """Up to `limit` messages, waiting at most `timeout_s` for the first; [] when there was none."""
         waiting = self._waiting

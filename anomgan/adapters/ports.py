@@ -43,7 +43,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Bytes on their way to an addressee ("influx", "mqtt"); `number` is 0 until a journal has it."""
+    """Bytes on their way to an addressee ("influx", "mqtt", ...); `number` is 0 until a journal has it.
+
+    `retain`: an MQTT message that the broker keeps for those who come later.
+    """
 
     addressee: str
     body: bytes
@@ -81,6 +84,11 @@ class MessageSource(Protocol):
     @property
     def overflowed(self) -> int:
         """Messages lost because nobody took them in time; only QoS 0 may be."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many messages have come and wait to be taken."""
         ...
 
     def receive(self, limit: int, timeout_s: float) -> list[Message]:
@@ -134,6 +142,11 @@ class Carrier(Protocol):
 
 class Publisher(Protocol):
     """Where messages go to."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can leave now."""
+        ...
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Hand one message over; raises Unreachable when it cannot be sent."""

@@ -22,6 +22,7 @@ from anomgan.config.service import (
     TimeUnit,
 )
 from anomgan.config.table import Table
+from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 __all__ = [
     "BrokerConfig",
@@ -31,12 +32,15 @@ __all__ = [
     "DeviceName",
     "DialectName",
     "FleetConfig",
+    "HomeAssistantConfig",
     "InfluxConfig",
     "InputConfig",
     "JournalConfig",
     "LossName",
     "Model",
+    "MonitorConfig",
     "NamedBrokerConfig",
+    "NotifyConfig",
     "PublishConfig",
     "QualityConfig",
     "ServiceConfig",

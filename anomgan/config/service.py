@@ -8,6 +8,7 @@ from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_mistak
 from anomgan.config.detection import DecideConfig
 from anomgan.config.quality import QualityConfig
 from anomgan.config.table import Table
+from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 DialectName = Literal[
     "flat",
@@ -118,8 +119,6 @@ class InputConfig(Table):
     """a reading stamped further ahead of the clock is dropped"""
     ignore_retained: bool = True
     """a retained message is an old one: it is dropped and counted"""
-    silent_after_s: float = Field(600.0, gt=0)
-    """a broker that is connected and brings nothing for longer is called silent, in the log and by its liveness"""
 
 
 class PublishConfig(Table):
@@ -166,6 +165,9 @@ class ServiceConfig(Table):
     store: StoreConfig
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
+    homeassistant: HomeAssistantConfig = HomeAssistantConfig()
+    notify: NotifyConfig = NotifyConfig()
+    monitor: MonitorConfig = MonitorConfig()
     dashboard: DashboardConfig = DashboardConfig()
 
     @model_validator(mode="after")
@@ -192,3 +194,7 @@ class ServiceConfig(Table):
     def sources(self) -> dict[str, BrokerConfig]:
         """The brokers that fleets listen to, by name, in the order of the fleets."""
         return {fleet.broker: self.broker_called(fleet.broker) for fleet in self.fleets}
+
+    def told_brokers(self) -> dict[str, BrokerConfig]:
+        """The brokers that devices' events go to, by name."""
+        return {self.publish.broker: self.broker_called(self.publish.broker)} if self.publish.broker else self.sources()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from anomgan.records import DeviceHealth, Event
+from anomgan.records import DeviceHealth, Event, Source
 
 
 def encode_event(event: Event) -> bytes:
@@ -23,8 +23,8 @@ def encode_event(event: Event) -> bytes:
         "state": event.state,
         "severity": event.severity,
         "reason": event.reason,
-        "start": _iso(event.start_s),
-        "end": _iso(event.end_s) if event.state == "closed" else None,
+        "start": iso_utc(event.start_s),
+        "end": iso_utc(event.end_s) if event.state == "closed" else None,
         "start_s": event.start_s,
         "end_s": event.end_s,
         "peak": event.peak,
@@ -38,12 +38,19 @@ def encode_event(event: Event) -> bytes:
 
 def event_topic(template: str, event: Event | DeviceHealth) -> str:
     """The topic of an event or of a device's health; a device without a site leaves that level out."""
+    return topic_of_device(template, (event.site, event.device))
+
+
+def topic_of_device(template: str, source: Source) -> str:
+    """A topic of ours with the names of a device; one without a site leaves that level out."""
+    site, device = source
     levels = template.split("/")
-    if not event.site:
+    if not site:
         levels = [level for level in levels if level != "{site}"]
-    names = {"{site}": event.site, "{device}": event.device}
+    names = {"{site}": site, "{device}": device}
     return "/".join(names.get(level, level) for level in levels)
 
 
-def _iso(time_s: float) -> str:
+def iso_utc(time_s: float) -> str:
+    """`2026-11-22T02:50:31Z`, with microseconds where there are some."""
     return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")

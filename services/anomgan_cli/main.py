@@ -15,6 +15,7 @@ from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
+from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
 from anomgan_cli.listen import listen
 from anomgan_cli.reliability import reliability
@@ -32,6 +33,7 @@ COMMANDS: dict[str, click.Command] = {
     "detect": detect,
     "simulate": simulate,
     "dashboard": dashboard,
+    "homeassistant": homeassistant,
     "benchmark": benchmark,
     "reliability": reliability,
 }

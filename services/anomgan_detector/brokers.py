@@ -17,6 +17,7 @@ from anomgan.adapters.ports import Carrier, MessageSource
 from anomgan.config import BrokerConfig, ServiceConfig, broker_name
 from anomgan.errors import Unreachable
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.telling import listened_to
 
 log = logging.getLogger("anomgan.detector")
 
@@ -31,19 +32,26 @@ def subscriptions(fleets: Sequence[Fleet], broker: str = "") -> list[tuple[str, 
 
 
 def open_source(config: ServiceConfig, fleets: Sequence[Fleet], journal: Journal) -> MessageSource:
-    """The messages of all fleets, from as many brokers as they have; raises ConfigError, Refused, Unreachable."""
-    brokers = config.sources()
+    """The messages of all fleets and what else is for us, from every broker that may have some; raises ConfigError,
+    Refused, Unreachable."""
+    brokers = listened(config)
     arrived = threading.Event()
     sources: dict[str, MqttSource] = {}
     with ExitStack() as undo:
         for name, broker in brokers.items():
-            wanted = subscriptions(fleets, name)
+            wanted = [*subscriptions(fleets, name), *listened_to(config, name)]
             sources[name] = _open_one(config, broker, wanted, journal, arrived.set, may_be_away=len(brokers) > 1)
             undo.callback(sources[name].close)
         if not any(source.connected for source in sources.values()):
             raise Unreachable("; ".join(source.reason for source in sources.values()))
         undo.pop_all()
     return MergedSource(sources, arrived) if len(sources) > 1 else next(iter(sources.values()))
+
+
+def listened(config: ServiceConfig) -> dict[str, BrokerConfig]:
+    """The brokers that fleets listen to, and those where somebody whom we tell things may ask us for some, by name."""
+    also = {name: broker for name, broker in config.told_brokers().items() if listened_to(config, name)}
+    return config.sources() | also
 
 
 def _open_one(
@@ -92,17 +100,27 @@ def open_carriers(config: ServiceConfig) -> Iterator[tuple[str, Carrier]]:
         yield addressee(name), MqttCarrier(publisher, config.publish.qos)
 
 
+def open_monitors(config: ServiceConfig) -> Iterator[MqttPublisher]:
+    """Where the service's heartbeat and its complaints about itself go, one after another as they connect."""
+    if config.monitor.heartbeat or config.publish.status:
+        told_brokers = config.told_brokers()
+        for name, broker in told_brokers.items():
+            own_id = f"{broker.client_id}-monitor" if broker.client_id else ""
+            away = len(told_brokers) > 1 or name not in config.sources()
+            yield MqttPublisher(broker, own_id, patience_s=5.0, may_be_away=away)
+
+
 def told(config: ServiceConfig) -> dict[str, BrokerConfig]:
-    """The brokers that events, health and requests to devices go to, by name."""
+    """The brokers that events, health, Home Assistant and requests to devices go to, by name."""
     asked = [fleet.broker for fleet in config.fleets if fleet.dialect == "sparkplug_b"]
-    if config.publish.events or config.publish.health:
-        asked += [config.publish.broker] if config.publish.broker else config.sources()
+    if config.publish.events or config.publish.health or config.homeassistant.enabled:
+        asked += config.told_brokers()
     return {name: config.broker_called(name) for name in asked}
 
 
 def check_brokers(config: ServiceConfig) -> Iterator[str]:
     """Connect to every broker in use, one line each; raises Unreachable or Refused."""
-    used = config.sources() | told(config)
+    used = listened(config) | told(config)
     for broker in used.values():
         yield check_broker(broker)
     for broker in config.brokers:

@@ -4,21 +4,29 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 from anomgan.adapters.influx import INFLUX, InfluxCarrier
 from anomgan.adapters.journal import Journal
-from anomgan.adapters.ports import Carrier, Store
+from anomgan.adapters.notify import NotifyCarrier, targets
+from anomgan.adapters.ping import open_ping
+from anomgan.adapters.ports import Carrier, MessageSource, Store
 from anomgan.adapters.signals import stopping
 from anomgan.adapters.sqlite import SqliteStore
+from anomgan.adapters.status_http import Page, StatusServer
 from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
-from anomgan_detector.brokers import check_brokers, open_carriers, open_source
+from anomgan_detector.brokers import check_brokers, open_carriers, open_monitors, open_source
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.health import require_known
+from anomgan_detector.metrics import Metrics
+from anomgan_detector.monitor import Monitor
+from anomgan_detector.pulse import Pulse
 from anomgan_detector.service import DetectorService
+from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 
@@ -46,7 +54,26 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     if config.store.influx is not None:
         carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
     carriers += open_carriers(config)
-    return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
+    couriers = [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
+    return couriers + [
+        # one by one: a notice that has arrived is not sent again because the next one does not
+        Courier(one.addressee, open_journal(config.journal), NotifyCarrier(one), time.time, at_once=1)
+        for one in targets(config.notify)
+    ]
+
+
+def open_monitor(
+    config: ServiceConfig, pulse: Pulse, source: MessageSource, couriers: Sequence[Courier], addressees: Sequence[str]
+) -> Monitor:
+    """Who looks after the service, not yet started."""
+    journal, ping = open_journal(config.journal), open_ping(config.monitor)
+    publishers = list(open_monitors(config))
+    return Monitor(config, pulse, source, couriers, journal, publishers, addressees, time.time, ping)
+
+
+def answer_now(metrics: Metrics, path: str) -> Page | None:
+    """What the status server answers now."""
+    return metrics.answer(path, time.time())
 
 
 def check(config: ServiceConfig) -> Iterator[str]:
@@ -69,6 +96,10 @@ def check(config: ServiceConfig) -> Iterator[str]:
         journal = open_journal(config.journal)
         stack.callback(journal.close)
         yield journal.check()
+    for target in targets(config.notify):
+        NotifyCarrier(target)
+        yield f"{target.addressee}: an address that can be notified; nothing was sent"
+    open_ping(config.monitor)
 
 
 def run(
@@ -91,17 +122,29 @@ def run(
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
-        for name, count in sorted(journal.waiting().items()):
+        for name, count in sorted(journal.standing().waiting.items()):
             if name not in {courier.addressee for courier in couriers}:
                 log.error(
                     "journal %s: %d letters wait for %s, which nothing here goes to now", journal.path, count, name
                 )
         source = open_source(config, fleets, journal)
         stack.callback(source.close)
-        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
+        addressees = [target.addressee for target in targets(config.notify)]
+        pulse, telling = Pulse(), Telling(config, addressees)
+        service = DetectorService(
+            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse
+        )
         log.info("%s", service.recall())
+        monitor = open_monitor(config, pulse, source, couriers, addressees)
+        stack.callback(monitor.close)
+        if config.monitor.port is not None:
+            answer = partial(answer_now, monitor.metrics)
+            server = StatusServer(config.monitor.host, config.monitor.port, answer)
+            stack.callback(server.close)
+            log.info("metrics on http://%s:%d/metrics", config.monitor.host, server.port)
         for courier in couriers:
             courier.start()
+        monitor.start()
         log.info("listening to %s", ", ".join(fleet.template.filter for fleet in fleets))
         on_ready()
         service.run(stop)

@@ -25,10 +25,18 @@ PATIENCE_S = 10.0
 
 
 class Courier:
-    """Carries the letters to one addressee from `start` to `close`; `journal` is a connection of its own."""
+    """Carries the letters to one addressee from `start` to `close`; `journal` is a connection of its own.
 
-    def __init__(self, addressee: str, journal: Journal, carrier: Carrier, now: Callable[[], float]) -> None:
+    `failing_since_s` is when bringing them failed first, None while it succeeds. `at_once`: as many
+    letters are brought together, and brought again together where one does not arrive.
+    """
+
+    def __init__(
+        self, addressee: str, journal: Journal, carrier: Carrier, now: Callable[[], float], at_once: int = AT_ONCE
+    ) -> None:
         self.addressee = addressee
+        self.failing_since_s: float | None = None
+        self._at_once = at_once
         self.counters: Counter[str] = Counter()
         self._journal = journal
         self._carrier = carrier
@@ -69,6 +77,7 @@ class Courier:
                 carried = self.carry_some()
             except ServerError as error:
                 self.counters[f"delivery_failures.{self.addressee}"] += 1
+                self.failing_since_s = self.failing_since_s or self._now()
                 if self._closing.is_set():
                     log.warning("%s; what waits for it is delivered after the next start", error)
                     return
@@ -77,7 +86,9 @@ class Courier:
                 pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
                 continue
             pause_s = FIRST_PAUSE_S
-            if not carried:
+            if carried:
+                self.failing_since_s = None
+            else:
                 if self._closing.is_set():
                     return
                 self._news.wait(IDLE_S)
@@ -85,7 +96,7 @@ class Courier:
 
     def carry_some(self) -> int:
         """Deliver the oldest letters; how many they were. Raises ServerError where they are still to be delivered."""
-        letters = self._journal.letters(self.addressee, AT_ONCE)
+        letters = self._journal.letters(self.addressee, self._at_once)
         if not letters:
             return 0
         rejections = self._carrier.deliver(letters)

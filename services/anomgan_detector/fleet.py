@@ -127,6 +127,9 @@ class Fleet:
                 self._drop(error)
                 continue
             readings += decoded.readings
+            if decoded.units:
+                for source in {reading.source for reading in decoded.readings}:
+                    self._stream.name_units(source, decoded.units)
             if decoded.dropped:
                 for reason, count in decoded.dropped.items():
                     counters[f"ignored_values.{reason}"] += count
@@ -205,6 +208,7 @@ class Fleet:
             "decisions": self._decisions.snapshot(),
             "quality": self._watch.snapshot(),
             "counters": orjson.dumps([self._counters, self._stream.counters]),
+            "units": orjson.dumps([[source, units] for source, units in self._stream.units.items()]),
         }
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
 
@@ -219,6 +223,8 @@ class Fleet:
             if "quality" in parts:  # older ones lack it
                 self._watch.restore(parts["quality"])
             ours, streams = (Counter(_counts(one)) for one in orjson.loads(parts["counters"]))
+            for (site, device), units in orjson.loads(parts.get("units", b"[]")):
+                self._stream.name_units((site, device), dict(zip(self.detector.channels, units, strict=True)))
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
         self._counters.update(ours)
@@ -228,6 +234,21 @@ class Fleet:
     def devices(self) -> int:
         """How many devices have been heard."""
         return len(self._stream)
+
+    @property
+    def name(self) -> str:
+        """What its model is called."""
+        return Path(self.config.model).stem
+
+    @property
+    def digest(self) -> str:
+        """Which model it is, whatever it is called."""
+        return self._model_digest.hex()[:12]
+
+    @property
+    def open_events(self) -> int:
+        """How many events are open."""
+        return self._decisions.open_count
 
     def counters(self) -> Counter[str]:
         """Totals since the start."""

@@ -10,32 +10,29 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import orjson
 
 from anomgan.adapters.influx import influx_letter
 from anomgan.adapters.journal import Journal
-from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
-from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
-from anomgan.wire.event_json import encode_event, event_topic
+from anomgan.records import Event
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
-from anomgan_detector.health import health_letters
-from anomgan_detector.origins import Origins
-from anomgan_detector.watch import BrokerWatch
+from anomgan_detector.making import TurnMaker
+from anomgan_detector.pulse import Pulse
+from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-MAX_ROUTES = 100_000
 FEW, LINGER_S = 10, 0.005
 TICK_S = 5.0
 """a turn is made at least that often while the broker is there: silence is told by the time that passes"""
-SHOWN_TOPICS = 5
 MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
 OWN = "service"
@@ -55,6 +52,8 @@ class DetectorService:
         couriers: Sequence[Courier],
         now: Callable[[], float],
         on_events: Callable[[Sequence[Event]], None] | None = None,
+        telling: Telling | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._config = config
         self._fleets = fleets
@@ -64,12 +63,9 @@ class DetectorService:
         self._couriers = couriers
         self._now = now
         self._on_events = on_events
+        self._maker = TurnMaker(config, fleets, Telling(config, ()) if telling is None else telling)
+        self._pulse = Pulse() if pulse is None else pulse
         self._counters: Counter[str] = Counter()
-        self._routes: dict[tuple[str, str], int] = {}
-        several = len({fleet.config.broker for fleet in fleets}) > 1
-        self._origins = Origins() if several else None
-        self.brokers = BrokerWatch(source.liveness, config.input.silent_after_s)
-        """how each broker stands; may be asked from any thread"""
         self._snapshot_due_s = now() + config.journal.snapshot_s
         self._bytes_since = 0
         self._turn_s = now()
@@ -93,27 +89,43 @@ class DetectorService:
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
         messages = self._gather()
-        self.brokers.watch(self._now())
         turn = Turn(self._now(), messages)
-        if not messages and not (self._connected() and turn.now_s >= self._turn_s + TICK_S):
+        self._pulse.beat(turn.now_s)
+        if not messages and not self._due(turn.now_s):
             return 0
+        with self._pulse.turning():
+            return len(messages) if self._take(turn, stop) else 0
+
+    def _due(self, now_s: float) -> bool:
+        """Whether a turn without a message is due: by silence, while every broker can bring messages so that it is the
+        devices', or because there is something to tell."""
+        if now_s >= self._maker.due_s:
+            return True
+        return now_s >= self._turn_s + TICK_S and all(one.connected for one in self._source.liveness())
+
+    def _take(self, turn: Turn, stop: threading.Event) -> bool:
+        """Make a turn, store what follows, keep it in the journal, acknowledge its messages; False when stopped before
+        it was kept."""
         self._turn_s, self._in_step = turn.now_s, False
-        batch, told, letters = self._make(turn)
-        nothing = not (messages or batch.issues or batch.health)
+        made = self._maker.make(turn)
+        batch = replace(made.batch, counters=self.counters())
         steps: list[Callable[[], None]] = [self._journal.require_room]
-        steps += [] if nothing else [partial(store.write, batch) for store in self._stores]
-        letters = letters if nothing else [*self._lines(turn, batch), *letters]
+        letters = made.letters
+        if turn.messages or batch.events or batch.issues or batch.health:
+            steps += [partial(store.write, batch) for store in self._stores]
+            letters = [*self._lines(turn, batch), *letters]
         steps.append(partial(self._journal.append, turn, letters))
         if not all(self._until_done(step, stop) for step in steps):
-            return 0
+            return False
         self._in_step = True
-        self._bytes_since += sum(len(message.payload) for message in messages)
+        self._pulse.publish(turn.now_s, batch.counters or {}, self._fleets)
+        self._bytes_since += sum(len(message.payload) for message in turn.messages)
         for courier in self._couriers:
             courier.wake()
-        if told and self._on_events is not None:
-            self._on_events(told)
-        self._source.acknowledge(messages)
-        return len(messages)
+        if made.told and self._on_events is not None:
+            self._on_events(made.told)
+        self._source.acknowledge(turn.messages)
+        return True
 
     def _gather(self) -> list[Message]:
         """What a turn handles: what is there, and where that is little, what follows at once.
@@ -130,36 +142,6 @@ class DetectorService:
             messages += more
         return messages
 
-    def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
-        """Judge a turn's messages: what to store, the events to tell, and the letters to brokers that follow."""
-        self._counters["messages_received"] += len(turn.messages)
-        verdicts: list[Verdict] = []
-        events: list[Event] = []
-        standing: list[Event] = []
-        letters: list[Letter] = []
-        issues: list[HealthIssue] = []
-        health: list[DeviceHealth] = []
-        publish = self._config.publish
-        for fleet, theirs in self._routed(turn.messages):
-            broker = fleet.config.broker
-            own = None if self._origins is None else partial(self._origins.own, broker)
-            judged = fleet.judge(theirs, turn.now_s, own)
-            verdicts += judged.verdicts
-            events += judged.events
-            standing += judged.standing
-            issues += judged.issues
-            health += [*judged.news, *judged.standing_health]
-            letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
-            told = judged.events if publish.events else ()
-            to = addressee(publish.broker or broker)
-            letters += [Letter(to, encode_event(event), event_topic(publish.events, event)) for event in told]
-            letters += health_letters(judged.news, publish.health, to)
-        return Batch(verdicts, [*events, *standing], self.counters(), issues, health), events, letters
-
-    def _connected(self) -> bool:
-        """Whether every broker can bring messages, so that silence is that of devices."""
-        return all(one.connected for one in self._source.liveness())
-
     def _lines(self, turn: Turn, batch: Batch) -> list[Letter]:
         """What goes to InfluxDB."""
         lines = influx_letter(batch, turn.now_s) if self._config.store.influx is not None else None
@@ -167,40 +149,15 @@ class DetectorService:
 
     def counters(self) -> dict[str, int]:
         """Totals since the state began, over all fleets."""
-        total = Counter(self._counters)
-        total["dropped.overflow"] += self._source.overflowed
-        for fleet in self._fleets:
-            total += fleet.counters()
+        return dict(self._own_counters() + self._maker.counters())
+
+    def _own_counters(self) -> Counter[str]:
+        """Those that neither the fleets nor what tells others keep."""
+        own = Counter(self._counters)
+        own["dropped.overflow"] += self._source.overflowed
         for courier in self._couriers:
-            total += courier.counters
-        return dict(total)
-
-    def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
-        """The messages of each fleet, in order, or []; a topic that no fleet takes is counted."""
-        groups: list[list[Message]] = [[] for _ in self._fleets]
-        routes = self._routes
-        for message in messages:
-            key = (message.broker, message.topic)
-            route = routes.get(key)
-            if route is None:
-                route = self._route(message)
-                if len(routes) < MAX_ROUTES:
-                    routes[key] = route
-            if route < 0:
-                self._counters["dropped.no_fleet"] += 1
-            else:
-                groups[route].append(message)
-        return [(fleet, group) for fleet, group in zip(self._fleets, groups, strict=True)]
-
-    def _route(self, message: Message) -> int:
-        """The number of the fleet that takes a message, -1 for none."""
-        for number, fleet in enumerate(self._fleets):
-            if fleet.config.broker == message.broker and fleet.takes(message.topic):
-                return number
-        if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
-            at = f" of broker {message.broker!r}" if message.broker else ""
-            log.warning("dropped.no_fleet: no fleet takes topic %r%s", message.topic, at)
-        return -1
+            own.update(courier.counters)
+        return own
 
     def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:
         """Try again and again while a step fails; False when stopped before it was done."""
@@ -210,11 +167,13 @@ class DetectorService:
                 step()
             except ServerError as error:
                 self._counters["store_failures"] += 1
+                self._pulse.fail(self._now(), str(error))
                 log.error("%s; trying again in %.1f s, nothing is acknowledged meanwhile", error, pause_s)
                 if stop.wait(pause_s):
                     return False
                 pause_s = min(2.0 * pause_s, LONGEST_PAUSE_S)
             else:
+                self._pulse.succeed()
                 return True
 
     # ---------------------------------------------------------------- state
@@ -226,30 +185,23 @@ class DetectorService:
         cannot be read; a damaged snapshot is one.
         """
         parts = self._journal.snapshot()
-        by_fleet: dict[str, dict[str, bytes]] = {}
+        by_owner: dict[str, dict[str, bytes]] = {}
         for name, content in parts.items():
-            key, _, part = name.partition("/")
-            by_fleet.setdefault(key, {})[part] = content
-        known = 0
+            owner, _, part = name.partition("/")
+            by_owner.setdefault(owner, {})[part] = content
         try:
-            if OWN in by_fleet:
-                self._counters.update(orjson.loads(by_fleet[OWN]["counters"]))
-                if self._origins is not None and "origins" in by_fleet[OWN]:
-                    self._origins.restore(by_fleet[OWN]["origins"])
-            for fleet in self._fleets:
-                if fleet.key in by_fleet:
-                    fleet.restore(by_fleet[fleet.key])
-                    known += 1
+            if OWN in by_owner:
+                self._counters.update(orjson.loads(by_owner[OWN]["counters"]))
+            known = self._maker.restore(by_owner, OWN)
         except (DataError, KeyError, ValueError) as error:
             raise ServerError(f"journal {self._journal.path}: {error}") from error
         count = 0
         for turn in self._journal.turns():
-            self._make(turn)  # what follows from it is stored already
+            self._maker.make(turn)  # what follows from it is stored already
             count += len(turn.messages)
-        devices = sum(fleet.devices for fleet in self._fleets)
         return (
             f"journal {self._journal.path}: state of {known} of {len(self._fleets)} fleets, {count} messages since, "
-            f"{devices} devices known"
+            f"{self._maker.devices} devices known"
         )
 
     def _checkpoint(self) -> None:
@@ -261,13 +213,5 @@ class DetectorService:
             log.error("%s; the state is not written, the turns are kept instead", error)
 
     def _snapshot(self) -> dict[str, bytes]:
-        own = Counter(self._counters)
-        own["dropped.overflow"] += self._source.overflowed
-        for courier in self._couriers:
-            own += courier.counters
-        parts = {f"{OWN}/counters": orjson.dumps(own)}
-        if self._origins is not None:
-            parts[f"{OWN}/origins"] = self._origins.snapshot()
-        for fleet in self._fleets:
-            parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
-        return parts
+        own = self._own_counters() + self._maker.own_counters
+        return {f"{OWN}/counters": orjson.dumps(own), **self._maker.snapshot(OWN)}

@@ -197,7 +197,8 @@ def influxql(config: InfluxConfig, query: str, basic: tuple[str, str] | None = N
         assert "error" not in result, result
         for series in result.get("series", ()):
             tags = series.get("tags", {})
-            rows += [tags | dict(zip(series["columns"], row, strict=True)) for row in series["values"]]
+            values = series.get("values", ())  # a server without any database lists none
+            rows += [tags | dict(zip(series["columns"], row, strict=True)) for row in values]
     return rows
 
 

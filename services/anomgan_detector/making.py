@@ -1,0 +1,154 @@
+"""A turn is made: its messages go to their fleets, and out comes what is to be stored, told and written to others.
+
+State and turns alone decide what comes out, and nothing is done with it here, so that a turn can be made again.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from anomgan.adapters.mqtt_carrier import addressee
+from anomgan.adapters.ports import Batch, Letter, Message, Turn
+from anomgan.config import ServiceConfig
+from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
+from anomgan.wire.event_json import encode_event, event_topic
+from anomgan_detector.fleet import Fleet
+from anomgan_detector.health import health_letters
+from anomgan_detector.origins import Origins
+from anomgan_detector.telling import Telling
+
+log = logging.getLogger("anomgan.detector")
+MAX_ROUTES = 100_000
+SHOWN_TOPICS = 5
+
+
+class Made(NamedTuple):
+    """What to store, the events to tell, and the letters to others that follow."""
+
+    batch: Batch
+    told: list[Event]
+    letters: list[Letter]
+
+
+class TurnMaker:
+    """The fleets, and who is told of what they make of a turn; counts messages_received, dropped.no_fleet."""
+
+    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], telling: Telling) -> None:
+        self._publish = config.publish
+        self._fleets = fleets
+        self._telling = telling
+        several = len({fleet.config.broker for fleet in fleets}) > 1
+        self._origins = Origins() if several else None
+        self._routes: dict[tuple[str, str], int] = {}
+        self._counters: Counter[str] = Counter()
+
+    @property
+    def due_s(self) -> float:
+        """When a turn is due even without a message."""
+        return self._telling.due_s
+
+    def make(self, turn: Turn) -> Made:
+        """Judge a turn's messages."""
+        self._counters["messages_received"] += len(turn.messages)
+        verdicts: list[Verdict] = []
+        events: list[Event] = []
+        standing: list[Event] = []
+        letters: list[Letter] = []
+        issues: list[HealthIssue] = []
+        health: list[DeviceHealth] = []
+        by_broker: dict[str, tuple[list[Verdict], list[Event]]] = {}
+        ours, telemetry = self._telling.sort(turn.messages)
+        for fleet, theirs in self._routed(telemetry):
+            broker = fleet.config.broker
+            own = None if self._origins is None else partial(self._origins.own, broker)
+            judged = fleet.judge(theirs, turn.now_s, own)
+            verdicts += judged.verdicts
+            events += judged.events
+            standing += judged.standing
+            issues += judged.issues
+            health += [*judged.news, *judged.standing_health]
+            letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
+            teller = self._publish.broker or broker
+            letters += self._event_letters(teller, judged.events)
+            letters += health_letters(judged.news, self._publish.health, addressee(teller))
+            told = by_broker.setdefault(teller, ([], []))
+            told[0].extend(judged.verdicts)
+            told[1].extend(judged.events)
+        letters += self._telling.letters(turn.now_s, ours, by_broker)
+        return Made(Batch(verdicts, [*events, *standing], None, issues, health), events, letters)
+
+    def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
+        """Events on their topics at a broker."""
+        template = self._publish.events
+        told = events if template else ()
+        return [Letter(addressee(broker), encode_event(event), event_topic(template, event)) for event in told]
+
+    # ---------------------------------------------------------------- whose messages
+
+    def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
+        """The messages of each fleet, in order, or []; a topic that no fleet takes is counted."""
+        groups: list[list[Message]] = [[] for _ in self._fleets]
+        routes = self._routes
+        for message in messages:
+            key = (message.broker, message.topic)
+            route = routes.get(key)
+            if route is None:
+                route = self._route(message)
+                if len(routes) < MAX_ROUTES:
+                    routes[key] = route
+            if route < 0:
+                self._counters["dropped.no_fleet"] += 1
+            else:
+                groups[route].append(message)
+        return list(zip(self._fleets, groups, strict=True))
+
+    def _route(self, message: Message) -> int:
+        """The number of the fleet that takes a message, -1 for none."""
+        for number, fleet in enumerate(self._fleets):
+            if fleet.config.broker == message.broker and fleet.takes(message.topic):
+                return number
+        if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
+            at = f" of broker {message.broker!r}" if message.broker else ""
+            log.warning("dropped.no_fleet: no fleet takes topic %r%s", message.topic, at)
+        return -1
+
+    # ---------------------------------------------------------------- state
+
+    @property
+    def own_counters(self) -> Counter[str]:
+        """Totals since the start of what belongs to no fleet; whoever writes snapshots keeps them."""
+        return self._counters + self._telling.counters
+
+    def counters(self) -> Counter[str]:
+        """The same, and those of the fleets since their state began."""
+        total = self.own_counters
+        for fleet in self._fleets:
+            total += fleet.counters()
+        return total
+
+    @property
+    def devices(self) -> int:
+        """How many devices have been heard."""
+        return sum(fleet.devices for fleet in self._fleets)
+
+    def snapshot(self, own: str) -> dict[str, bytes]:
+        """Everything that later turns depend on, in parts named OWNER/PART; `own` owns what is no fleet's."""
+        parts = {f"{own}/{name}": content for name, content in self._telling.snapshot().items()}
+        if self._origins is not None:
+            parts[f"{own}/origins"] = self._origins.snapshot()
+        for fleet in self._fleets:
+            parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
+        return parts
+
+    def restore(self, by_owner: Mapping[str, Mapping[str, bytes]], own: str) -> int:
+        """Put back what `snapshot` gave, sorted by owner; how many fleets were known. DataError for anything else."""
+        ours = by_owner.get(own, {})
+        self._telling.restore(ours)
+        if self._origins is not None and "origins" in ours:
+            self._origins.restore(ours["origins"])
+        known = [fleet for fleet in self._fleets if fleet.key in by_owner]
+        for fleet in known:
+            fleet.restore(by_owner[fleet.key])
+        return len(known)
