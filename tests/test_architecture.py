@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "calibrate": "errors records",
     "explain": "",
     "decide": "config errors explain records",
+    "alarms": "alarms config decide errors records",
     "assemble": "errors records",
     "quality": "config errors quality records roles scaling",
     "gan": "config errors gan",
@@ -47,7 +48,9 @@ MAY_IMPORT = {
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = "records errors config windows decide explain assemble scaling calibrate quality simulate wire adapters"
+WITHOUT_TORCH = (
+    "records errors config windows decide alarms explain assemble scaling calibrate quality simulate wire adapters"
+)
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -59,6 +62,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
     "matplotlib": ("services/anomgan_cli/plots.py", "services/anomgan_cli/benchmark_plots.py"),
+    "icalendar": "anomgan/alarms/maintenance.py",
+    "recurring_ical_events": "anomgan/alarms/maintenance.py",
     "sklearn": "anomgan/baselines.py",
     "starlette": "services/anomgan_dashboard/",
     "uvicorn": "services/anomgan_dashboard/",

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from anomgan.adapters.files import read_config
 from anomgan.config import (
+    AlarmsConfig,
     BrokerConfig,
     DashboardConfig,
     DecideConfig,
@@ -38,6 +39,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         FleetConfig: document["fleets"][0],
         InputConfig: document["input"],
         DecideConfig: document["decide"],
+        AlarmsConfig: document["alarms"],
         SqliteConfig: document["store"]["sqlite"],
         InfluxConfig: document["store"]["influx"],
         PublishConfig: document["publish"],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from store_records import dump, event, verdict
 
-from anomgan.adapters.ports import Batch
+from anomgan.adapters.ports import AuditEntry, Batch
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.sqlite_file import SCHEMA_VERSION
 from anomgan.adapters.sqlite_read import open_reader
@@ -68,6 +68,39 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(pa
     assert dump(path) == now
     with open_reader(path) as reader:
         assert len(reader.fleet()) == 1
+
+
+def test_a_store_of_the_second_schema_gets_room_for_what_people_say(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch([verdict(1.0)], [event()]))
+    store.close()
+    connection = sqlite3.connect(path)
+    for column in ("note", "part_of", "members"):
+        connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
+    connection.execute("DROP TABLE audit")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    entry = AuditEntry(1.0, 1, "ada", "feedback", "e1", "{}")
+    store = SqliteStore(path)
+    store.write(
+        Batch([], [event("e2", note="muted until then", part_of="e3", members=7, state="muted")], None, [entry])
+    )
+    store.write(Batch(audit=[entry]))
+    store.close()
+    with open_reader(path) as reader:
+        found = {one.id: (one.state, one.note, one.part_of, one.members) for one in reader.events()}
+        assert found == {"e1": ("open", "", "", 0), "e2": ("muted", "muted until then", "e3", 7)}
+        assert reader.audit() == [entry]
+
+
+def test_the_name_of_fleet_wide_events_is_no_device(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch([verdict(1.0)], [event(device="fleet:pump"), event("e2")]))
+    store.close()
+    with open_reader(path) as reader:
+        assert [one.device for one in reader.fleet()] == ["p1"]
+        assert reader.summary().devices == 1
+        assert len(reader.events()) == 2
 
 
 def foreign_database(path: Path) -> None:

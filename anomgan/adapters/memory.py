@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
-from anomgan.adapters.ports import Batch, Message
+from anomgan.adapters.ports import AuditEntry, Batch, Message
 from anomgan.errors import DataError, ServerError, Unreachable
 from anomgan.records import Event, Verdict
 
@@ -71,6 +71,7 @@ class MemoryStore:
         self.verdicts: dict[tuple[str, str, float], Verdict] = {}
         self.events: dict[str, Event] = {}
         self.counters: dict[str, int] = {}
+        self.audit: dict[tuple[float, int], AuditEntry] = {}
         self.writes = 0
         self._failing = 0
         self._failure: ServerError = Unreachable("memory store: told to fail")
@@ -93,6 +94,8 @@ class MemoryStore:
         for event in batch.events:
             self.events[event.id] = event
         self.counters.update(batch.counters or {})
+        for entry in batch.audit:
+            self.audit.setdefault((entry.time_s, entry.number), entry)
         self.writes += 1
 
     def _fail_if_told(self) -> None:

@@ -45,6 +45,18 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody told the service to do and what followed: `effect` is JSON; known by its time and number."""
+
+    time_s: float
+    number: int
+    client: str
+    command: str
+    subject: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
 
@@ -52,6 +64,7 @@ class Batch:
     events: Sequence[Event] = ()
     counters: Mapping[str, int] | None = None
     """Totals since the service started, by name: messages_received, readings_received, dropped.<reason>, ..."""
+    audit: Sequence[AuditEntry] = ()
 
 
 class MessageSource(Protocol):

@@ -4,16 +4,36 @@ import sqlite3
 from pathlib import Path
 
 from anomgan.adapters import sqlite_kind
-from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind
+from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+AUDIT = """
+CREATE TABLE audit (                -- what people have told the service to do; rows are added and never changed
+    time_s REAL NOT NULL,           -- by the service's clock
+    number INTEGER NOT NULL,
+    client TEXT NOT NULL,           -- who, as the client says
+    command TEXT NOT NULL,
+    subject TEXT NOT NULL,          -- the event, or site/device
+    effect TEXT NOT NULL,           -- JSON: what followed, in numbers
+    PRIMARY KEY (time_s, number)
+);
+"""
+
+ALARM_COLUMNS = {
+    "note": "TEXT NOT NULL DEFAULT ''",
+    "part_of": "TEXT NOT NULL DEFAULT ''",
+    "members": "INTEGER NOT NULL DEFAULT 0",
+}
+"""of `event`, since schema 3"""
 
 # A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
 # needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE channels (
     id INTEGER PRIMARY KEY,         -- once per device, model and list, instead of in every verdict
@@ -65,21 +85,43 @@ CREATE TABLE event (
     threshold REAL,
     model TEXT NOT NULL,
     reason TEXT NOT NULL,
-    channels TEXT NOT NULL          -- JSON: [[name, unit, observed, expected, contribution], ...], null = NaN
+    channels TEXT NOT NULL,         -- JSON: [[name, unit, observed, expected, contribution], ...], null = NaN
+    note TEXT NOT NULL DEFAULT '',  -- why it is muted, or what a person has said of it
+    part_of TEXT NOT NULL DEFAULT '',  -- id of the fleet-wide event that is told in its place
+    members INTEGER NOT NULL DEFAULT 0  -- devices of a fleet-wide event
 );
 CREATE INDEX event_by_device ON event (device_id, start_s, id);
 CREATE INDEX event_by_start ON event (start_s, id);
 CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+    + AUDIT
+    + """
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
+)
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Change an older schema into this one, keeping every row; within the caller's transaction."""
-    if header_number(connection, "user_version") == 1:
+    before = header_number(connection, "user_version")
+    if before < 2:
         connection.execute("ALTER TABLE verdict RENAME COLUMN neighbour TO pattern")
+    if before < 3:
+        _make_room_for_alarms(connection)
+    if before < SCHEMA_VERSION:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _make_room_for_alarms(connection: sqlite3.Connection) -> None:
+    """What schema 3 knows of events and of what people have said of them."""
+    there = {row[1] for row in connection.execute("PRAGMA table_info(event)")}
+    for name, kind in ALARM_COLUMNS.items():
+        if name not in there:
+            connection.execute(f"ALTER TABLE event ADD COLUMN {name} {kind}")
+    if not connection.execute("PRAGMA table_info(audit)").fetchall():
+        for statement in split_statements(AUDIT):
+            connection.execute(statement)
 
 
 STORE = Kind("store", APPLICATION_ID, SCHEMA_VERSION, SCHEMA, bring_up_to_date)

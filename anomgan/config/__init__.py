@@ -4,6 +4,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 `password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
 """
 
+from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.service import (
@@ -23,6 +24,7 @@ from anomgan.config.service import (
 from anomgan.config.table import Table
 
 __all__ = [
+    "AlarmsConfig",
     "BrokerConfig",
     "DashboardConfig",
     "DecideConfig",

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.detection import DecideConfig
 from anomgan.config.table import Table
 
@@ -164,6 +165,7 @@ class ServiceConfig(Table):
     fleets: tuple[FleetConfig, ...] = Field(min_length=1, strict=False)
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
     store: StoreConfig
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()

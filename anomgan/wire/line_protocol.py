@@ -2,7 +2,8 @@ r"""Verdicts, events and counters -> InfluxDB line protocol, as text lines with 
 
     anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,pattern,anomalous
     anomaly_channel,site=,device=,channel=   value,expected,contribution
-    anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model
+    anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model,
+                                 note,part_of
     anomgan_service   one integer field per counter
 
 Tags are identity and nothing else, so that writing again overwrites: severity is a field, because an event may grow
@@ -83,6 +84,7 @@ def event_line(event: Event) -> str:
     texts = (
         f"id={quote(event.id)},state={quote(event.state)},severity={quote(event.severity)}"
         f",channels={quote(','.join(event.channels))},reason={quote(event.reason)},model={quote(event.model)}"
+        f",note={quote(event.note)},part_of={quote(event.part_of)}"  # always, for an event may lose them again
     )
     numbers = _fields(
         ("start", event.start_s),

@@ -17,6 +17,7 @@ from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
+from anomgan_detector.desk import check_calendar
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import DetectorService
 
@@ -65,6 +66,9 @@ def check(config: ServiceConfig) -> Iterator[str]:
             f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
             f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
         )
+    calendar = check_calendar(config)
+    if calendar is not None:
+        yield calendar
     yield check_broker(config.broker)
     with ExitStack() as stack:
         for store in open_stores(config.store):
@@ -88,6 +92,7 @@ def run(
     """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
     score_on_one_thread()
     fleets = load_fleets(config)
+    check_calendar(config)
     with ExitStack() as stack, stopping() as stop:
         stores = open_stores(config.store)
         for store in stores:

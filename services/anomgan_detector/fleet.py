@@ -12,12 +12,13 @@ import orjson
 
 from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
+from anomgan.alarms import Group
 from anomgan.assemble import RowAssembler
 from anomgan.config import DecideConfig, FleetConfig, InputConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import DataError, PayloadError
-from anomgan.records import Event, Reading, Verdict
+from anomgan.records import Event, Reading, Source, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.dialects import Decoder
@@ -37,6 +38,8 @@ class Judged:
     events: list[Event]
     standing: list[Event]
     requests: list[tuple[str, bytes]]
+    heard: frozenset[Source]
+    """devices that verdicts are about"""
 
 
 class Fleet:
@@ -68,6 +71,8 @@ class Fleet:
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
         self._decisions = FleetDecisions(self.detector.decide_rule(rule))
         self._ignore_retained = admit.ignore_retained
+        name, window_s = Path(config.model).stem, self.detector.rule.window * self.detector.period_s
+        self.group = Group(f"{self.key} {','.join(config.devices)}", name, window_s)
         self._counters: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
 
@@ -108,8 +113,8 @@ class Fleet:
         rows = readings if self._assembler is None else self._assembler.push(readings)
         verdicts = self._stream.push(rows)
         events = self._decisions.update(verdicts)
-        heard = {(verdict.site, verdict.device) for verdict in verdicts}
-        return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests())
+        heard = frozenset((verdict.site, verdict.device) for verdict in verdicts)
+        return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests(), heard)
 
     def _drop(self, error: PayloadError) -> None:
         self._counters[f"dropped.{error.reason}"] += 1

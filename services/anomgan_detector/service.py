@@ -23,6 +23,7 @@ from anomgan.errors import DataError, ServerError
 from anomgan.records import Event, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
+from anomgan_detector.desk import CALENDAR, Desk
 from anomgan_detector.fleet import Fleet
 
 log = logging.getLogger("anomgan.detector")
@@ -50,6 +51,7 @@ class DetectorService:
         couriers: Sequence[Courier],
         now: Callable[[], float],
         on_events: Callable[[Sequence[Event]], None] | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._config = config
         self._fleets = fleets
@@ -59,6 +61,7 @@ class DetectorService:
         self._couriers = couriers
         self._now = now
         self._on_events = on_events
+        self._desk = Desk(config, fleets) if desk is None else desk
         self._counters: Counter[str] = Counter()
         self._routes: dict[str, int] = {}
         self._snapshot_due_s = now() + config.journal.snapshot_s
@@ -82,7 +85,7 @@ class DetectorService:
                 raise RuntimeError(f"the courier to {courier.addressee} has ended")
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
-        messages = self._gather()
+        messages = [*self._gather(), *self._desk.news(self._now())]
         if not messages:
             return 0
         turn = Turn(self._now(), messages)
@@ -117,19 +120,20 @@ class DetectorService:
         return messages
 
     def _make(self, turn: Turn) -> tuple[Batch, list[Event], list[Letter]]:
-        """Judge a turn's messages: what to store, the events to tell, what to ask devices for."""
-        self._counters["messages_received"] += len(turn.messages)
+        """Judge a turn's messages: what to store, the events to tell, what to ask devices for or answer people."""
+        taken = self._desk.take(turn)
+        self._counters["messages_received"] += sum(message.topic != CALENDAR for message in turn.messages)
         verdicts: list[Verdict] = []
-        events: list[Event] = []
-        standing: list[Event] = []
-        requests: list[Letter] = []
-        for fleet, theirs in self._routed(turn.messages):
+        told, stored = taken.told, taken.stored
+        letters = taken.answers
+        for fleet, theirs in self._routed(taken.rest):
             judged = fleet.judge(theirs, turn.now_s)
+            outcome = self._desk.alarms.update(fleet.group, judged.heard, judged.events, judged.standing, turn.now_s)
             verdicts += judged.verdicts
-            events += judged.events
-            standing += judged.standing
-            requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
-        return Batch(verdicts, [*events, *standing], self.counters()), events, requests
+            told += outcome.told
+            stored += outcome.stored
+            letters += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
+        return Batch(verdicts, stored, self.counters(), taken.audit), told, letters
 
     def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
         """What goes to those who may be away."""
@@ -150,6 +154,7 @@ class DetectorService:
             total += fleet.counters()
         for courier in self._couriers:
             total += courier.counters
+        total += self._desk.counters
         return dict(total)
 
     def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
@@ -203,6 +208,7 @@ class DetectorService:
         try:
             if OWN in by_fleet:
                 self._counters.update(orjson.loads(by_fleet[OWN]["counters"]))
+                self._desk.restore(by_fleet[OWN])
             for fleet in self._fleets:
                 if fleet.key in by_fleet:
                     fleet.restore(by_fleet[fleet.key])
@@ -233,6 +239,7 @@ class DetectorService:
         for courier in self._couriers:
             own += courier.counters
         parts = {f"{OWN}/counters": orjson.dumps(own)}
+        parts |= {f"{OWN}/{name}": content for name, content in self._desk.snapshot().items()}
         for fleet in self._fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts
