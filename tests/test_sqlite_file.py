@@ -75,8 +75,12 @@ def test_a_store_of_the_second_schema_gets_room_for_what_people_say(path: Path) 
     store.write(Batch([verdict(1.0)], [event()]))
     store.close()
     connection = sqlite3.connect(path)
-    for column in ("note", "part_of", "members"):
-        connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
+    row = connection.execute("SELECT * FROM event").fetchone()[:12]
+    connection.execute("DROP TABLE event")
+    columns = "state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels"
+    connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {columns})")
+    connection.execute(f"INSERT INTO event VALUES ({', '.join('?' * 12)})", row)
+    connection.commit()
     connection.execute("DROP TABLE audit")
     connection.execute("PRAGMA user_version = 2")
     connection.close()
