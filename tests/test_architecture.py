@@ -43,14 +43,14 @@ MAY_IMPORT = {
     "vus": "records",
     "evaluation": "errors matching records vus",
     "simulate": "config errors records simulate",
+    "control": "errors wire",
     "wire": "config errors records wire",
     "adapters": "adapters config errors records wire",
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = (
-    "records errors config windows decide alarms explain assemble scaling calibrate quality simulate wire adapters"
-)
+WITHOUT_TORCH = """records errors config windows decide alarms control explain assemble scaling calibrate quality
+simulate wire adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

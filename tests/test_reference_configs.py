@@ -11,6 +11,7 @@ from anomgan.adapters.files import read_config
 from anomgan.config import (
     AlarmsConfig,
     BrokerConfig,
+    ControlConfig,
     DashboardConfig,
     DecideConfig,
     FleetConfig,
@@ -40,6 +41,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         InputConfig: document["input"],
         DecideConfig: document["decide"],
         AlarmsConfig: document["alarms"],
+        ControlConfig: document["control"],
         SqliteConfig: document["store"]["sqlite"],
         InfluxConfig: document["store"]["influx"],
         PublishConfig: document["publish"],

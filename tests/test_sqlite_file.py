@@ -79,7 +79,7 @@ def test_a_store_of_the_second_schema_gets_room_for_what_people_say(path: Path) 
     connection.execute("DROP TABLE event")
     columns = "state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels"
     connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {columns})")
-    connection.execute(f"INSERT INTO event VALUES ({', '.join('?' * 12)})", row)
+    connection.execute(f"INSERT INTO event VALUES ({', '.join('?' * 12)})", row)  # noqa: S608 a constant
     connection.commit()
     connection.execute("DROP TABLE audit")
     connection.execute("PRAGMA user_version = 2")

@@ -202,6 +202,10 @@ class Alarms:
         """The newest event of a device that is remembered."""
         return self._events.get(self._last.get((site, device), ""))
 
+    def open_events(self) -> list[Tracked]:
+        """The events that go on."""
+        return [one for one in self._events.values() if one.open]
+
     def recent(self, limit: int) -> list[Event]:
         """The events that began last, latest first, as they are stored."""
         newest = sorted(self._events.values(), key=lambda one: (one.event.start_s, one.event.id), reverse=True)

@@ -5,6 +5,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 """
 
 from anomgan.config.alarms import AlarmsConfig
+from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.service import (
@@ -26,6 +27,7 @@ from anomgan.config.table import Table
 __all__ = [
     "AlarmsConfig",
     "BrokerConfig",
+    "ControlConfig",
     "DashboardConfig",
     "DecideConfig",
     "DetectorConfig",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from anomgan.config.alarms import AlarmsConfig
+from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig
 from anomgan.config.table import Table
 
@@ -166,6 +167,7 @@ class ServiceConfig(Table):
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
     alarms: AlarmsConfig = AlarmsConfig()
+    control: ControlConfig = ControlConfig()
     store: StoreConfig
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()

@@ -15,6 +15,7 @@ from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
+from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.inspect import inspect
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
@@ -28,6 +29,9 @@ COMMANDS: dict[str, click.Command] = {
     "score": score,
     "inspect": inspect,
     "detect": detect,
+    "feedback": feedback,
+    "mute": mute,
+    "unmute": unmute,
     "simulate": simulate,
     "dashboard": dashboard,
     "benchmark": benchmark,

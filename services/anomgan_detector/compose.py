@@ -17,7 +17,7 @@ from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
-from anomgan_detector.desk import check_calendar
+from anomgan_detector.desk import Desk, check_calendar, let_in
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.service import DetectorService
 
@@ -44,7 +44,11 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     carriers: list[tuple[str, Carrier]] = []
     if config.store.influx is not None:
         carriers.append((INFLUX, InfluxCarrier(config.store.influx)))
-    if config.publish.events or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets):
+    if (
+        config.publish.events
+        or config.control.enabled
+        or any(fleet.dialect == "sparkplug_b" for fleet in config.fleets)
+    ):
         own_id = f"{config.broker.client_id}-events" if config.broker.client_id else ""
         carriers.append((MQTT, MqttCarrier(MqttPublisher(config.broker, own_id), config.publish.qos)))
     return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
@@ -58,6 +62,11 @@ def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
     return list(wanted.items())
 
 
+def requests_topic(config: ServiceConfig) -> list[tuple[str, int]]:
+    """Where requests come from; nothing where control is off."""
+    return [(f"{config.control.topic}/request/+", 1)] if config.control.enabled else []
+
+
 def check(config: ServiceConfig) -> Iterator[str]:
     """Load and connect to everything, one line each; raises the first AnomganError."""
     for fleet in load_fleets(config):
@@ -66,6 +75,7 @@ def check(config: ServiceConfig) -> Iterator[str]:
             f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
             f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
         )
+    let_in(config)
     calendar = check_calendar(config)
     if calendar is not None:
         yield calendar
@@ -93,6 +103,7 @@ def run(
     score_on_one_thread()
     fleets = load_fleets(config)
     check_calendar(config)
+    let_in(config)
     with ExitStack() as stack, stopping() as stop:
         stores = open_stores(config.store)
         for store in stores:
@@ -104,9 +115,11 @@ def run(
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
-        source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
+        topics = subscriptions(fleets) + requests_topic(config)
+        source = MqttSource(config.broker, topics, config.input.queue, config.publish.status)
         stack.callback(source.close)
-        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
+        desk = Desk(config, fleets, let_in(config))
+        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events, desk)
         log.info("%s", service.recall())
         for courier in couriers:
             courier.start()

@@ -1,7 +1,8 @@
 """The desk of the detector service: what people want of it, before a turn's readings are judged.
 
-The maintenance calendar reaches it as a message of the turn in which it was read, so that a turn made again from the
-journal knows what it knew.
+A request is a message among the others: it is journaled with its turn, dealt with again when the turn is made again,
+answered by a letter, and acknowledged last. The maintenance calendar reaches the desk as a message of the turn in which
+it was read, so that a turn made again from the journal knows what it knew.
 """
 
 import logging
@@ -11,14 +12,19 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from anomgan.adapters.mqtt_carrier import MQTT
+from anomgan.adapters.mqtt_request import control_secret
 from anomgan.adapters.ports import AuditEntry, Letter, Message, Turn
 from anomgan.adapters.watched_file import WatchedFile
 from anomgan.alarms import Alarms, Outcome
 from anomgan.alarms.maintenance import MOST_BYTES, Maintenance
 from anomgan.config import ServiceConfig
-from anomgan.errors import ConfigError, DataError
+from anomgan.control import Gate, Pass
+from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Event
+from anomgan.wire.control import COMMANDS, MOST_COMMAND, encode_answer, named_transaction
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.requests import Asked, Requests
 
 log = logging.getLogger("anomgan.detector")
 CALENDAR = "$anomgan/maintenance"
@@ -46,8 +52,12 @@ class Taken:
 class Desk:
     """Alarms, their calendar, and the requests of people."""
 
-    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet]) -> None:
+    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], let_in: Pass | None = None) -> None:
         self.alarms = Alarms(config.alarms)
+        self._gate = None if let_in is None else Gate(let_in)
+        self._requests = Requests(self.alarms, fleets)
+        self._topics = (f"{config.control.topic}/request/", f"{config.control.topic}/response/")
+        self._audited = 0
         self.counters: Counter[str] = Counter()
         self._groups = {fleet.group.key: fleet.group for fleet in fleets}
         self._calendar = watched_calendar(config)
@@ -72,9 +82,36 @@ class Desk:
         for message in turn.messages:
             if message.topic == CALENDAR and self._calendar is not None:
                 self._read_calendar(message.payload, taken, turn.now_s)
+            elif self._gate is not None and message.topic.startswith(self._topics[0]):
+                self._deal_with(self._gate, message, taken, turn.now_s)
             else:
                 taken.rest.append(message)
         return taken
+
+    def _deal_with(self, gate: Gate, message: Message, taken: Taken, now_s: float) -> None:
+        """Do what a request asks, or refuse it; either way it is counted and answered."""
+        name = message.topic.removeprefix(self._topics[0])
+        self.counters["requests_received"] += 1
+        try:
+            if message.retained:
+                raise PayloadError("retained", "a request must not be retained")
+            request = gate.admit(name, message.payload, now_s)
+            done = self._requests.do(Asked(request.command, request.client, now_s))
+        except (PayloadError, DataError) as error:
+            reason = error.reason if isinstance(error, PayloadError) else "cannot"
+            self.counters[f"requests_refused.{reason}"] += 1
+            log.warning("request %r refused: %s", name[:MOST_COMMAND], error)
+            body = encode_answer(named_transaction(message.payload), {}, str(error))
+        else:
+            body = encode_answer(request.transaction, done.data)
+            if done.outcome is not None:
+                taken.add(done.outcome)
+                self._audited += 1
+                effect = orjson.dumps(done.data).decode()
+                taken.audit.append(AuditEntry(now_s, self._audited, request.client, name, done.subject, effect))
+                log.info("%s by %r: %s", name, request.client, effect)
+        answered = name if name in COMMANDS else "unknown"
+        taken.answers.append(Letter(MQTT, body, self._topics[1] + answered))
 
     def _read_calendar(self, content: bytes, taken: Taken, now_s: float) -> None:
         try:
@@ -90,16 +127,27 @@ class Desk:
 
     def snapshot(self) -> dict[str, bytes]:
         """Everything that later turns depend on, in parts."""
-        return {"alarms": self.alarms.snapshot(), "desk": orjson.dumps({"counters": self.counters})}
+        about = orjson.dumps({"counters": self.counters, "audited": self._audited})
+        gate = {} if self._gate is None else {"requests": self._gate.snapshot()}
+        return {"alarms": self.alarms.snapshot(), "desk": about, **gate}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Put back what `snapshot` gave, where a snapshot has it; DataError for anything else."""
         if "alarms" not in parts:
             return  # of a version that had none
         self.alarms.restore(parts["alarms"])
-        self.counters.update(orjson.loads(parts["desk"])["counters"])
+        about = orjson.loads(parts["desk"])
+        self.counters.update(about["counters"])
+        self._audited = about["audited"]
+        if self._gate is not None and "requests" in parts:
+            self._gate.restore(parts["requests"])
         if self._calendar is None:
             self.alarms.maintenance = Maintenance()
+
+
+def let_in(config: ServiceConfig) -> Pass | None:
+    """Whose requests are taken; None where control is off. ConfigError where the secret is missing."""
+    return Pass(control_secret(config.control), config.control.max_age_s) if config.control.enabled else None
 
 
 def watched_calendar(config: ServiceConfig) -> WatchedFile | None:
