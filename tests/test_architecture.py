@@ -37,7 +37,11 @@ MAY_IMPORT = {
     "fit": "calibrate config errors gan gaussian pool records roles scaling score windows",
     "model_file": "calibrate config errors fit gan gaussian scaling score",
     "detector": "calibrate config decide errors explain fit gan model_file pool records scaling score windows",
-    "stream": "detector errors records scaling windows",
+    "drift": "config",
+    "strips": "errors",
+    "likeness": "calibrate fit gaussian records score",
+    "adaptation": "config detector drift errors likeness records strips",
+    "stream": "adaptation config detector errors records scaling windows",
     "baselines": "errors records scaling windows",
     "matching": "errors records",
     "vus": "records",
@@ -84,6 +88,7 @@ TORCH_IN = (
     "anomgan/gaussian.py",
     "anomgan/detector.py",
     "anomgan/model_file.py",
+    "anomgan/likeness.py",
 )
 DICE = ("np.random.default_rng", "np.random.Generator", "np.random.Philox", "np.random.SeedSequence")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "engine", "misc", "tools"}

@@ -89,6 +89,38 @@ def test_feedback_changes_what_is_stored_and_told_and_can_be_undone(model: Path)
     assert (told["id"], told["state"]) == (event_id, "open")
 
 
+def later(series: TimeSeries, by_s: float) -> TimeSeries:
+    """The same at another time."""
+    return TimeSeries(series.times + by_s, series.values, series.channels)
+
+
+def test_feedback_works_at_once_says_what_it_does_in_numbers_and_undo_gives_everything_back(model: Path) -> None:
+    plant, fault = Manned(model, alarms={"cool_down_s": 0.0}), faulty_series(120)
+    plant.feed(readings_of(fault, "p1"))
+    plant.drain()
+    (event_id,) = plant.store.events
+    adaptation = plant.fleets[0].adaptation
+    before = adaptation.snapshot()
+    learned = plant.ask("feedback", event=event_id, says="false-alarm", client="ada")["data"]["learned"][event_id]
+    assert learned["alarming_before"] > learned["alarming_now"]
+    (entry,) = plant.store.audit.values()
+    assert json.loads(entry.effect)["learned"][event_id] == learned
+    assert plant.store.events[event_id].state == "false_alarm"
+    plant.feed(readings_of(later(fault, 1000.0), "p1"))
+    plant.drain()
+    assert list(plant.store.events) == [event_id]  # the same again is no event
+    plant.feed(readings_of(later(fault, 1000.0), "p2"))
+    plant.drain()
+    assert len(plant.store.events) == 2  # of another device it is
+    plant.feed(readings_of(later(fault, 2000.0), "p2")[:30])
+    plant.ask("undo", event=event_id)
+    assert adaptation.lessons(("", "p1")) == {}
+    plant.feed(readings_of(later(fault, 2000.0), "p1"))
+    plant.drain()
+    assert len(plant.store.events) == 3
+    assert before != adaptation.snapshot()  # for p2 was odd meanwhile
+
+
 def test_requests_are_refused_counted_answered_and_acknowledged(model: Path) -> None:
     plant = Manned(model)
     assert "unknown command" in plant.ask("reboot")["error"]
@@ -160,6 +192,8 @@ def test_after_a_crash_mutes_feedback_and_nonces_are_as_they_were(model: Path, s
     second.service._stores = second.stores
     second.service.recall()
     assert second.desk.snapshot() == first.desk.snapshot()
+    assert second.fleets[0].adaptation.snapshot() == first.fleets[0].adaptation.snapshot()
+    assert second.fleets[0].adaptation.lessons(("", "p1")) == {event_id: "false-alarm"}
     assert second.ask("status")["data"]["mutes"][0]["device"] == "p2"
     second.feed(readings_of(faulty_series(), "p1")[48:])
     second.drain()

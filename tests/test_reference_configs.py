@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from anomgan.adapters.files import read_config
 from anomgan.config import (
+    AdaptConfig,
     AlarmsConfig,
     BrokerConfig,
     ControlConfig,
@@ -40,6 +41,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         FleetConfig: document["fleets"][0],
         InputConfig: document["input"],
         DecideConfig: document["decide"],
+        AdaptConfig: document["adapt"],
         AlarmsConfig: document["alarms"],
         ControlConfig: document["control"],
         SqliteConfig: document["store"]["sqlite"],

@@ -4,6 +4,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 `password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
 """
 
+from anomgan.config.adapt import AdaptConfig
 from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
@@ -25,6 +26,7 @@ from anomgan.config.service import (
 from anomgan.config.table import Table
 
 __all__ = [
+    "AdaptConfig",
     "AlarmsConfig",
     "BrokerConfig",
     "ControlConfig",

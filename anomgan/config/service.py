@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from anomgan.config.adapt import AdaptConfig
 from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig
@@ -166,6 +167,7 @@ class ServiceConfig(Table):
     fleets: tuple[FleetConfig, ...] = Field(min_length=1, strict=False)
     input: InputConfig = InputConfig()
     decide: DecideConfig = DecideConfig()
+    adapt: AdaptConfig = AdaptConfig()
     alarms: AlarmsConfig = AlarmsConfig()
     control: ControlConfig = ControlConfig()
     store: StoreConfig

@@ -26,7 +26,7 @@ log = logging.getLogger("anomgan.detector")
 
 def load_fleets(config: ServiceConfig) -> list[Fleet]:
     """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    return [Fleet(fleet, config.input, config.decide) for fleet in config.fleets]
+    return [Fleet(fleet, config.input, config.decide, config.adapt) for fleet in config.fleets]
 
 
 def open_stores(config: StoreConfig) -> list[Store]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import orjson
 
+from anomgan.adaptation import Adaptation
 from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
 from anomgan.alarms import Group
 from anomgan.assemble import RowAssembler
-from anomgan.config import DecideConfig, FleetConfig, InputConfig
+from anomgan.config import AdaptConfig, DecideConfig, FleetConfig, InputConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import DataError, PayloadError
@@ -45,7 +46,9 @@ class Judged:
 class Fleet:
     """Decoder, streaming state and decisions of one `[[fleets]]` table; raises ModelFileError, ConfigError."""
 
-    def __init__(self, config: FleetConfig, admit: InputConfig, rule: DecideConfig) -> None:
+    def __init__(
+        self, config: FleetConfig, admit: InputConfig, rule: DecideConfig, adapt: AdaptConfig | None = None
+    ) -> None:
         self.config = config
         self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
@@ -66,6 +69,7 @@ class Fleet:
             alarms_per_week=config.alarms_per_week,
             model=Path(config.model).stem,
             on_odd=self._show_odd,
+            adapt=adapt or AdaptConfig(),
         )
         single = CONVENTIONS[config.dialect].partial
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
@@ -88,8 +92,10 @@ class Fleet:
             return True  # the payload says which device it is
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
-    def judge(self, messages: Sequence[Message], now_s: float) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason.
+    def judge(
+        self, messages: Sequence[Message], now_s: float, learnable: Callable[[Source, float], bool] = lambda *_: True
+    ) -> Judged:
+        """Decode, score and decide; what cannot be read is counted by its reason, what is not `learnable` not followed.
 
         State, messages and time alone decide what comes out, so that a turn can be made again.
         """
@@ -111,7 +117,7 @@ class Fleet:
                     self._show(f"ignored_values.{reason}", f"topic {message.topic!r}")
         counters["readings_received"] += len(readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
-        verdicts = self._stream.push(rows)
+        verdicts = self._stream.push(rows, learnable)
         events = self._decisions.update(verdicts)
         heard = frozenset((verdict.site, verdict.device) for verdict in verdicts)
         return Judged(verdicts, events, self._decisions.open_events(heard), self._decoder.requests(), heard)
@@ -153,6 +159,8 @@ class Fleet:
             "decisions": self._decisions.snapshot(),
             "counters": orjson.dumps([self._counters, self._stream.counters]),
         }
+        if self._stream.adaptation is not None:
+            parts["adaptation"] = self._stream.adaptation.snapshot()
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -161,6 +169,8 @@ class Fleet:
             self._decoder.restore(parts["wire"])
             self._stream.restore(parts["stream"])
             self._decisions.restore(parts["decisions"])
+            if self._stream.adaptation is not None and "adaptation" in parts:
+                self._stream.adaptation.restore(parts["adaptation"])
             if self._assembler is not None:
                 self._assembler.restore(parts["rows"])
             ours, streams = orjson.loads(parts["counters"])
@@ -168,6 +178,12 @@ class Fleet:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
         self._counters.update(ours)
         self._stream.counters.update(streams)
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """What has been learned of single devices."""
+        assert self._stream.adaptation is not None  # noqa: S101 made so
+        return self._stream.adaptation
 
     @property
     def devices(self) -> int:

@@ -105,12 +105,28 @@ class Requests:
         """Mark an event, and the members of a fleet-wide one."""
         told: list[Any] = []
         stored: list[Any] = []
+        learned: Data = {}
         for one in (tracked, *self.alarms.members(tracked.event.id)):
             outcome = self.alarms.mark(one.event.id, says, asked.client)
             told += outcome.told
             stored += outcome.stored
-        data = {"event": tracked.event.id, "was": tracked.mark or None, "says": says or None}
+            if not one.event.members:
+                learned[one.event.id] = self._learn(one, says)
+        data = {"event": tracked.event.id, "was": tracked.mark or None, "says": says or None, "learned": learned}
         return Done(data, Outcome(told, stored), tracked.event.id)
+
+    def _learn(self, tracked: Tracked, says: Any) -> Any:
+        """What the fleet's adaptation makes of what is said of a device's event, in numbers; or why nothing."""
+        event, fleet = tracked.event, self.fleets.get(tracked.fleet)
+        if fleet is None:
+            return "nothing: its fleet is not configured any more"
+        source = (event.site, event.device)
+        if says not in ("false-alarm", "real"):
+            return "taken back" if fleet.adaptation.forget(source, event.id) else "nothing"
+        try:
+            return fleet.adaptation.teach(source, event.id, says, event.start_s, event.end_s)
+        except DataError as error:
+            return f"nothing: {error}"
 
     def _meant(self, about: control.About) -> Tracked:
         found = (

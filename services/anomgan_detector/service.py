@@ -127,7 +127,7 @@ class DetectorService:
         told, stored = taken.told, taken.stored
         letters = taken.answers
         for fleet, theirs in self._routed(taken.rest):
-            judged = fleet.judge(theirs, turn.now_s)
+            judged = fleet.judge(theirs, turn.now_s, partial(self._desk.alarms.learnable, fleet.group))
             outcome = self._desk.alarms.update(fleet.group, judged.heard, judged.events, judged.standing, turn.now_s)
             verdicts += judged.verdicts
             told += outcome.told
