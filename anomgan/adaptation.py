@@ -187,10 +187,10 @@ class Adaptation:
         """What was said of a device's events."""
         return {event_id: lesson.kind for event_id, lesson in self._lessons.get(source, {}).items()}
 
-    def level(self, source: Source) -> float:
-        """How far, in decades, a device's threshold has drifted."""
-        drift = self._drift.get(source)
-        return 0.0 if drift is None else drift.level
+    def standing(self) -> dict[str, Any]:
+        """How much has been learned: lessons, and by how much, in decades, the threshold that drifted most stands."""
+        levels = [drift.level for drift in self._drift.values()]
+        return {"lessons": sum(map(len, self._lessons.values())), "largest_drift": round(max(levels, default=0.0), 4)}
 
     # ---------------------------------------------------------------- state
 
@@ -246,7 +246,7 @@ class Adaptation:
                 lessons.setdefault((site, device), {})[event_id] = lesson
         except (ValueError, TypeError, KeyError, struct.error) as error:
             raise DataError(f"these bytes are not a snapshot of an adaptation: {error}") from None
-        self._drift, self._strips, self._lessons, self._places = drift, strips, lessons, {}
+        self._drift, self._strips, self._lessons, self._places = drift if self.rule.hours else {}, strips, lessons, {}
 
 
 def _drift_from(document: dict[str, Any]) -> Drift:

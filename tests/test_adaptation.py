@@ -251,3 +251,25 @@ def test_strips_are_bounded_and_those_of_the_device_odd_longest_ago_go(detector:
         device.adaptation._note(("", f"p{i}"), float(i), 20, window)
     assert len(device.adaptation._strips) == MOST_STRIPS
     assert ("", f"p{2 * MOST_STRIPS - 1}") in device.adaptation._strips
+
+
+def test_without_hours_no_threshold_drifts_and_without_an_adaptation_it_is_the_model_s(detector: Detector) -> None:
+    still, moving = Device(detector, AdaptConfig(hours=0.0)), Device(detector, AdaptConfig(hours=0.01, decades=3.0))
+    for device in (still, moving):
+        for _ in range(5):
+            device.see(seed=3)
+    assert still.adaptation.standing() == {"lessons": 0, "largest_drift": 0.0}
+    assert moving.adaptation.standing()["largest_drift"] > 0.01
+    still.adaptation.restore(moving.adaptation.snapshot())
+    assert still.adaptation.standing()["largest_drift"] == 0.0
+    plain, series = StreamDetector(detector), stretch(3, 9000.0)
+    ours, theirs = still.stream.push(readings_of(series, "p")), plain.push(readings_of(series, "p"))
+    assert [v.threshold for v in ours] == [v.threshold for v in theirs]
+
+
+def test_what_may_not_be_learned_moves_nothing(detector: Detector) -> None:
+    stream = StreamDetector(detector, adapt=AdaptConfig(hours=0.01, decades=3.0))
+    assert stream.adaptation is not None
+    for start_s in (0.0, 1000.0):
+        stream.push(readings_of(stretch(3, start_s), "p"), lambda source, time_s: False)
+    assert stream.adaptation.standing()["largest_drift"] == 0.0

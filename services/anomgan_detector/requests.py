@@ -50,7 +50,10 @@ class Requests:
         in_force = [
             asdict(one) | {"until": mutes.iso(one.until_s)} for one in mutes.in_force(alarms.mutes, asked.now_s)
         ]
-        fleets = [{"model": fleet.group.model, "devices": fleet.devices} for fleet in self.fleets.values()]
+        fleets = [
+            {"model": fleet.group.model, "devices": fleet.devices, **fleet.adaptation.standing()}
+            for fleet in self.fleets.values()
+        ]
         states = [one.shown().state for one in alarms.open_events()]
         return Done(
             {
