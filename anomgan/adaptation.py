@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from anomgan.config import AdaptConfig
 from anomgan.detector import Detector
-from anomgan.drift import QUARTILE, Drift, follow, taken_back
+from anomgan.drift import QUARTILE, Drift, follow, raised, taken_back
 from anomgan.errors import DataError
 from anomgan.likeness import Places, places, surprises_around
 from anomgan.records import Floats, Source
@@ -76,7 +76,7 @@ class Adaptation:
         found = np.empty(len(surprises))
         for i, (source, time_s, surprise) in enumerate(zip(sources, times.tolist(), surprises.tolist(), strict=True)):
             drift = self._drift.get(source)
-            usual = self.threshold + (0.0 if drift is None else drift.level)
+            usual = self.threshold + raised(drift)
             found[i] = usual
             if surprise != surprise:
                 continue
@@ -145,7 +145,7 @@ class Adaptation:
             after = self._drift[source] = taken_back(self.rule, before, start_s)
         self._lessons.setdefault(source, {})[event_id] = Lesson(kind, strips, before, after)
         surprises = self.detector.examine_windows(windows_of(list(strips), self.detector.rule.window)).surprise
-        usual = self.threshold + (0.0 if after is None else after.level)
+        usual = self.threshold + raised(after)
         odd = np.flatnonzero(surprises >= usual)
         return {
             "windows": len(surprises),

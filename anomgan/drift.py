@@ -31,6 +31,12 @@ class Drift:
     marks: tuple[tuple[float, float], ...] = ()
 
 
+def raised(drift: Drift | None) -> float:
+    """By how much a threshold stands above the model's, in whole hundredths: nobody need see it creep, and rounding in
+    the last digit of a surprise does not show."""
+    return 0.0 if drift is None else round(drift.level, 2)
+
+
 def follow(rule: AdaptConfig, before: Drift | None, time_s: float, surprise: float, longest_s: float) -> Drift:
     """One more normal window; a gap counts as `longest_s`, because nothing was seen of it."""
     if before is None:
