@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import CHANNELS, normal_series, readings_of
+from examples import CHANNELS, normal_series, normal_values, readings_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -273,3 +273,25 @@ def test_what_may_not_be_learned_moves_nothing(detector: Detector) -> None:
     for start_s in (0.0, 1000.0):
         stream.push(readings_of(stretch(3, start_s), "p"), lambda source, time_s: False)
     assert stream.adaptation.standing()["largest_drift"] == 0.0
+
+
+def test_a_sensor_that_drifts_slowly_alarms_less_and_a_fault_that_grows_within_the_hours_as_soon(
+    detector: Detector,
+) -> None:
+    """Time constant 720 s. A flow that creeps for eight of them is followed; one that grows in half of one is found."""
+    rule = AdaptConfig(hours=0.2, decades=0.5)
+
+    def flags(offsets: Floats, adapt: AdaptConfig | None) -> list[float]:
+        stream = StreamDetector(detector, alarms_per_week=2000.0, adapt=adapt)
+        values = normal_values(len(offsets), 7)
+        values[:, 0] += offsets
+        series = TimeSeries(np.arange(float(len(offsets))), values, CHANNELS)
+        return [verdict.time_s for verdict in stream.push(readings_of(series)) if verdict.anomalous]
+
+    creeping = np.linspace(0.0, 0.1, 6000)
+    assert len(flags(creeping, rule)) < 0.75 * len(flags(creeping, None))
+    growing = np.concatenate([np.zeros(1000), np.linspace(0.0, 1.5, 360), np.zeros(100)])
+    found, still = flags(growing, rule), flags(growing, None)
+    late = [time_s for time_s in found if time_s >= 1100.0]
+    assert len(late) >= 0.95 * len([time_s for time_s in still if time_s >= 1100.0])
+    assert next(t for t in late) - next(t for t in still if t >= 1100.0) <= 20.0

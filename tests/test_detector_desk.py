@@ -301,3 +301,21 @@ def test_normal_readings_are_told_nothing(model: Path) -> None:
     plant.feed(rounds(TimeSeries(series.times + START, series.values, CHANNELS), ["p1", "p2"]))
     plant.drain()
     assert plant.told() == []
+
+
+def test_feedback_on_a_fleet_wide_event_is_feedback_on_each_of_its_members(model: Path) -> None:
+    plant = Manned(model)
+    plant.feed(rounds(faulty_series(), [f"p{i}" for i in range(8)]))
+    plant.drain()
+    (whole,) = [event.id for event in plant.store.events.values() if event.members]
+    learned = plant.ask("feedback", event=whole, says="false-alarm")["data"]["learned"]
+    assert len(learned) == 8
+    assert {event.state for event in plant.store.events.values()} == {"false_alarm"}
+    adaptation = plant.fleets[0].adaptation
+    assert adaptation.standing()["lessons"] == 8
+    plant.feed(rounds(later(faulty_series(), 1000.0), [f"p{i}" for i in range(8)]))
+    plant.drain()
+    assert len(plant.store.events) == 9
+    plant.ask("undo", event=whole)
+    assert adaptation.standing()["lessons"] == 0
+    assert {event.state for event in plant.store.events.values()} == {"closed"}

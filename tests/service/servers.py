@@ -194,7 +194,7 @@ def influxql(config: InfluxConfig, query: str, basic: tuple[str, str] | None = N
         assert "error" not in result, result
         for series in result.get("series", ()):
             tags = series.get("tags", {})
-            rows += [tags | dict(zip(series["columns"], row, strict=True)) for row in series["values"]]
+            rows += [tags | dict(zip(series["columns"], row, strict=True)) for row in series.get("values", ())]
     return rows
 
 
