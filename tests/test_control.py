@@ -107,6 +107,12 @@ def test_a_body_signed_for_an_infinite_time_is_refused() -> None:
         assert refused(gate(), "mute", payload) == "bad_request"
 
 
+def test_who_asks_is_a_name_that_can_be_printed() -> None:
+    for field in ("client", "transaction"):
+        payload = json.dumps({"device": "p", field: "\x1b[31m"}).encode()
+        assert refused(gate(""), "mute", payload) == "bad_request"
+
+
 def test_where_the_broker_authenticates_a_fixed_payload_will_do_again_and_again() -> None:
     one = gate("")
     for _ in range(3):

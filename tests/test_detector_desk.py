@@ -140,6 +140,23 @@ def test_requests_are_refused_counted_answered_and_acknowledged(model: Path) -> 
     assert "mutes" not in plant.store.audit
 
 
+def test_a_flood_of_refused_requests_does_not_fill_the_log_and_says_nothing_that_could_be_taken_for_it(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant = Manned(model)
+    for _ in range(100):
+        plant.source.feed(
+            "anomgan/request/mute", json.dumps({"device": "p", "\n2026 ERROR all lost\x1b[31m": 1}).encode()
+        )
+    plant.drain()
+    assert plant.service.counters()["requests_refused.bad_request"] == 100
+    assert caplog.text.count("refused: ") == 20
+    assert "only counted" in caplog.text
+    assert "\n2026 ERROR" not in caplog.text
+    assert "\x1b" not in caplog.text
+    assert len(plant.publisher.published) == 100
+
+
 def test_a_signed_request_reaches_the_desk_and_an_unsigned_one_does_not(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

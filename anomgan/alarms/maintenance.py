@@ -116,6 +116,7 @@ def _windows(query: recurring_ical_events.CalendarQuery, first: datetime, last: 
     for entry in query.between(first, last):
         if str(entry.get("STATUS", "")).upper() != "CANCELLED":
             summary = " ".join(str(entry.get("SUMMARY", "")).split())[:200]
+            summary = "".join(letter for letter in summary if letter.isprintable())
             yield Window(_seconds(entry.start), _seconds(entry.end), summary or "maintenance", devices_of(entry))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from anomgan.config import Table
 from anomgan.errors import PayloadError
@@ -102,6 +102,13 @@ class _Envelope(BaseModel):
     client: str = Field("", max_length=100)
     time: float | None = Field(None, allow_inf_nan=False)
     nonce: str | None = Field(None, min_length=8, max_length=100)
+
+    @field_validator("transaction", "client")
+    @classmethod
+    def _printable(cls, text: str | None) -> str | None:
+        if text is not None and not text.isprintable():
+            raise ValueError("has letters that cannot be printed")
+        return text
 
 
 class _Signed(BaseModel):

@@ -30,6 +30,7 @@ log = logging.getLogger("anomgan.detector")
 CALENDAR = "$anomgan/maintenance"
 """the topic of a calendar that was read; a subscription never gets what begins with $"""
 LOOK_EVERY_S = 2.0
+SHOWN_PER_REASON = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Desk:
         except (PayloadError, DataError) as error:
             reason = error.reason if isinstance(error, PayloadError) else "cannot"
             self.counters[f"requests_refused.{reason}"] += 1
-            log.warning("request %r refused: %s", name[:MOST_COMMAND], error)
+            self._show_refused(name, reason, str(error))
             body = encode_answer(named_transaction(message.payload), {}, str(error))
         else:
             body = encode_answer(request.transaction, done.data)
@@ -112,6 +113,14 @@ class Desk:
                 log.info("%s by %r: %s", name, request.client, effect)
         answered = name if name in COMMANDS else "unknown"
         taken.answers.append(Letter(MQTT, body, self._topics[1] + answered))
+
+    def _show_refused(self, name: str, reason: str, why: str) -> None:
+        """Log the first few of each reason; all are counted."""
+        count = self.counters[f"requests_refused.{reason}"]
+        if count <= SHOWN_PER_REASON:
+            log.warning("request %r refused: %r", name[:MOST_COMMAND], why)
+        if count == SHOWN_PER_REASON:
+            log.warning("requests_refused.%s: from now on only counted", reason)
 
     def _read_calendar(self, content: bytes, taken: Taken, now_s: float) -> None:
         try:
