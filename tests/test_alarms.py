@@ -295,6 +295,21 @@ def test_many_devices_at_once_are_told_as_one_event_that_says_how_many_and_which
     assert desk.update(later_s=10.0) == [(alone.id, "open")]
 
 
+def test_a_device_that_falls_silent_in_the_midst_of_one_does_not_hide_the_next() -> None:
+    desk = plant(20)
+    first = [event(f"pump-{i}", START + i) for i in range(6)]
+    desk.update(*first)
+    for one in first[:5]:  # the sixth is never heard again
+        desk.update(closed(one))
+    desk.update(*(event(f"pump-{i}", START + 5000.0 + i) for i in range(6, 13)))
+    desk.update(later_s=10.0)
+    assert desk.told == [("fleet:pump@1767600000000", "open"), ("fleet:pump@1767605006000", "open")]
+    restored = Alarms(desk.alarms.rule)
+    restored.restore(desk.alarms.snapshot())
+    assert restored.snapshot() == desk.alarms.snapshot()
+    assert desk.update(closed(first[5])) == [("fleet:pump@1767600000000", "closed")]
+
+
 def test_a_late_one_joins_and_a_much_later_one_is_told_by_itself() -> None:
     desk = plant(20)
     for i in range(6):

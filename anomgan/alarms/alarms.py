@@ -69,9 +69,9 @@ class Alarms:
         self._active = fleet.active(now_s) if events else 0
         for event in (*events, *standing):
             self._take(group, fleet, event, now_s)
-        touched = not self._stored.keys().isdisjoint(fleet.members)
-        if fleet.event_id and touched:
-            self._tell_as_one(group, fleet, now_s)
+        for event_id, members in list(fleet.open.items()):
+            if not self._stored.keys().isdisjoint(members):
+                self._tell_as_one(group, fleet, event_id, now_s)
         self._release(now_s)
         self._forget()
         return self._outcome()
@@ -130,18 +130,17 @@ class Alarms:
             self._held[event.id] = None
         joining = together.opens(self.rule, fleet, event.id, (event.site, event.device), event.start_s, active)
         joining = [key for key in joining if key in self._events and not self._events[key].muted]
-        if joining and not fleet.event_id:
+        if joining and not fleet.newest_id:
             start_s = min(self._events[key].event.start_s for key in joining)
-            fleet.event_id, fleet.members = f"fleet:{group.model}@{round(start_s * 1000)}", []
+            fleet.newest_id = f"fleet:{group.model}@{round(start_s * 1000)}"
         for key in joining:
-            self._events[key] = replace(self._events[key], part_of=fleet.event_id)
-            fleet.members.append(key)
+            self._events[key] = replace(self._events[key], part_of=fleet.newest_id)
+            fleet.open.setdefault(fleet.newest_id, []).append(key)
             self._tell(key)
 
-    def _tell_as_one(self, group: Group, fleet: together.Fleet, now_s: float) -> None:
-        """The fleet-wide event anew, as its members have changed."""
-        members = {key: self._events[key].event for key in fleet.members if key in self._events}
-        key = fleet.event_id
+    def _tell_as_one(self, group: Group, fleet: together.Fleet, key: str, now_s: float) -> None:
+        """A fleet-wide event anew, as its members have changed."""
+        members = {one: self._events[one].event for one in fleet.open[key]}
         event = together.told_as_one(key, group.model, members, fleet.active(now_s))
         tracked = self._events.get(key)
         if tracked is None:
@@ -156,7 +155,9 @@ class Alarms:
         self._events[key] = replace(tracked, muted="" if until_s is None else f"muted until {mutes.iso(until_s)}")
         self._tell(key)
         if event.state == "closed":
-            fleet.event_id, fleet.members = "", []
+            del fleet.open[key]
+            if fleet.newest_id == key:
+                fleet.newest_id = ""
 
     def _release(self, now_s: float) -> None:
         """What has waited long enough is told."""
@@ -239,7 +240,7 @@ class Alarms:
         """Keep so many closed events; the oldest go first."""
         if len(self._events) <= KEPT:
             return
-        at_work = {key for fleet in self._fleets.values() for key in (fleet.event_id, *fleet.members)}
+        at_work = {one for fleet in self._fleets.values() for many in fleet.open.values() for one in many}
         closed = [key for key, one in self._events.items() if not one.open and key not in at_work]
         if len(closed) < KEPT + KEPT // 10:  # many at a time: forgetting looks at everything
             return
@@ -290,7 +291,7 @@ def _fleet_from(document: dict[str, Any]) -> together.Fleet:
     return together.Fleet(
         heard={(site, device): at_s for site, device, at_s in document["heard"]},
         recent=[(key, (site, device), start_s) for key, (site, device), start_s in document["recent"]],
-        event_id=document["event_id"],
-        members=list(document["members"]),
+        open={key: list(members) for key, members in document["open"].items()},
+        newest_id=document["newest_id"],
         newest_start_s=float("-inf") if newest is None else newest,
     )

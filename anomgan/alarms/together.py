@@ -24,12 +24,15 @@ MOST_RECENT = 20_000
 @dataclass(slots=True)
 class Fleet:
     """What is remembered of one fleet: when each device was heard last, events that opened lately (id, device, start),
-    and the fleet-wide event that is open, with its members' ids."""
+    the fleet-wide events that are open, each with its members' ids, and which of them began last, "" = none, and when.
+
+    There may be several, for a device that has fallen silent in the midst of one leaves it open.
+    """
 
     heard: dict[Source, float] = field(default_factory=dict)
     recent: list[tuple[str, Source, float]] = field(default_factory=list)
-    event_id: str = ""
-    members: list[str] = field(default_factory=list)
+    open: dict[str, list[str]] = field(default_factory=dict)
+    newest_id: str = ""
     newest_start_s: float = -math.inf
 
     def active(self, now_s: float) -> int:
@@ -46,16 +49,16 @@ def needed(rule: AlarmsConfig, active: int) -> float:
 
 def opens(rule: AlarmsConfig, fleet: Fleet, event_id: str, source: Source, start_s: float, active: int) -> list[str]:
     """A device's event opens: the ids of the events that belong to the fleet-wide one from now on, [] for none."""
-    if fleet.event_id and abs(start_s - fleet.newest_start_s) <= rule.fleet_span_s:
+    if fleet.newest_id and abs(start_s - fleet.newest_start_s) <= rule.fleet_span_s:
         fleet.newest_start_s = max(fleet.newest_start_s, start_s)
         return [event_id]
     fleet.recent = [one for one in fleet.recent if one[2] > start_s - 2.0 * rule.fleet_span_s][-MOST_RECENT:]
     fleet.recent.append((event_id, source, start_s))
     near = [one for one in fleet.recent if abs(one[2] - start_s) <= rule.fleet_span_s]
-    if fleet.event_id or len({one[1] for one in near}) < needed(rule, active):
+    if len({one[1] for one in near}) < needed(rule, active):
         return []
     fleet.recent = [one for one in fleet.recent if one not in near]
-    fleet.newest_start_s = max(one[2] for one in near)
+    fleet.newest_id, fleet.newest_start_s = "", max(one[2] for one in near)
     return [one[0] for one in near]
 
 
