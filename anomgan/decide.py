@@ -1,9 +1,10 @@
 """Verdicts become events: a pure step per device, with hysteresis.
 
-`open_after` anomalous verdicts in a row open an event, back-dated to the first of them. While it is open, a verdict
-below `close_level` times the threshold (or an unknown one) is calm; `close_after` calm verdicts in a row close it, so
-two runs that are nearer than that are one event. An event is told when it opens, when its severity rises, and when it
-closes. Severity is how far the peak stands above the threshold, in decades of probability.
+`open_after` anomalous verdicts in a row that span at least `open_after_s` open an event, back-dated to the first of
+them. While it is open, a verdict below `close_level` times the threshold (or an unknown one) is calm; `close_after`
+calm verdicts in a row close it, so two runs that are nearer than that are one event. An event is told when it opens,
+when its severity rises, and when it closes; whether anybody hears of it then, `alarms` decides. Severity is how far the
+peak stands above the threshold, in decades of probability.
 """
 
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ def _while_quiet(rule: DecideConfig, state: DeviceDecision, verdict: Verdict) ->
     onsets = onsets_of(state.onsets, verdict, keep=state.streak > 0)
     oddest = _odder(state.oddest, verdict)
     streak = state.streak + 1
-    if streak < rule.open_after:
+    if streak < rule.open_after or verdict.time_s - start_s < rule.open_after_s:
         return DeviceDecision(streak=streak, start_s=start_s, oddest=oddest, onsets=onsets), None
     event = _describe(rule, oddest, start_s, verdict.time_s, onsets)
     return DeviceDecision(start_s=start_s, oddest=oddest, event=event, onsets=onsets), event
@@ -199,7 +200,7 @@ def _state_from(document: dict[str, Any]) -> DeviceDecision:
         DeviceDecision(
             **{name: _known(value) for name, value in document.items()},
             oddest=None if oddest is None else _verdict_from(oddest),
-            event=None if event is None else _event_from(event),
+            event=None if event is None else event_from(event),
         )
     )
     if any(len(onset) != len(NO_ONSET) for onset in state.onsets):
@@ -221,7 +222,8 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
     return verdict
 
 
-def _event_from(document: dict[str, Any]) -> Event:
+def event_from(document: dict[str, Any]) -> Event:
+    """An event as orjson writes it, read back; TypeError or ValueError for anything else."""
     event = _checked(Event(**{name: _known(value) for name, value in document.items()}))
     if any(len(told) != len(event.channels) for told in (event.observed, event.expected, event.contributions)):
         raise ValueError("an event does not tell as much of every channel")

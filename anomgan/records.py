@@ -156,7 +156,8 @@ class Verdict:
     """the time from one row of a window to the next"""
 
 
-EventState = Literal["open", "closed"]
+EventState = Literal["open", "closed", "muted", "false_alarm"]
+"""muted: not told to anybody, for the reason in `note`; false_alarm: a person has said so"""
 Severity = Literal["minor", "major", "critical"]
 
 
@@ -166,7 +167,8 @@ class Event:
 
     `id` is the same whenever the same event is told again, so that stores can overwrite. `end_s` is the
     time of the last anomalous verdict so far. `channels` are those that contributed most, first the most;
-    `observed`, `expected` and `contributions` go with them and are taken at the peak.
+    `observed`, `expected` and `contributions` go with them and are taken at the peak. A fleet-wide event is no
+    device's: its `device` is `fleet:MODEL`.
     """
 
     id: str
@@ -186,6 +188,12 @@ class Event:
     threshold: float = 0.0
     model: str = ""
     units: tuple[str, ...] = field(default=())
+    note: str = ""
+    """why it is muted, or what a person has said of it"""
+    part_of: str = ""
+    """id of the fleet-wide event that it belongs to, which is told in its place"""
+    members: int = 0
+    """of a fleet-wide event: how many devices; 0 for an event of one device"""
 
 
 # ---------------------------------------------------------------- data quality
@@ -204,6 +212,7 @@ IssueKind = Literal[
     "buffered_burst",
 ]
 """see `anomgan.quality.issues`"""
+IssueState = Literal["open", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +229,7 @@ class HealthIssue:
     site: str
     channel: str
     kind: IssueKind
-    state: EventState
+    state: IssueState
     start_s: float
     end_s: float
     reason: str

@@ -124,6 +124,14 @@ def _courses(networks: Networks, normal: Normal, windows: Tensor, x: Tensor, res
     return course
 
 
+@torch.inference_mode()
+def points_of(networks: Networks, windows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """Scaled windows (N, C, L), NaN = missing -> where they lie in each space, (N, F) each, and they completed."""
+    x, absent = complete(networks, windows)
+    residual = _residual(x, networks.generator(networks.encoder(x)), absent)
+    return _points(networks, x, residual), x
+
+
 def _points(networks: Networks, x: Tensor, residual: Tensor) -> dict[str, Tensor]:
     """Windows (N, C, L) and their residuals -> where they lie in each space, (N, F) each."""
     logit, layers = networks.discriminator(x)
@@ -139,9 +147,7 @@ def fit_normal(networks: Networks, windows: Tensor) -> dict[str, Gaussian]:
     """Where normal windows (N, C, L), scaled, NaN = missing, lie in each space."""
     parts: dict[str, list[Tensor]] = {space: [] for space in SPACES}
     for chunk in torch.split(windows, CHUNK):
-        x, absent = complete(networks, chunk)
-        residual = _residual(x, networks.generator(networks.encoder(x)), absent)
-        for space, points in _points(networks, x, residual).items():
+        for space, points in points_of(networks, chunk)[0].items():
             parts[space].append(points)
     return {space: fit_gaussian(torch.cat(points)) for space, points in parts.items()}
 

@@ -17,6 +17,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.adaptation import Adaptation
+from anomgan.config import AdaptConfig
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.examination import Examination
@@ -36,6 +38,7 @@ class StreamDetector:
     windows_unknown (too much missing); gaps; missing_values; dropped.late, dropped.duplicate, dropped.bad_time,
     dropped.no_known_channel (readings); unknown_channel_values. `model` is a name that verdicts carry. `on_odd` hears
     of each reading that is dropped (as its counter is called) or has an `unknown_channel` or a `missing_channel`.
+    With `adapt`, single devices' thresholds move as `adaptation` says; without, all stay where the model has them.
     """
 
     def __init__(
@@ -45,12 +48,14 @@ class StreamDetector:
         alarms_per_week: float | None = None,
         model: str = "",
         on_odd: Callable[[str, Reading], None] = lambda what, reading: None,
+        adapt: AdaptConfig | None = None,
     ) -> None:
         self.detector = detector
         self._on_odd = on_odd
         self.model = model
         budget = detector.config.alarms_per_week if alarms_per_week is None else alarms_per_week
         self.threshold = detector.threshold_for(budget)
+        self.adaptation = None if adapt is None else Adaptation(detector, adapt, self.threshold)
         self.counters: Counter[str] = Counter()
         self._numbers: dict[Source, int] = {}
         self._newest_s: list[float] = []
@@ -74,18 +79,21 @@ class StreamDetector:
         """How many devices have been heard."""
         return len(self._numbers)
 
-    def push(self, readings: Iterable[Reading]) -> list[Verdict]:
+    def push(
+        self, readings: Iterable[Reading], learnable: Callable[[Source, float], bool] = lambda source, time_s: True
+    ) -> list[Verdict]:
         """Take readings in; the verdicts of all windows that became due, in the order of the readings.
 
-        A verdict of a window in warm-up, or with too much missing, has surprise NaN: unknown, not normal.
+        A verdict of a window in warm-up, or with too much missing, has surprise NaN: unknown, not normal. `learnable`
+        says of a device and a time whether a window that ends then may move the device's threshold.
         """
         verdicts: list[Verdict] = []
         pending = iter(readings)
         while chunk := list(islice(pending, CHUNK)):
-            verdicts += self._push(chunk)
+            verdicts += self._push(chunk, learnable)
         return verdicts
 
-    def _push(self, readings: Sequence[Reading]) -> list[Verdict]:
+    def _push(self, readings: Sequence[Reading], learnable: Callable[[Source, float], bool]) -> list[Verdict]:
         admitted, who, turn, rows = self._admit(readings)
         if not admitted:
             return []
@@ -99,6 +107,7 @@ class StreamDetector:
         rule, fleet = self.detector.rule, self._fleet
         due_rows: list[NDArray[np.int64]] = []
         windows: list[NDArray[np.float32]] = []
+        runs: list[NDArray[np.int64]] = []
         waiting: list[NDArray[np.int64]] = []
         for now in range(int(turn.max()) + 1):
             at = np.flatnonzero(turn == now) if turn.any() else np.arange(len(admitted))
@@ -113,8 +122,9 @@ class StreamDetector:
             if due.any():
                 due_rows.append(at[due])
                 windows.append(fleet.windows(who[at[due]]))
-        examined = self._verdicts(admitted, values, due_rows, windows)
-        unknown = [(row, self._verdict(admitted[row], values[row])) for row in np.concatenate(waiting).tolist()]
+                runs.append(run[due])
+        examined = self._verdicts(admitted, values, due_rows, windows, runs, learnable)
+        unknown = [(row, self._unknown(admitted[row], values[row])) for row in np.concatenate(waiting).tolist()]
         known = sum(not np.isnan(verdict.surprise) for _, verdict in examined)
         self.counters["windows_scored"] += known
         self.counters["windows_unknown"] += len(examined) - known
@@ -178,17 +188,34 @@ class StreamDetector:
         values: Floats,
         due_rows: list[NDArray[np.int64]],
         windows: list[NDArray[np.float32]],
+        runs: list[NDArray[np.int64]],
+        learnable: Callable[[Source, float], bool],
     ) -> list[tuple[int, Verdict]]:
         if not windows:
             return []
-        seen = self.detector.examine_windows(np.concatenate(windows))
+        every = np.concatenate(windows)
+        seen = self.detector.examine_windows(every)
         at = np.concatenate(due_rows).tolist()
-        return [(row, self._verdict(readings[row], values[row], seen, i)) for i, row in enumerate(at)]
+        thresholds = np.full(len(at), self.threshold)
+        if self.adaptation is not None:
+            sources, times = [readings[row].source for row in at], np.array([readings[row].time_s for row in at])
+            thresholds = self.adaptation.thresholds(
+                sources, times, np.concatenate(runs), seen.surprise, every, learnable
+            )
+        return [
+            (row, self._verdict(readings[row], values[row], threshold, seen, i))
+            for i, (row, threshold) in enumerate(zip(at, thresholds.tolist(), strict=True))
+        ]
 
-    def _verdict(self, reading: Reading, values: Floats, seen: Examination | None = None, i: int = 0) -> Verdict:
+    def _unknown(self, reading: Reading, values: Floats) -> Verdict:
+        return self._verdict(reading, values, self.threshold)
+
+    def _verdict(
+        self, reading: Reading, values: Floats, threshold: float, seen: Examination | None = None, i: int = 0
+    ) -> Verdict:
         source = reading.source
         units = self._units.get(source, ())
-        return self.detector.verdict(source, reading.time_s, values, self.threshold, seen, i, self.model, units)
+        return self.detector.verdict(source, reading.time_s, values, threshold, seen, i, self.model, units)
 
     # ---------------------------------------------------------------- state
 

@@ -1,7 +1,7 @@
 """What is fuzzed: everything that reads bytes from outside, each with real examples and its laws.
 
-A target takes bytes and says what became of them; it raises where a law is broken. To fuzz something new (control
-topics, say), give it a function here and a line in TARGETS: tests/test_fuzz.py and `make fuzz` then take it up.
+A target takes bytes and says what became of them; it raises where a law is broken. To fuzz something new, give it a
+function here and a line in TARGETS: tests/test_fuzz.py and `make fuzz` then take it up.
 """
 
 import struct
@@ -21,8 +21,10 @@ from wire_fuzz import TOPICS, is_sound
 from anomgan.adapters.files import read_config
 from anomgan.adapters.journal import pack_messages, unpack_messages
 from anomgan.adapters.ports import Message, Turn
+from anomgan.alarms import Alarms
 from anomgan.assemble import RowAssembler
-from anomgan.config import DecideConfig, DetectorConfig, DialectName, ServiceConfig
+from anomgan.config import AlarmsConfig, DecideConfig, DetectorConfig, DialectName, ServiceConfig
+from anomgan.control import Gate, Pass
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError, ModelFileError, PayloadError
@@ -31,8 +33,10 @@ from anomgan.recognise import Sample, Watch, recognise
 from anomgan.records import Reading, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire import Decoder, PayloadFormat, encode, parse_template
+from anomgan.wire.control import encode_answer, named_transaction, signature
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.sparkplug_births import Births
+from anomgan_detector.requests import Asked, Requests
 
 LONGEST_MESSAGE = 1000
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -89,6 +93,57 @@ def recognising(payload: bytes) -> str:
     told = sum(one.messages for one in (*found.fleets, *found.not_understood))
     assert told + sum(found.set_aside.values()) + found.beyond == 4
     return f"{len(found.fleets)} fleets"
+
+
+# ---------------------------------------------------------------- control
+
+
+def asking() -> Target:
+    """Law: a request is refused for a reason, or done and answered as JSON. A payload is the command, a line end, and
+    the body, which is also tried signed."""
+    requests = Requests(Alarms(AlarmsConfig()), ())
+    gates = [Gate(Pass(secret, 60.0)) for secret in ("", "sixteen letters!")]
+
+    def ask(payload: bytes) -> str:
+        head, _, body = payload.partition(b"\n")
+        name, text = head.decode("utf-8", "replace"), body.decode("utf-8", "replace")
+        signed = orjson.dumps({"body": text, "signature": signature(gates[1].rule.secret, name, text)})
+        outcomes = []
+        for gate, request in ((gates[0], body), (gates[1], signed), (gates[1], body)):
+            transaction = named_transaction(request)
+            try:
+                asked = gate.admit(name, request, NOW)
+                done = requests.do(Asked(asked.command, asked.client, NOW))
+            except PayloadError as error:
+                assert error.reason.replace("_", "").isalpha()  # noqa: PT017 one of the three allowed outcomes
+                orjson.loads(encode_answer(transaction, {}, str(error)))
+                outcomes.append(error.reason)
+            except DataError as error:
+                orjson.loads(encode_answer(transaction, {}, str(error)))
+                outcomes.append("cannot")
+            else:
+                assert asked.transaction == transaction
+                orjson.loads(encode_answer(transaction, done.data))
+                outcomes.append("done")
+        assert outcomes[2] != "done" or body == signed, "who has no secret was let in"
+        return outcomes[0]
+
+    return ask
+
+
+def small_requests() -> list[bytes]:
+    """One of every command, with what every body may have."""
+    about = b'"transaction": "t1", "client": "ada", "time": %d, "nonce": "0123456789"}' % NOW
+    return [
+        b"status\n{" + about,
+        b'events\n{"limit": 3, ' + about,
+        b'mute\n{"device": "pump-*", "site": "*", "channels": ["flow"], "for_s": 60, ' + about,
+        b'mute\n{"device": "p1", "for_s": 0}',
+        b'unmute\n{"device": "pump-*", "channels": ["flow"], ' + about,
+        b'feedback\n{"device": "p1", "says": "false-alarm", ' + about,
+        b'undo\n{"event": "p1@1", ' + about,
+        b"status\n",
+    ]
 
 
 # ---------------------------------------------------------------- files
@@ -267,6 +322,7 @@ def snapshots() -> dict[str, bytes]:
 TARGETS: Mapping[str, Fuzzed] = {
     **{f"dialect {name}": Fuzzed(partial(decoding, name), partial(payloads_of, name)) for name in CONVENTIONS},
     "recognise": Fuzzed(lambda: recognising, lambda: [sample.payload for sample in mixed_broker(1)], 2000),
+    "control": Fuzzed(asking, small_requests, 300),
     "config": Fuzzed(reading_a_config, lambda: [*small_configs(), (CONFIGS / "detector.toml").read_bytes()], 3000),
     "model file": Fuzzed(lambda: unpacking, lambda: [pack(small_detector().parts)], 10_000),
     "model header": Fuzzed(lambda: unpacking_a_header, lambda: [inner_header()], 20_000),

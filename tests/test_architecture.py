@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "calibrate": "errors records",
     "explain": "motion records",
     "decide": "config errors explain motion records",
+    "alarms": "alarms config decide errors records",
     "assemble": "errors records",
     "quality": "config errors quality records roles scaling",
     "gan": "config errors gan",
@@ -40,20 +41,25 @@ MAY_IMPORT = {
     "model_file": "calibrate config errors fit gan gaussian quality scaling score",
     "detector": """calibrate config course decide errors examination explain fit gan model_file pool records scaling
     score windows""",
-    "stream": "detector errors examination records scaling windows",
+    "drift": "config",
+    "strips": "errors",
+    "likeness": "calibrate fit gaussian records score",
+    "adaptation": "config detector drift errors likeness records strips",
+    "stream": "adaptation config detector errors examination records scaling windows",
     "baselines": "errors records scaling windows",
     "matching": "errors records",
     "vus": "records",
     "evaluation": "errors matching records vus",
     "simulate": "config errors records simulate",
+    "control": "errors wire",
     "wire": "config errors records wire",
     "recognise": "config errors recognise records wire",
     "adapters": "adapters config errors records wire",
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = """records errors config windows decide explain motion examination assemble scaling calibrate quality
-simulate wire recognise adapters"""
+WITHOUT_TORCH = """records errors config windows decide alarms control explain motion examination assemble scaling
+calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -67,6 +73,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
     "matplotlib": ("services/anomgan_cli/plots.py", "services/anomgan_cli/benchmark_plots.py"),
+    "icalendar": "anomgan/alarms/maintenance.py",
+    "recurring_ical_events": "anomgan/alarms/maintenance.py",
     "sklearn": "anomgan/baselines.py",
     "starlette": "services/anomgan_dashboard/",
     "uvicorn": "services/anomgan_dashboard/",
@@ -88,6 +96,7 @@ TORCH_IN = (
     "anomgan/gaussian.py",
     "anomgan/detector.py",
     "anomgan/model_file.py",
+    "anomgan/likeness.py",
 )
 DICE = ("np.random.default_rng", "np.random.Generator", "np.random.Philox", "np.random.SeedSequence")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "engine", "misc", "tools"}

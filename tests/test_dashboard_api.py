@@ -351,3 +351,21 @@ def test_a_taken_port_is_told() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(ServerError, match=r"192\.0\.2\.1"):
         listen("192.0.2.1", 0)
+
+
+def test_a_fleet_wide_event_is_in_the_log_and_its_name_can_be_asked_for(path: Path) -> None:
+    store = SqliteStore(path)
+    whole = replace(event("open"), id="fleet:pump@1", device="fleet:pump", members=7, reason="7 of 9 devices at once")
+    store.write(Batch([verdict(100.0)], [whole, replace(event("muted"), note="muted until then", part_of=whole.id)]))
+    store.close()
+    web = client(path)
+    told = {one["id"]: one for one in web.get("/api/events").json()["events"]}
+    assert (told["fleet:pump@1"]["members"], told["e1"]["part_of"], told["e1"]["note"]) == (
+        7,
+        "fleet:pump@1",
+        "muted until then",
+    )
+    assert [one["id"] for one in web.get("/api/events?state=muted").json()["events"]] == ["e1"]
+    assert web.get("/api/events?state=false_alarm").json()["events"] == []
+    assert web.get("/api/device?device=fleet:pump&site=north").status_code == 200
+    assert [one["device"] for one in web.get("/api/fleet").json()["devices"]] == ["p1"]

@@ -358,3 +358,10 @@ def test_the_oddest_rows_are_shown_where_they_are_known() -> None:
     )
     (event,) = FleetDecisions(DecideConfig(open_after=1, close_after=1)).update([one])
     assert (event.observed, event.expected) == ((50.0, 2.0), (7.0, 2.0))
+
+
+@pytest.mark.parametrize(("least_s", "opens_at"), [(0.0, 2), (1.0, 2), (2.0, 3), (2.5, 4)])
+def test_an_event_opens_when_its_verdicts_are_many_and_long_enough(least_s: float, opens_at: int) -> None:
+    rule = DecideConfig(open_after=2, open_after_s=least_s, close_after=2)
+    assert [at for at, *_ in told(rule, 0.0, 9.0, 9.0, 9.0, 9.0)] == [opens_at]
+    assert told(rule, *([9.0, 0.0] * 5)) == []

@@ -649,6 +649,7 @@ def told_by(model: Path, *, crash_at: int | None, restart: bool) -> list[tuple[s
     """Every letter of a run over several devices, each once; the process may die after a turn and start again."""
     tables: dict[str, Any] = {
         "homeassistant": {"enabled": True, "score_every_s": 7.0},
+        "control": {"authentication": "broker"},
         "notify": {"per_hour": 2, "min_severity": "minor"},
         "input": {"batch": 16},
         "journal": {"path": f"journal-{next(NUMBERS)}.db"},

@@ -9,7 +9,10 @@ from pydantic import BaseModel
 
 from anomgan.adapters.files import read_config
 from anomgan.config import (
+    AdaptConfig,
+    AlarmsConfig,
     BrokerConfig,
+    ControlConfig,
     DashboardConfig,
     DecideConfig,
     FleetConfig,
@@ -44,6 +47,9 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
         InputConfig: document["input"],
         QualityConfig: document["quality"],
         DecideConfig: document["decide"],
+        AdaptConfig: document["adapt"],
+        AlarmsConfig: document["alarms"],
+        ControlConfig: document["control"],
         SqliteConfig: document["store"]["sqlite"],
         InfluxConfig: document["store"]["influx"],
         PublishConfig: document["publish"],

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from store_records import dump, event, verdict
 
-from anomgan.adapters.ports import Batch
+from anomgan.adapters.ports import AuditEntry, Batch
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.sqlite_file import SCHEMA_VERSION
 from anomgan.adapters.sqlite_read import open_reader
 from anomgan.errors import Refused, ServerError, Unreachable
+
+FORMER_COLUMNS = "state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels"
+"""of events, before schema 3"""
 
 
 @pytest.fixture
@@ -59,8 +62,10 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(pa
     store.close()
     connection = sqlite3.connect(path)
     connection.execute("ALTER TABLE verdict RENAME COLUMN pattern TO neighbour")
-    for table in ("health", "issue"):
+    for table in ("health", "issue", "audit"):
         connection.execute(f"DROP TABLE {table}")
+    connection.execute("DROP TABLE event")
+    connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {FORMER_COLUMNS})")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
     with pytest.raises(Unreachable, match=r"older schema; the detector service"), open_reader(path):
@@ -71,6 +76,43 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(pa
     assert dump(path) == now
     with open_reader(path) as reader:
         assert len(reader.fleet()) == 1
+
+
+def test_a_store_of_the_second_schema_gets_room_for_what_people_say(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch([verdict(1.0)], [event()]))
+    store.close()
+    connection = sqlite3.connect(path)
+    row = connection.execute("SELECT * FROM event").fetchone()[:12]
+    connection.execute("DROP TABLE event")
+    connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {FORMER_COLUMNS})")
+    connection.execute(f"INSERT INTO event VALUES ({', '.join('?' * 12)})", row)  # noqa: S608 a constant
+    connection.commit()
+    for table in ("health", "issue", "audit"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    entry = AuditEntry(1.0, 1, "ada", "feedback", "e1", "{}")
+    store = SqliteStore(path)
+    store.write(
+        Batch([], [event("e2", note="muted until then", part_of="e3", members=7, state="muted")], audit=[entry])
+    )
+    store.write(Batch(audit=[entry]))
+    store.close()
+    with open_reader(path) as reader:
+        found = {one.id: (one.state, one.note, one.part_of, one.members) for one in reader.events()}
+        assert found == {"e1": ("open", "", "", 0), "e2": ("muted", "muted until then", "e3", 7)}
+        assert reader.audit() == [entry]
+
+
+def test_the_name_of_fleet_wide_events_is_no_device(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch([verdict(1.0)], [event(device="fleet:pump"), event("e2")]))
+    store.close()
+    with open_reader(path) as reader:
+        assert [one.device for one in reader.fleet()] == ["p1"]
+        assert reader.summary().devices == 1
+        assert len(reader.events()) == 2
 
 
 def foreign_database(path: Path) -> None:

@@ -41,7 +41,7 @@ def configs(letters: Sequence[Letter]) -> list[str]:
 
 
 def entities(**keys: Any) -> Entities:
-    return Entities(HomeAssistantConfig(enabled=True, **keys), "anomgan/status")
+    return Entities(HomeAssistantConfig(enabled=True, **keys), "anomgan/status", "anomgan/request")
 
 
 # ---------------------------------------------------------------- Home Assistant

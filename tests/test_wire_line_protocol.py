@@ -57,6 +57,7 @@ def test_a_channel_line_is_as_documented_and_a_channel_of_which_nothing_is_known
 def test_an_event_line_is_as_documented_and_an_empty_site_is_no_tag() -> None:
     assert event_line(EVENT) == (
         'anomaly_event,device=p1 id="e1",state="open",severity="minor",channels="flow",reason="a \\"b\\"",model="",'
+        'note="",part_of="",'
         "start=1700000000.0,end=1700000001.0,peak=6.5,peak_time=1700000000.0,threshold=0.0 1700000000000000"
     )
 

@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from anomgan.adapters.ports import Batch, Liveness, Message
+from anomgan.adapters.ports import AuditEntry, Batch, Liveness, Message
 from anomgan.errors import DataError, ServerError, Unreachable
 from anomgan.records import DeviceHealth, Event, HealthIssue, Source, Verdict
 
@@ -98,6 +98,7 @@ class MemoryStore:
         self.issues: dict[str, HealthIssue] = {}
         self.health: dict[Source, DeviceHealth] = {}
         self.counters: dict[str, int] = {}
+        self.audit: dict[tuple[float, int], AuditEntry] = {}
         self.writes = 0
         self._failing = 0
         self._failure: ServerError = Unreachable("memory store: told to fail")
@@ -122,6 +123,8 @@ class MemoryStore:
         self.issues.update((issue.id, issue) for issue in batch.issues)
         self.health.update((health.source, health) for health in batch.health)
         self.counters.update(batch.counters or {})
+        for entry in batch.audit:
+            self.audit.setdefault((entry.time_s, entry.number), entry)
         self.writes += 1
 
     def _fail_if_told(self) -> None:

@@ -66,6 +66,18 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody told the service to do and what followed: `effect` is JSON; known by its time and number."""
+
+    time_s: float
+    number: int
+    client: str
+    command: str
+    subject: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
 
@@ -76,6 +88,7 @@ class Batch:
     issues: Sequence[HealthIssue] = ()
     """that opened or closed"""
     health: Sequence[DeviceHealth] = ()
+    audit: Sequence[AuditEntry] = ()
 
 
 class MessageSource(Protocol):

@@ -6,7 +6,7 @@ One transaction per batch, on disk when `write` returns. Repeating a batch chang
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
@@ -38,13 +38,15 @@ WHERE id = ?
 """
 
 UPSERT_EVENT = """
-INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, start_s = excluded.start_s, end_s = excluded.end_s, peak = excluded.peak,
     peak_s = excluded.peak_s, severity = excluded.severity, threshold = excluded.threshold, model = excluded.model,
-    reason = excluded.reason, channels = excluded.channels
-WHERE (excluded.end_s, excluded.state = 'closed') >= (event.end_s, event.state = 'closed')
-"""  # the version that ends later wins; of two with the same end, the closed one
+    reason = excluded.reason, channels = excluded.channels, note = excluded.note, part_of = excluded.part_of,
+    members = excluded.members
+WHERE excluded.end_s > event.end_s
+    OR (excluded.end_s = event.end_s AND NOT (event.state = 'closed' AND excluded.state = 'open'))
+"""  # the version that ends later wins; of two with the same end the newer one, but what is closed stays closed
 
 
 class SqliteStore:
@@ -141,6 +143,10 @@ class SqliteStore:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")
             connection.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", batch.counters.items())
+        connection.executemany(
+            "INSERT OR IGNORE INTO audit VALUES (:time_s, :number, :client, :command, :subject, :effect)",
+            [asdict(entry) for entry in batch.audit],
+        )
 
     def _latest(self, connection: sqlite3.Connection, source: Source) -> Latest:
         """What is known of a device, made at its first sight."""
@@ -173,7 +179,7 @@ class SqliteStore:
             last = connection.execute(f"SELECT max(time_s) FROM ({portion})", (latest.id, cutoff, left)).fetchone()[0]  # noqa: S608 both parts are constants
             deleted = connection.execute("DELETE FROM verdict WHERE device_id = ? AND time_s <= ?", (latest.id, last))
             left -= deleted.rowcount
-            old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state = 'closed'"
+            old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state <> 'open'"
             connection.execute(old, (latest.id, cutoff, cutoff))
             forget_issues(connection, latest.id, cutoff)
             first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()

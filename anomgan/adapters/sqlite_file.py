@@ -10,9 +10,6 @@ from anomgan.errors import AnomganError, Unreachable
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
 SCHEMA_VERSION = 3
-
-# A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
-# needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -37,6 +34,28 @@ CREATE TABLE issue (
 CREATE INDEX issue_by_device ON issue (device_id, start_s);
 CREATE INDEX issue_open ON issue (device_id) WHERE state = 'open';
 """
+
+AUDIT = """
+CREATE TABLE audit (                -- what people have told the service to do; rows are added and never changed
+    time_s REAL NOT NULL,           -- by the service's clock
+    number INTEGER NOT NULL,
+    client TEXT NOT NULL,           -- who, as the client says
+    command TEXT NOT NULL,
+    subject TEXT NOT NULL,          -- the event, or site/device
+    effect TEXT NOT NULL,           -- JSON: what followed, in numbers
+    PRIMARY KEY (time_s, number)
+);
+"""
+
+ALARM_COLUMNS = {
+    "note": "TEXT NOT NULL DEFAULT ''",
+    "part_of": "TEXT NOT NULL DEFAULT ''",
+    "members": "INTEGER NOT NULL DEFAULT 0",
+}
+"""of `event`, since schema 3"""
+
+# A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
+# needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE channels (
@@ -89,7 +108,10 @@ CREATE TABLE event (
     threshold REAL,
     model TEXT NOT NULL,
     reason TEXT NOT NULL,
-    channels TEXT NOT NULL          -- JSON: [[name, unit, observed, expected, contribution], ...], null = NaN
+    channels TEXT NOT NULL,         -- JSON: [[name, unit, observed, expected, contribution], ...], null = NaN
+    note TEXT NOT NULL DEFAULT '',  -- why it is muted, or what a person has said of it
+    part_of TEXT NOT NULL DEFAULT '',  -- id of the fleet-wide event that is told in its place
+    members INTEGER NOT NULL DEFAULT 0  -- devices of a fleet-wide event
 );
 CREATE INDEX event_by_device ON event (device_id, start_s, id);
 CREATE INDEX event_by_start ON event (start_s, id);
@@ -97,17 +119,20 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
     """Change an older schema into this one, keeping every row; within the caller's transaction."""
-    version = header_number(connection, "user_version")
-    if version == 1:
+    before = header_number(connection, "user_version")
+    if before < 2:
         connection.execute("ALTER TABLE verdict RENAME COLUMN neighbour TO pattern")
-    if version < 3:
-        for statement in split_statements(HEALTH_TABLES):
+    if before < 3:
+        for name, kind in ALARM_COLUMNS.items():
+            connection.execute(f"ALTER TABLE event ADD COLUMN {name} {kind}")
+        for statement in split_statements(HEALTH_TABLES + AUDIT):
             connection.execute(statement)
+    if before < SCHEMA_VERSION:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

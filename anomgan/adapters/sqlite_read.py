@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.adapters.ports import AuditEntry
 from anomgan.adapters.sqlite_file import STORE, connect_reader
 from anomgan.adapters.sqlite_health import read_health, read_issues
 from anomgan.adapters.sqlite_history import History, read_history
@@ -28,6 +29,9 @@ FROM device d LEFT JOIN channels c ON c.id = d.channels_id
 """  # noqa: S608 the part put in is a constant
 
 SELECT_EVENT = "SELECT d.site, d.device, e.* FROM event e JOIN device d ON d.id = e.device_id"
+
+NO_DEVICE = "(d.time_s IS NULL AND d.device GLOB 'fleet:*')"
+"""The name under which fleet-wide events are kept is no device."""
 
 State = Literal["anomalous", "silent", "warming up", "normal"]
 
@@ -95,7 +99,9 @@ class SqliteReader:
     def summary(self) -> Summary:
         """The store as a whole, cheap enough to ask every second."""
         meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
-        devices, newest = self._connection.execute("SELECT count(*), max(time_s) FROM device").fetchone()
+        devices, newest = self._connection.execute(
+            f"SELECT count(*), max(time_s) FROM device d WHERE NOT {NO_DEVICE}"  # noqa: S608 a constant
+        ).fetchone()
         open_events = self._connection.execute("SELECT count(*) FROM event WHERE state = 'open'").fetchone()[0]
         return Summary(meta["store_id"], meta["revision"], newest, devices, open_events)
 
@@ -108,9 +114,16 @@ class SqliteReader:
         """The service's totals, by name."""
         return dict(self._connection.execute("SELECT name, value FROM counter ORDER BY name").fetchall())
 
+    def audit(self, limit: int = 100) -> list[AuditEntry]:
+        """What people have told the service to do, latest first."""
+        statement = (
+            "SELECT time_s, number, client, command, subject, effect FROM audit ORDER BY time_s DESC, number DESC"
+        )
+        return [AuditEntry(*row) for row in self._connection.execute(f"{statement} LIMIT ?", (limit,))]
+
     def fleet(self, since: int = -1) -> list[DeviceState]:
         """Every device that changed after revision `since`, and every silent one: that changes without a write."""
-        return self._devices(f"WHERE d.revision > :since OR {SILENT}", {"since": since})
+        return self._devices(f"WHERE (d.revision > :since OR {SILENT}) AND NOT {NO_DEVICE}", {"since": since})
 
     def device(self, site: str, device: str) -> DeviceState | None:
         """One device, None where it is unknown."""

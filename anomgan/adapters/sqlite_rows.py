@@ -153,12 +153,16 @@ def event_row(device_id: int, event: Event) -> tuple[object, ...]:
         event.model,
         event.reason,
         json.dumps(channels, ensure_ascii=False),
+        event.note,
+        event.part_of,
+        event.members,
     )
 
 
 def read_event(site: str, device: str, row: Sequence[Any]) -> Event:
     """The inverse of event_row: a row of the `event` table and its device's names."""
-    id_, _, state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels = row
+    id_, _, state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels = row[:12]
+    note, part_of, members = row[12:]
     told = json.loads(channels)
     numbers = [tuple(math.nan if cell[i] is None else float(cell[i]) for cell in told) for i in (2, 3, 4)]
     return Event(
@@ -179,6 +183,9 @@ def read_event(site: str, device: str, row: Sequence[Any]) -> Event:
         threshold=nan_if_null(threshold),
         model=model,
         units=tuple(cell[1] for cell in told),
+        note=note,
+        part_of=part_of,
+        members=members,
     )
 
 

@@ -4,7 +4,10 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 `password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
 """
 
+from anomgan.config.adapt import AdaptConfig
+from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
+from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.quality import QualityConfig
@@ -25,7 +28,10 @@ from anomgan.config.table import Table
 from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 __all__ = [
+    "AdaptConfig",
+    "AlarmsConfig",
     "BrokerConfig",
+    "ControlConfig",
     "DashboardConfig",
     "DecideConfig",
     "DetectorConfig",

@@ -47,6 +47,8 @@ class DecideConfig(Table):
 
     open_after: int = Field(2, ge=1)
     """anomalous verdicts in a row that open an event"""
+    open_after_s: float = Field(0.0, ge=0)
+    """the time from the first to the last of them, at least"""
     close_after: int | None = Field(None, ge=1)
     """verdicts in a row below the closing level that close it; None = those of one window, for so long it remembers"""
     close_level: float = Field(0.7, gt=0, le=1)

@@ -4,7 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from anomgan.config.adapt import AdaptConfig
+from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_mistakes, unknown_broker
+from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig
 from anomgan.config.quality import QualityConfig
 from anomgan.config.table import Table
@@ -162,6 +165,9 @@ class ServiceConfig(Table):
     input: InputConfig = InputConfig()
     quality: QualityConfig = QualityConfig()
     decide: DecideConfig = DecideConfig()
+    adapt: AdaptConfig = AdaptConfig()
+    alarms: AlarmsConfig = AlarmsConfig()
+    control: ControlConfig = ControlConfig()
     store: StoreConfig
     journal: JournalConfig = JournalConfig()
     publish: PublishConfig = PublishConfig()
@@ -194,6 +200,10 @@ class ServiceConfig(Table):
     def sources(self) -> dict[str, BrokerConfig]:
         """The brokers that fleets listen to, by name, in the order of the fleets."""
         return {fleet.broker: self.broker_called(fleet.broker) for fleet in self.fleets}
+
+    def asked_broker(self) -> BrokerConfig:
+        """A broker over which the service can be asked, the first of those that events go to."""
+        return next(iter(self.told_brokers().values()))
 
     def told_brokers(self) -> dict[str, BrokerConfig]:
         """The brokers that devices' events go to, by name."""

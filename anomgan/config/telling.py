@@ -18,8 +18,6 @@ class HomeAssistantConfig(Table):
     """Home Assistant's discovery prefix"""
     topic: str = "anomgan/{site}/{device}"
     """below it lie each device's states: /problem, /score, /muted"""
-    requests: str = "anomgan/request"
-    """where the button and the switch publish /feedback and /mute to; "" = without button and switch"""
     score_every_s: float = Field(60.0, gt=0)
     """a device's score is told at most so often"""
     mute_hours: float = Field(24.0, gt=0, le=8760)
@@ -27,7 +25,7 @@ class HomeAssistantConfig(Table):
     forget_days: float = Field(30.0, gt=0)
     """a device that is silent for so long is taken out of Home Assistant"""
 
-    @field_validator("prefix", "topic", "requests")
+    @field_validator("prefix", "topic")
     @classmethod
     def _can_be_published_to(cls, topic: str) -> str:
         for level in topic.split("/"):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from anomgan.quality.issues import WHOLE_DEVICE, Change, span
-from anomgan.records import EventState, Floats, IssueKind
+from anomgan.records import Floats, IssueKind, IssueState
 
 TAKEN, DUPLICATE, OUT_OF_ORDER, LATE, AHEAD, BAD_TIME = range(6)
 FATES = ("taken", "duplicate", "out_of_order", "late", "clock_ahead", "bad_time")
@@ -275,6 +275,6 @@ def _close(number: int, device: Any, kind: int, noticed_s: float, reason: str) -
     return change
 
 
-def _change(number: int, device: Any, kind: int, state: EventState, noticed_s: float, reason: str) -> Change:
+def _change(number: int, device: Any, kind: int, state: IssueState, noticed_s: float, reason: str) -> Change:
     start_s, end_s = float(device["start_s"][kind]), float(device["end_s"][kind])
     return Change(noticed_s, number, WHOLE_DEVICE, KINDS[kind], state, start_s, end_s, reason)

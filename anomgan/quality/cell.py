@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from anomgan.quality.issues import Change, shown, span
 from anomgan.quality.limits import ChannelLimits
 from anomgan.quality.units import LONGEST, Conversion, believe, explain_jump
-from anomgan.records import EventState, Floats, IssueKind
+from anomgan.records import Floats, IssueKind, IssueState
 from anomgan.roles import is_state
 
 CALM = 32
@@ -265,6 +265,6 @@ def _close(rule: ChannelRule, number: int, cell: Any, time_s: float) -> Change:
     return change
 
 
-def _change(rule: ChannelRule, number: int, cell: Any, state: EventState, noticed_s: float, reason: str) -> Change:
+def _change(rule: ChannelRule, number: int, cell: Any, state: IssueState, noticed_s: float, reason: str) -> Change:
     start_s, end_s = float(cell["start_s"]), float(cell["end_s"])
     return Change(noticed_s, number, rule.index, KINDS[cell["kind"]], state, start_s, end_s, reason)

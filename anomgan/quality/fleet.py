@@ -38,10 +38,12 @@ _CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What became of readings: those to feed, in order of arrival, and the issues that opened or closed."""
+    """What became of readings: those to feed, in order of arrival, the issues that opened or closed, and which of the
+    readings have lost something that was sick."""
 
     readings: list[Reading]
     issues: list[HealthIssue]
+    masked: list[Reading]
 
 
 class FleetQuality:
@@ -93,11 +95,14 @@ class FleetQuality:
         fed, sick, masked = self._channels.push(numbers[taken], times[taken], values[taken])
         self.counters.update({f"masked_values.{kind}": count for kind, count in masked.items()})
         changed = (fed != values[taken]) & ~np.isnan(values[taken])
+        lessened: list[int] = []
         for row in np.flatnonzero(changed.any(axis=1)).tolist():
             i = ours[int(taken[row])]
             new = {self.limits.channels[c]: float(fed[row, c]) for c in np.flatnonzero(changed[row])}
             out[i] = replace(readings[i], values={**readings[i].values, **new})
-        return Screened([reading for reading in out if reading is not None], self._tell([*changes, *sick]))
+            lessened.append(i)
+        issues = self._tell([*changes, *sick])
+        return Screened([one for one in out if one is not None], issues, [one for i in lessened if (one := out[i])])
 
     def _rows(self, readings: Sequence[Reading]) -> tuple[list[int], list[Sequence[float]], list[int]]:
         """Which readings have channels of ours, their values in our order, and the numbers of their devices."""

@@ -23,7 +23,7 @@ An issue is told when it opens and when it closes, never with every reading.
 
 from typing import NamedTuple
 
-from anomgan.records import EventState, IssueKind
+from anomgan.records import IssueKind, IssueState
 
 WHOLE_DEVICE = -1
 
@@ -35,7 +35,7 @@ class Change(NamedTuple):
     number: int
     channel: int
     kind: IssueKind
-    state: EventState
+    state: IssueState
     start_s: float
     end_s: float
     reason: str

@@ -39,6 +39,8 @@ class Watched:
     issues: list[HealthIssue]
     news: list[DeviceHealth]
     standing: list[DeviceHealth]
+    masked: list[Reading]
+    """of the readings to feed: those of which something was taken away"""
 
 
 class QualityWatch:
@@ -74,7 +76,7 @@ class QualityWatch:
         changed: dict[Source, None] = dict.fromkeys([(issue.site, issue.device) for issue in issues] + new)
         standing = [source for source in due if source not in changed]
         tell = self.quality.health
-        return Watched(screened.readings, issues, tell(now_s, changed), tell(now_s, standing))
+        return Watched(screened.readings, issues, tell(now_s, changed), tell(now_s, standing), screened.masked)
 
     def snapshot(self) -> bytes:
         """All that is remembered; `restore` goes on as if nothing had happened."""

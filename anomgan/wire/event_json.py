@@ -24,7 +24,7 @@ def encode_event(event: Event) -> bytes:
         "severity": event.severity,
         "reason": event.reason,
         "start": iso_utc(event.start_s),
-        "end": iso_utc(event.end_s) if event.state == "closed" else None,
+        "end": None if event.state == "open" else iso_utc(event.end_s),
         "start_s": event.start_s,
         "end_s": event.end_s,
         "peak": event.peak,
@@ -32,6 +32,9 @@ def encode_event(event: Event) -> bytes:
         "threshold": event.threshold,
         "channels": channels,
         "model": event.model,
+        "note": event.note,
+        "part_of": event.part_of or None,
+        "members": event.members or None,
     }
     return orjson.dumps(document)
 

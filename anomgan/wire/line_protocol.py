@@ -2,7 +2,8 @@ r"""Verdicts, events, health and counters -> InfluxDB line protocol, as text lin
 
     anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,pattern,anomalous
     anomaly_channel,site=,device=,channel=   value,expected,contribution
-    anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model
+    anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model,
+                                 note,part_of
     device_health,site=,device=,model=   silent_s,skew_s,stuck,out_of_range,unit_jump,new_state,missing,duplicate,
                                          out_of_order,late,ahead,counter_resets,open,reasons
     device_issue,site=,device=,channel=,kind=,model=   id,state,start,end,reason
@@ -86,6 +87,7 @@ def event_line(event: Event) -> str:
     texts = (
         f"id={quote(event.id)},state={quote(event.state)},severity={quote(event.severity)}"
         f",channels={quote(','.join(event.channels))},reason={quote(event.reason)},model={quote(event.model)}"
+        f",note={quote(event.note)},part_of={quote(event.part_of)}"  # always, for an event may lose them again
     )
     numbers = _fields(
         ("start", event.start_s),

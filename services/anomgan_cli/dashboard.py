@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,10 +18,12 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
     """Show fleet, devices and events of CONFIG's store in a browser.
 
     The page reads [store.sqlite] and listens where [dashboard] says, by default on http://127.0.0.1:8050. It may
-    start before the detector does. On an address that other machines can reach it wants a secret in the
-    environment variable ANOMGAN_DASHBOARD_TOKEN, which viewers are asked for.
+    start before the detector does. Where CONFIG has [control], an event has buttons to say what it was. On an address
+    that other machines can reach it wants a secret in the environment variable ANOMGAN_DASHBOARD_TOKEN, which viewers
+    are asked for.
     """
     from anomgan.adapters.files import read_config
+    from anomgan.adapters.mqtt_request import ask, control_secret
     from anomgan.config import ServiceConfig
     from anomgan.errors import ConfigError
     from anomgan_dashboard.app import create_app
@@ -34,7 +37,11 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
     token = os.environ.get(TOKEN_VARIABLE, "")
     address = settings.dashboard.host if host is None else host
     require_token(address, token)
-    app = create_app(settings.store.sqlite.path, token=token)
+    asking = None
+    if settings.control.enabled:
+        control_secret(settings.control)
+        asking = partial(ask, settings.asked_broker(), settings.control, client="dashboard")
+    app = create_app(settings.store.sqlite.path, token=token, ask=asking)
     listening = listen(address, settings.dashboard.port if port is None else port)
     click.echo(f"dashboard of {settings.store.sqlite.path} on {url_of(listening)}; Ctrl-C ends it")
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended cleanly by then

@@ -50,7 +50,7 @@ class EventPrinter:
     def __call__(self, events: "Sequence[Event]") -> None:
         """Print these."""
         for event in events:
-            what = "worse" if event.id in self._open and event.state == "open" else event.state
+            what = "worse" if event.id in self._open and event.state == "open" else event.state.replace("_", " ")
             (self._open.add if event.state == "open" else self._open.discard)(event.id)
             click.echo(describe_event(event, what))
 
@@ -59,6 +59,9 @@ def describe_event(event: "Event", what: str) -> str:
     """`2026-01-05 10:00:12 open   major    pump-1: flow is 3.1 l/min where 31.0 was expected`, at the event's time."""
     from datetime import UTC, datetime
 
-    at_s = {"open": event.start_s, "worse": event.peak_s, "closed": event.end_s}[what]
+    at_s = {"open": event.start_s, "worse": event.peak_s}.get(what, event.end_s)
     name = f"{event.site}/{event.device}" if event.site else event.device
-    return f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} {what:<6} {event.severity:<8} {name}: {event.reason}"
+    return (
+        f"{datetime.fromtimestamp(at_s, UTC):%Y-%m-%d %H:%M:%S} {what:<6} {event.severity:<8} {name}: {event.reason}"
+        + (f" ({event.note})" if event.note else "")
+    )

@@ -16,7 +16,7 @@ QUIET_S = 1.0
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--remove", metavar="PATTERN", default=None, help="Take these devices away, such as 'pump-*', or '*'.")
 def homeassistant(config: Path, remove: str | None) -> None:
-    """List the devices that CONFIG's broker keeps for Home Assistant, or take some away.
+    """List the devices that CONFIG's brokers keep for Home Assistant, or take some away.
 
     A device that a running detector still hears comes back when Home Assistant starts anew; to be rid of all for good,
     set [homeassistant] enabled = false first.
@@ -28,25 +28,29 @@ def homeassistant(config: Path, remove: str | None) -> None:
     from anomgan.wire.homeassistant import NODE
 
     settings = read_config(config, ServiceConfig)
-    broker = settings.broker.model_copy(update={"client_id": ""})  # the service's own id would throw out the service
-    found: dict[str, list[str]] = {}
-    with closing(MqttSource(broker, [(f"{settings.homeassistant.prefix}/+/{NODE}/+/config", 1)])) as source:
-        while messages := source.receive(1000, QUIET_S):
-            source.acknowledge(messages)
-            for message in messages:
-                name, states = _read(message.payload)
-                if message.retained and name:
-                    found.setdefault(name, []).extend([message.topic, *states])
-    chosen = {name: topics for name, topics in found.items() if remove is None or fnmatchcase(name, remove)}
-    if remove is not None:
-        with closing(MqttPublisher(broker)) as publisher:
-            for topic in sorted({topic for topics in chosen.values() for topic in topics}):
-                publisher.publish(topic, b"", retain=True)
-            if not publisher.flush(broker.connect_timeout_s):
-                raise Unreachable(f"MQTT broker {broker.host}:{broker.port}: not everything was taken away; try again")
-    for name in sorted(chosen):
+    names: list[str] = []
+    for told in settings.told_brokers().values():
+        broker = told.model_copy(update={"client_id": ""})  # the service's own id would throw out the service
+        found: dict[str, list[str]] = {}
+        with closing(MqttSource(broker, [(f"{settings.homeassistant.prefix}/+/{NODE}/+/config", 1)])) as source:
+            while messages := source.receive(1000, QUIET_S):
+                source.acknowledge(messages)
+                for message in messages:
+                    name, states = _read(message.payload)
+                    if message.retained and name:
+                        found.setdefault(name, []).extend([message.topic, *states])
+        chosen = {name: topics for name, topics in found.items() if remove is None or fnmatchcase(name, remove)}
+        if remove is not None:
+            with closing(MqttPublisher(broker)) as publisher:
+                for topic in sorted({topic for topics in chosen.values() for topic in topics}):
+                    publisher.publish(topic, b"", retain=True)
+                if not publisher.flush(broker.connect_timeout_s):
+                    where = f"MQTT broker {broker.host}:{broker.port}"
+                    raise Unreachable(f"{where}: not everything was taken away; try again")
+        names += chosen
+    for name in sorted(names):
         click.echo(name)
-    click.echo(f"{len(chosen)} devices{' taken away' if remove is not None else ''}")
+    click.echo(f"{len(names)} devices{' taken away' if remove is not None else ''}")
 
 
 def _read(payload: bytes) -> tuple[str, list[str]]:

@@ -15,6 +15,7 @@ from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
+from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
 from anomgan_cli.listen import listen
@@ -31,6 +32,9 @@ COMMANDS: dict[str, click.Command] = {
     "inspect": inspect,
     "listen": listen,
     "detect": detect,
+    "feedback": feedback,
+    "mute": mute,
+    "unmute": unmute,
     "simulate": simulate,
     "dashboard": dashboard,
     "homeassistant": homeassistant,

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anomgan.adapters.sqlite_history import History
 from anomgan.adapters.sqlite_read import DeviceState, Summary, open_reader
 from anomgan.errors import Unreachable
-from anomgan.records import Event, HealthIssue, Source
+from anomgan.records import Event, EventState, HealthIssue, Source
 
 Json = dict[str, Any]
 Query = TypeVar("Query", bound=BaseModel)
@@ -58,7 +58,7 @@ class EventsQuery(Parameters):
 
     site: str = ""
     device: str | None = None
-    state: Literal["open", "closed"] | None = None
+    state: EventState | None = None
     start: float | None = None
     end: float | None = None
     before: str | None = None
@@ -252,6 +252,9 @@ def event_json(event: Event) -> Json:
         "threshold": event.threshold,
         "model": event.model,
         "reason": event.reason,
+        "note": event.note,
+        "part_of": event.part_of,
+        "members": event.members,
         "channels": [dict(zip(names, channel, strict=True)) for channel in told],
     }
 

@@ -1,4 +1,4 @@
-"""The ASGI application: pages, assets and the read-only JSON API, behind the gates of `security`."""
+"""The ASGI application: pages, assets, the JSON API and the actions, behind the gates of `security`."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from anomgan.errors import ServerError, Unreachable
+from anomgan_dashboard.actions import Ask, action_routes
 from anomgan_dashboard.answers import QUESTIONS, BadQuery, NotFound, answer
 from anomgan_dashboard.assets import INDEX, Asset, load_assets
 from anomgan_dashboard.security import login_routes, middleware
@@ -22,11 +23,14 @@ PAGES = ("/", "/device", "/events")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
 
 
-def create_app(sqlite_path: str | Path, *, token: str = "", clock: Callable[[], float] = time.time) -> Starlette:
+def create_app(
+    sqlite_path: str | Path, *, token: str = "", clock: Callable[[], float] = time.time, ask: Ask | None = None
+) -> Starlette:
     """The dashboard of one store file, which need not exist yet.
 
     With a `token` every page and answer asks for it; without one, only requests that name a loopback host are
-    answered, so that no foreign page can read the plant through the viewer's browser (DNS rebinding).
+    answered, so that no foreign page can read the plant through the viewer's browser (DNS rebinding). `ask` reaches the
+    detector service, for the buttons at an event; without it there are none.
     """
     store = Path(sqlite_path)
     assets = load_assets()
@@ -54,6 +58,7 @@ def create_app(sqlite_path: str | Path, *, token: str = "", clock: Callable[[], 
         routes=[
             *(Route(path, page) for path in PAGES),
             *(Route(f"/api/{name}", question(name)) for name in QUESTIONS),
+            *action_routes(ask, json_response),
             Route("/static/{path:path}", asset),
             Route("/healthz", health),
             *login_routes(token, assets["login.html"]),

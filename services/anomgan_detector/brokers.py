@@ -16,6 +16,7 @@ from anomgan.adapters.mqtt_carrier import MqttCarrier, addressee
 from anomgan.adapters.ports import Carrier, MessageSource
 from anomgan.config import BrokerConfig, ServiceConfig, broker_name
 from anomgan.errors import Unreachable
+from anomgan_detector.desk import requests_topic
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.telling import listened_to
 
@@ -39,7 +40,7 @@ def open_source(config: ServiceConfig, fleets: Sequence[Fleet], journal: Journal
     sources: dict[str, MqttSource] = {}
     with ExitStack() as undo:
         for name, broker in brokers.items():
-            wanted = [*subscriptions(fleets, name), *listened_to(config, name)]
+            wanted = [*subscriptions(fleets, name), *listened_to(config, name), *requests_topic(config)]
             sources[name] = _open_one(config, broker, wanted, journal, arrived.set, may_be_away=len(brokers) > 1)
             undo.callback(sources[name].close)
         if not any(source.connected for source in sources.values()):
@@ -50,8 +51,8 @@ def open_source(config: ServiceConfig, fleets: Sequence[Fleet], journal: Journal
 
 def listened(config: ServiceConfig) -> dict[str, BrokerConfig]:
     """The brokers that fleets listen to, and those where somebody whom we tell things may ask us for some, by name."""
-    also = {name: broker for name, broker in config.told_brokers().items() if listened_to(config, name)}
-    return config.sources() | also
+    asks = config.homeassistant.enabled or config.control.enabled
+    return config.sources() | (config.told_brokers() if asks else {})
 
 
 def _open_one(
@@ -111,10 +112,12 @@ def open_monitors(config: ServiceConfig) -> Iterator[MqttPublisher]:
 
 
 def told(config: ServiceConfig) -> dict[str, BrokerConfig]:
-    """The brokers that events, health, Home Assistant and requests to devices go to, by name."""
+    """The brokers that events, health, Home Assistant, answers and requests to devices go to, by name."""
     asked = [fleet.broker for fleet in config.fleets if fleet.dialect == "sparkplug_b"]
     if config.publish.events or config.publish.health or config.homeassistant.enabled:
         asked += config.told_brokers()
+    if config.control.enabled:
+        asked += listened(config)  # answers go to where a request came from
     return {name: config.broker_called(name) for name in asked}
 
 

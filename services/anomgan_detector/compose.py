@@ -20,6 +20,7 @@ from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.brokers import check_brokers, open_carriers, open_monitors, open_source
 from anomgan_detector.courier import Courier
+from anomgan_detector.desk import Desk, check_calendar, let_in
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.health import require_known
 from anomgan_detector.metrics import Metrics
@@ -33,7 +34,7 @@ log = logging.getLogger("anomgan.detector")
 
 def load_fleets(config: ServiceConfig) -> list[Fleet]:
     """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    fleets = [Fleet(fleet, config.input, config.decide, config.quality) for fleet in config.fleets]
+    fleets = [Fleet(fleet, config.input, config.decide, config.quality, config.adapt) for fleet in config.fleets]
     require_known(config.quality, (name for fleet in fleets for name in fleet.detector.channels))
     return fleets
 
@@ -84,6 +85,10 @@ def check(config: ServiceConfig) -> Iterator[str]:
             f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
             f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
         )
+    let_in(config)
+    calendar = check_calendar(config)
+    if calendar is not None:
+        yield calendar
     yield from check_brokers(config)
     with ExitStack() as stack:
         for store in open_stores(config.store):
@@ -111,6 +116,8 @@ def run(
     """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
     score_on_one_thread()
     fleets = load_fleets(config)
+    check_calendar(config)
+    let_in(config)
     with ExitStack() as stack, stopping() as stop:
         stores = open_stores(config.store)
         for store in stores:
@@ -130,9 +137,9 @@ def run(
         source = open_source(config, fleets, journal)
         stack.callback(source.close)
         addressees = [target.addressee for target in targets(config.notify)]
-        pulse, telling = Pulse(), Telling(config, addressees)
+        pulse, telling, desk = Pulse(), Telling(config, addressees), Desk(config, fleets, let_in(config))
         service = DetectorService(
-            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse
+            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse, desk
         )
         log.info("%s", service.recall())
         monitor = open_monitor(config, pulse, source, couriers, addressees)

@@ -43,11 +43,14 @@ class Known:
 
 
 class Entities:
-    """The devices that Home Assistant has been told of over one broker, "" for `[broker]`."""
+    """The devices that Home Assistant has been told of over one broker, "" for `[broker]`.
 
-    def __init__(self, config: HomeAssistantConfig, status_topic: str, broker: str = "") -> None:
+    `requests` is where its button and switch publish to, "" = without them.
+    """
+
+    def __init__(self, config: HomeAssistantConfig, status_topic: str, requests: str, broker: str = "") -> None:
         self._addressee = addressee(broker)
-        self._topics = Topics(config.prefix, config.topic, status_topic, config.requests, config.mute_hours * 3600.0)
+        self._topics = Topics(config.prefix, config.topic, status_topic, requests, config.mute_hours * 3600.0)
         self._every_s = config.score_every_s
         self._forget_s = config.forget_days * 86_400.0
         self._known: dict[Source, Known] = {}

@@ -5,30 +5,41 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 
 import orjson
 
+from anomgan.adaptation import Adaptation
 from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
+from anomgan.alarms import Group
 from anomgan.assemble import RowAssembler
-from anomgan.config import DecideConfig, FleetConfig, InputConfig, QualityConfig
+from anomgan.config import AdaptConfig, DecideConfig, FleetConfig, InputConfig, QualityConfig
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
-from anomgan.errors import ConfigError, DataError, PayloadError
-from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
+from anomgan.errors import DataError, PayloadError
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.dialects import Decoder
-from anomgan.wire.payload_format import PayloadFormat
-from anomgan.wire.topics import TopicTemplate, check_name, parse_template
+from anomgan.wire.topics import TopicTemplate, parse_template
+from anomgan_detector.formats import payload_format
 from anomgan_detector.health import watch_over
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
 Own = Callable[[Sequence[Reading]], list[Reading]]
 """picks the readings of devices that belong here"""
+Learnable = Callable[[Source, float], bool]
+"""whether a device's threshold may follow a window that ends at a time"""
+
+
+def anything(source: Source, time_s: float) -> bool:
+    """All of it is learnable."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +55,32 @@ class Judged:
     issues: list[HealthIssue]
     news: list[DeviceHealth]
     standing_health: list[DeviceHealth]
-
-
-def site_of(config: FleetConfig, template: TopicTemplate) -> str:
-    """The site of devices whose topic names none; ConfigError where one is given in vain or cannot stand in a topic."""
-    if "site" in template.names:
-        if config.site:
-            raise ConfigError(
-                f"topic template {template.text!r}: it has {{site}}, so site = {config.site!r} is in vain"
-            )
-        return ""
-    try:
-        return check_name("site", config.site) if config.site else config.broker
-    except PayloadError as error:
-        raise ConfigError(f"fleet with topic {template.text!r}: {error}") from None
+    heard: frozenset[Source]
+    """devices that verdicts are about"""
 
 
 class Fleet:
     """Decoder, streaming state and decisions of one `[[fleets]]` table; raises ModelFileError, ConfigError."""
 
     def __init__(
-        self, config: FleetConfig, admit: InputConfig, rule: DecideConfig, quality: QualityConfig | None = None
+        self,
+        config: FleetConfig,
+        admit: InputConfig,
+        rule: DecideConfig,
+        quality: QualityConfig | None = None,
+        adapt: AdaptConfig | None = None,
     ) -> None:
         self.config = config
         self._model_digest = sha256(read_model_bytes(config.model)).digest()
         self.detector = Detector.load(config.model)
         self.template: TopicTemplate = parse_template(config.topic)
-        self._decoder = Decoder(
-            PayloadFormat(
-                self.template,
-                config.dialect,
-                config.time_key,
-                config.time_unit,
-                config.device_key,
-                admit.max_payload_bytes,
-                admit.max_future_s,
-                site_of(config, self.template),
-            )
-        )
+        self._decoder = Decoder(payload_format(config, self.template, admit))
         self._stream = StreamDetector(
             self.detector,
             alarms_per_week=config.alarms_per_week,
             model=Path(config.model).stem,
             on_odd=self._show_odd,
+            adapt=adapt or AdaptConfig(),
         )
         single = CONVENTIONS[config.dialect].partial
         self._assembler = RowAssembler(self.detector.channels, self.detector.period_s) if single else None
@@ -94,6 +88,9 @@ class Fleet:
         self._watch = watch_over(self.detector.parts.limits, config, shared, Path(config.model).stem)
         self._decisions = FleetDecisions(self.detector.decide_rule(rule))
         self._ignore_retained = admit.ignore_retained
+        name, window_s = Path(config.model).stem, self.detector.rule.window * self.detector.period_s
+        self.group = Group(f"{self.key} {','.join(config.devices)}", name, window_s)
+        self._sick_s: dict[Source, float] = {}  # event time of the last row that was masked
         self._counters: Counter[str] = Counter()
         self._shown: Counter[str] = Counter()
 
@@ -109,8 +106,11 @@ class Fleet:
             return True  # the payload says which device it is
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
-    def judge(self, messages: Sequence[Message], now_s: float, own: Own | None = None) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason, and what is not our `own`.
+    def judge(
+        self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
+    ) -> Judged:
+        """Decode, score and decide; what cannot be read is counted by its reason, and what is not our `own`; what is
+        not `learnable` moves no threshold, nor does what the watch over data quality took for sick.
 
         State, messages and time alone decide what comes out, so that a turn can be made again.
         """
@@ -139,9 +139,10 @@ class Fleet:
             readings = self._keep(own, readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         watched = self._watch.turn(rows, now_s, self._arrivals(rows, now_s))
-        verdicts = self._stream.push(watched.readings)
+        self._sick_s.update((reading.source, reading.time_s) for reading in watched.masked)
+        verdicts = self._stream.push(watched.readings, partial(self._learnable, learnable))
         events = self._decisions.update(verdicts)
-        heard = {(verdict.site, verdict.device) for verdict in verdicts}
+        heard = frozenset((verdict.site, verdict.device) for verdict in verdicts)
         return Judged(
             verdicts,
             events,
@@ -150,7 +151,12 @@ class Fleet:
             watched.issues,
             watched.news,
             watched.standing,
+            heard,
         )
+
+    def _learnable(self, learnable: Learnable, source: Source, time_s: float) -> bool:
+        """Whether a window that ends then may move a threshold: none of its rows was sick."""
+        return not abs(time_s - self._sick_s.get(source, -inf)) < self.group.window_s and learnable(source, time_s)
 
     def _arrivals(self, rows: Sequence[Reading], now_s: float) -> list[float] | None:
         """When rows arrived: one that was assembled and lacks a channel has waited for that until the next one came."""
@@ -207,9 +213,12 @@ class Fleet:
             "stream": self._stream.snapshot(),
             "decisions": self._decisions.snapshot(),
             "quality": self._watch.snapshot(),
+            "sick": orjson.dumps([[*source, time_s] for source, time_s in self._sick_s.items()]),
             "counters": orjson.dumps([self._counters, self._stream.counters]),
             "units": orjson.dumps([[source, units] for source, units in self._stream.units.items()]),
         }
+        if self._stream.adaptation is not None:
+            parts["adaptation"] = self._stream.adaptation.snapshot()
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -218,17 +227,27 @@ class Fleet:
             self._decoder.restore(parts["wire"])
             self._stream.restore(parts["stream"])
             self._decisions.restore(parts["decisions"])
+            if self._stream.adaptation is not None and "adaptation" in parts:
+                self._stream.adaptation.restore(parts["adaptation"])
             if self._assembler is not None:
                 self._assembler.restore(parts["rows"])
             if "quality" in parts:  # older ones lack it
                 self._watch.restore(parts["quality"])
+            sick_s = {(site, device): float(time_s) for site, device, time_s in orjson.loads(parts.get("sick", b"[]"))}
             ours, streams = (Counter(_counts(one)) for one in orjson.loads(parts["counters"]))
             for (site, device), units in orjson.loads(parts.get("units", b"[]")):
                 self._stream.name_units((site, device), dict(zip(self.detector.channels, units, strict=True)))
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
+        self._sick_s = sick_s
         self._counters.update(ours)
         self._stream.counters.update(streams)
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """What has been learned of single devices."""
+        assert self._stream.adaptation is not None  # noqa: S101 made so
+        return self._stream.adaptation
 
     @property
     def devices(self) -> int:

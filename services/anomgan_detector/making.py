@@ -14,6 +14,7 @@ from anomgan.adapters.ports import Batch, Letter, Message, Turn
 from anomgan.config import ServiceConfig
 from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
+from anomgan_detector.desk import CALENDAR, Desk
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.health import health_letters
 from anomgan_detector.origins import Origins
@@ -33,12 +34,16 @@ class Made(NamedTuple):
 
 
 class TurnMaker:
-    """The fleets, and who is told of what they make of a turn; counts messages_received, dropped.no_fleet."""
+    """The desk for what people want, the fleets, and who is told of what they make of a turn.
 
-    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], telling: Telling) -> None:
+    Counts messages_received, dropped.no_fleet.
+    """
+
+    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], telling: Telling, desk: Desk) -> None:
         self._publish = config.publish
         self._fleets = fleets
         self._telling = telling
+        self._desk = desk
         several = len({fleet.config.broker for fleet in fleets}) > 1
         self._origins = Origins() if several else None
         self._routes: dict[tuple[str, str], int] = {}
@@ -49,35 +54,44 @@ class TurnMaker:
         """When a turn is due even without a message."""
         return self._telling.due_s
 
+    def news(self, now_s: float) -> list[Message]:
+        """What is to be part of the next turn although no broker brought it."""
+        return self._desk.news(now_s)
+
     def make(self, turn: Turn) -> Made:
-        """Judge a turn's messages."""
-        self._counters["messages_received"] += len(turn.messages)
+        """Do what people ask in a turn, and judge its telemetry."""
+        taken = self._desk.take(turn)
+        ours, telemetry = self._telling.sort(taken.rest)
+        self._counters["messages_received"] += sum(message.topic != CALENDAR for message in turn.messages)
         verdicts: list[Verdict] = []
-        events: list[Event] = []
-        standing: list[Event] = []
-        letters: list[Letter] = []
+        told, stored = taken.told, taken.stored
+        letters = taken.answers
         issues: list[HealthIssue] = []
         health: list[DeviceHealth] = []
         by_broker: dict[str, tuple[list[Verdict], list[Event]]] = {}
-        ours, telemetry = self._telling.sort(turn.messages)
+        for event in taken.told:
+            teller = self._publish.broker or self._desk.broker_of(event)
+            letters += self._event_letters(teller, [event])
+            by_broker.setdefault(teller, ([], []))[1].append(event)
         for fleet, theirs in self._routed(telemetry):
             broker = fleet.config.broker
+            teller = self._publish.broker or broker
             own = None if self._origins is None else partial(self._origins.own, broker)
-            judged = fleet.judge(theirs, turn.now_s, own)
+            judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
+            outcome = self._desk.alarms.update(fleet.group, judged.heard, judged.events, judged.standing, turn.now_s)
             verdicts += judged.verdicts
-            events += judged.events
-            standing += judged.standing
+            told += outcome.told
+            stored += outcome.stored
             issues += judged.issues
             health += [*judged.news, *judged.standing_health]
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
-            teller = self._publish.broker or broker
-            letters += self._event_letters(teller, judged.events)
+            letters += self._event_letters(teller, outcome.told)
             letters += health_letters(judged.news, self._publish.health, addressee(teller))
-            told = by_broker.setdefault(teller, ([], []))
-            told[0].extend(judged.verdicts)
-            told[1].extend(judged.events)
-        letters += self._telling.letters(turn.now_s, ours, by_broker)
-        return Made(Batch(verdicts, [*events, *standing], None, issues, health), events, letters)
+            at_broker = by_broker.setdefault(teller, ([], []))
+            at_broker[0].extend(judged.verdicts)
+            at_broker[1].extend(outcome.told)
+        letters += self._telling.letters(turn.now_s, ours, by_broker, self._desk.muted(turn.now_s))
+        return Made(Batch(verdicts, stored, None, issues, health, taken.audit), told, letters)
 
     def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
         """Events on their topics at a broker."""
@@ -118,12 +132,12 @@ class TurnMaker:
 
     @property
     def own_counters(self) -> Counter[str]:
-        """Totals since the start of what belongs to no fleet; whoever writes snapshots keeps them."""
+        """Totals since the start that are no part of `snapshot`; who writes that has to keep them."""
         return self._counters + self._telling.counters
 
     def counters(self) -> Counter[str]:
-        """The same, and those of the fleets since their state began."""
-        total = self.own_counters
+        """The same, and those that the desk and the fleets keep themselves, since their state began."""
+        total = self.own_counters + self._desk.counters
         for fleet in self._fleets:
             total += fleet.counters()
         return total
@@ -135,7 +149,8 @@ class TurnMaker:
 
     def snapshot(self, own: str) -> dict[str, bytes]:
         """Everything that later turns depend on, in parts named OWNER/PART; `own` owns what is no fleet's."""
-        parts = {f"{own}/{name}": content for name, content in self._telling.snapshot().items()}
+        ours = self._telling.snapshot() | self._desk.snapshot()
+        parts = {f"{own}/{name}": content for name, content in ours.items()}
         if self._origins is not None:
             parts[f"{own}/origins"] = self._origins.snapshot()
         for fleet in self._fleets:
@@ -146,6 +161,7 @@ class TurnMaker:
         """Put back what `snapshot` gave, sorted by owner; how many fleets were known. DataError for anything else."""
         ours = by_owner.get(own, {})
         self._telling.restore(ours)
+        self._desk.restore(ours)
         if self._origins is not None and "origins" in ours:
             self._origins.restore(ours["origins"])
         known = [fleet for fleet in self._fleets if fleet.key in by_owner]

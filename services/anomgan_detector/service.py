@@ -22,6 +22,7 @@ from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
 from anomgan.records import Event
 from anomgan_detector.courier import Courier
+from anomgan_detector.desk import Desk
 from anomgan_detector.fleet import Fleet
 from anomgan_detector.making import TurnMaker
 from anomgan_detector.pulse import Pulse
@@ -54,6 +55,7 @@ class DetectorService:
         on_events: Callable[[Sequence[Event]], None] | None = None,
         telling: Telling | None = None,
         pulse: Pulse | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._config = config
         self._fleets = fleets
@@ -63,7 +65,8 @@ class DetectorService:
         self._couriers = couriers
         self._now = now
         self._on_events = on_events
-        self._maker = TurnMaker(config, fleets, Telling(config, ()) if telling is None else telling)
+        told = Telling(config, ()) if telling is None else telling
+        self._maker = TurnMaker(config, fleets, told, Desk(config, fleets) if desk is None else desk)
         self._pulse = Pulse() if pulse is None else pulse
         self._counters: Counter[str] = Counter()
         self._snapshot_due_s = now() + config.journal.snapshot_s
@@ -89,12 +92,16 @@ class DetectorService:
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
         messages = self._gather()
-        turn = Turn(self._now(), messages)
-        self._pulse.beat(turn.now_s)
-        if not messages and not self._due(turn.now_s):
+        now_s = self._now()
+        self._pulse.beat(now_s)
+        turn = Turn(now_s, [*messages, *self._maker.news(now_s)])
+        if not turn.messages and not self._due(now_s):
             return 0
         with self._pulse.turning():
-            return len(messages) if self._take(turn, stop) else 0
+            if not self._take(turn, stop):
+                return 0
+            self._source.acknowledge(messages)
+        return len(messages)
 
     def _due(self, now_s: float) -> bool:
         """Whether a turn without a message is due: by silence, while every broker can bring messages so that it is the
@@ -104,14 +111,13 @@ class DetectorService:
         return now_s >= self._turn_s + TICK_S and all(one.connected for one in self._source.liveness())
 
     def _take(self, turn: Turn, stop: threading.Event) -> bool:
-        """Make a turn, store what follows, keep it in the journal, acknowledge its messages; False when stopped before
-        it was kept."""
+        """Make a turn, store what follows, and keep it in the journal; False when stopped before it was kept."""
         self._turn_s, self._in_step = turn.now_s, False
         made = self._maker.make(turn)
         batch = replace(made.batch, counters=self.counters())
         steps: list[Callable[[], None]] = [self._journal.require_room]
         letters = made.letters
-        if turn.messages or batch.events or batch.issues or batch.health:
+        if turn.messages or batch.events or batch.issues or batch.health:  # else only counters, and only a little
             steps += [partial(store.write, batch) for store in self._stores]
             letters = [*self._lines(turn, batch), *letters]
         steps.append(partial(self._journal.append, turn, letters))
@@ -124,7 +130,6 @@ class DetectorService:
             courier.wake()
         if made.told and self._on_events is not None:
             self._on_events(made.told)
-        self._source.acknowledge(turn.messages)
         return True
 
     def _gather(self) -> list[Message]:

@@ -23,7 +23,10 @@ class Telling:
 
     def __init__(self, config: ServiceConfig, addressees: Sequence[str]) -> None:
         brokers = config.told_brokers() if config.homeassistant.enabled else ()
-        self._entities = {broker: Entities(config.homeassistant, config.publish.status, broker) for broker in brokers}
+        status, control = config.publish.status, config.control
+        # Home Assistant cannot sign
+        requests = f"{control.topic}/request" if control.authentication == "broker" else ""
+        self._entities = {broker: Entities(config.homeassistant, status, requests, broker) for broker in brokers}
         self._birth = birth_topic(config)
         self._notices = Notices(config.notify, addressees)
         self.counters: Counter[str] = Counter()

@@ -20,6 +20,13 @@ from test_detector_process import await_messages, counters, pump_model, send, wr
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.config import BrokerConfig, InfluxConfig
 
+HOME = """[homeassistant]
+enabled = true
+score_every_s = 0.1
+[control]
+authentication = "broker"
+"""
+
 
 class Listener:
     """Everything on some topics, the newest of each too."""
@@ -62,7 +69,7 @@ def test_home_assistant_is_told_of_devices_events_and_again_after_its_birth(
     publisher: MqttPublisher,
     pump_model: Path,  # noqa: F811 the fixture
 ) -> None:
-    write_config(tmp_path, mosquitto, pump_model, more="[homeassistant]\nenabled = true\nscore_every_s = 0.1\n")
+    write_config(tmp_path, mosquitto, pump_model, more=HOME)
     with detecting(tmp_path) as service:
         series = with_fault(normal_series(200, seed=2), 100, 130)
         with closing(Listener(mosquitto, "anomgan/p1/#")) as states:
@@ -88,7 +95,7 @@ def test_home_assistant_is_told_of_devices_events_and_again_after_its_birth(
     assert "1 devices taken away" in anomgan(tmp_path, "anomgan homeassistant detector.toml --remove p*").stdout
     with closing(Listener(mosquitto, "homeassistant/#", "anomgan/p1/#", "anomgan/status")) as left:
         left.await_topic("anomgan/status")
-        assert set(left.newest) == {"anomgan/status"}
+        assert set(left.newest) == {"anomgan/status", "anomgan/p1/health"}
     assert not any(name.startswith("dropped.no_fleet") for name in counters(tmp_path))
 
 

@@ -28,6 +28,25 @@ export async function ask(question, parameters = {}, signal = undefined) {
   return body;
 }
 
+/** Tell the service something; rejects with ApiError that says why not. */
+export async function act(action, body) {
+  let response;
+  let answer;
+  try {
+    response = await fetch(`/api/${action}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Anomgan": "action" },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(2 * TIMEOUT_MS),
+    });
+    answer = await response.json();
+  } catch {
+    throw new ApiError(0, "the dashboard service does not answer");
+  }
+  if (!response.ok) throw new ApiError(response.status, answer.error ?? `status ${response.status}`);
+  return answer;
+}
+
 /** A question that a click asked: where the service does not answer, the next turn of `repeat` says so. */
 export function attempt(promise) {
   promise.catch((error) => {

@@ -2,7 +2,10 @@
 
 import { arrange, h, text } from "./dom.js";
 import { dateTime, duration, known, percent, quantity, surprise, timeOfDay, timeSpan } from "./format.js";
+import { feedbackButtons } from "./feedback.js";
 import { severityBadge } from "./parts.js";
+
+const ENDED = { closed: "Closed", muted: "Muted", false_alarm: "False alarm" };
 
 /** The panel of an event. `show(event)` and `close()` are what its buttons do. */
 export function eventPanel({ show, close }) {
@@ -10,6 +13,8 @@ export function eventPanel({ show, close }) {
   const severity = h("span", {});
   const state = h("span", { class: "event-state" });
   const reason = h("p", { class: "sentence" });
+  const note = h("p", { class: "facts note-of-event", hidden: true });
+  const feedback = feedbackButtons();
   const facts = h("p", { class: "facts" });
   const body = h("tbody");
   const zoomButton = h("button", { type: "button", on: { click: () => show(event) } }, "Show this event");
@@ -18,7 +23,7 @@ export function eventPanel({ show, close }) {
     h("thead", {}, h("tr", {}, ["Channel", "Observed", "Expected", "Share"].map((name) => h("th", { scope: "col" }, name)))), body);
   const element = h("section", { class: "card event-panel", "aria-label": "Event" },
     h("div", { class: "event-head" }, severity, state, h("span", { class: "buttons" }, zoomButton, closeButton)),
-    reason, facts, table);
+    reason, note, facts, feedback.element, table);
 
   function set(next, selected, newest) {
     if (next === null || next === undefined) return;
@@ -26,9 +31,12 @@ export function eventPanel({ show, close }) {
     element.dataset.severity = event.severity;
     severity.replaceChildren(severityBadge(event.severity));
     const open = event.state === "open";
-    text(state, open ? `Open for ${duration(newest - event.start_s)}` : `Closed, lasted ${duration(event.end_s - event.start_s)}`);
+    text(state, open ? `Open for ${duration(newest - event.start_s)}` : `${ENDED[event.state]}, lasted ${duration(event.end_s - event.start_s)}`);
     element.dataset.state = event.state;
     text(reason, event.reason);
+    text(note, event.part_of ? `Told as part of ${event.part_of}.` : event.note);
+    note.hidden = note.textContent === "";
+    feedback.set(event);
     text(facts, `${open ? `Since ${dateTime(event.start_s)}` : timeSpan(event.start_s, event.end_s)}. `
       + `Peak surprise ${surprise(event.peak)} at ${timeOfDay(event.peak_s)}, threshold ${surprise(event.threshold)}.`);
     zoomButton.hidden = selected;

@@ -7,7 +7,7 @@ import { deviceLink, emptyNote, severityBadge } from "./parts.js";
 
 const POLL_MS = 2000;
 const PAGE = 100;
-const CHOICES = [["", "All"], ["open", "Open"], ["closed", "Closed"]];
+const CHOICES = [["", "All"], ["open", "Open"], ["closed", "Closed"], ["muted", "Muted"], ["false_alarm", "False alarms"]];
 
 export function eventsView(query, { setAddress, hear }) {
   const device = query.get("device");
@@ -125,7 +125,7 @@ export function eventRow(event, { brief = false } = {}) {
       severity.dataset.told = now.severity;
       severity.replaceChildren(severityBadge(now.severity));
     }
-    text(reason, now.reason);
+    text(reason, now.note ? `${now.reason} · ${now.note}` : now.reason);
     text(length, now.state === "open" ? (brief ? "open" : `open since ${hourMinute(now.start_s)}`) : duration(now.end_s - now.start_s));
     text(peak, `peak ${surprise(now.peak)}`);
   }
