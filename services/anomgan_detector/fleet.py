@@ -93,7 +93,7 @@ class Fleet:
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
     def judge(self, messages: Sequence[Message], now_s: float) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason.
+        """Decode, screen, score and decide; what cannot be read is counted by its reason. Also without messages: time passes.
 
         State, messages and time alone decide what comes out, so that a turn can be made again.
         """
