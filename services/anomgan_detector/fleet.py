@@ -110,9 +110,10 @@ class Fleet:
         return any(fnmatchcase(address.device, shape) for shape in self.config.devices)
 
     def judge(self, messages: Sequence[Message], now_s: float, own: Own | None = None) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason, and what is not our `own`.
+        """Decode, screen, score and decide; what cannot be read is counted by its reason, and what is not our `own`.
 
-        State, messages and time alone decide what comes out, so that a turn can be made again.
+        Asked also when there are no messages, for silence is told by the time that passes. State, messages and time
+        alone decide what comes out, so that a turn can be made again.
         """
         readings: list[Reading] = []
         counters, decode = self._counters, self._decoder.decode
