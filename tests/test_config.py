@@ -53,6 +53,8 @@ def test_arrays_become_tuples_and_whole_numbers_floats() -> None:
         ({"broker": {"port": 70000}}, "broker.port"),
         ({"broker": {"tls": "yes"}}, "broker.tls: Input should be a valid boolean (got 'yes')"),
         ({"broker": {"host": ""}}, "broker.host"),
+        ({"broker": {"ca_file": "a\0b"}}, "broker.ca_file: a null character has no place here"),
+        ({"fleets": [{**GOOD["fleets"][0], "model": "a\0"}]}, "fleets.0.model: a null character has no place here"),
         ({"publish": {"events": "a/{devise}"}}, "publish.events: '{devise}' cannot stand in a topic to publish to"),
         ({"publish": {"events": "a/+/{device}"}}, "publish.events: '+' cannot stand in a topic to publish to"),
         ({"publish": {"events": "a/x-{device}"}}, "publish.events: 'x-{device}' cannot stand"),

@@ -48,6 +48,15 @@ def test_a_broker_with_much_to_say_keeps_no_other_from_being_heard() -> None:
     assert [message.broker for message in source.receive(90, 0.0)] == ["loud"] * 90
 
 
+def test_several_with_much_to_say_have_equal_shares_every_time() -> None:
+    source, parts = merged("a", "b", "c")
+    for part in parts.values():
+        feed(part, 1000)
+    for _ in range(5):
+        names = [message.broker for message in source.receive(90, 0.0)]
+        assert {name: names.count(name) for name in parts} == {"a": 30, "b": 30, "c": 30}
+
+
 def test_where_there_is_room_for_one_they_take_turns() -> None:
     source, parts = merged("a", "b", "c")
     for part in parts.values():
@@ -82,8 +91,20 @@ def test_whoever_waits_is_woken_by_any_of_them(name: str) -> None:
 
 
 def test_nothing_is_an_empty_list_when_time_runs_out() -> None:
-    source, _ = merged("a", "b")
+    source, parts = merged("a", "b")
     assert source.receive(10, 0.01) == []
+    parts["a"].feed("t", b"1")
+    assert len(source.receive(10, 0.0)) == 1
+    looks: list[int] = []
+    take = parts["b"].receive
+
+    def look(limit: int, timeout_s: float) -> list[Message]:
+        looks.append(limit)
+        return take(limit, timeout_s)
+
+    parts["b"].receive = look  # type: ignore[method-assign]  # watched, not replaced
+    assert source.receive(10, 0.2) == []
+    assert len(looks) <= 4  # it waits, and does not ask again and again
 
 
 def test_losses_are_added_up_and_liveness_is_that_of_each() -> None:

@@ -1,5 +1,6 @@
 """In-memory twins of broker and store: the same contracts without a server, for tests and for trying things out."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from anomgan.records import DeviceHealth, Event, HealthIssue, Source, Verdict
 class MemorySource:
     """A MessageSource that is fed by hand; what is not acknowledged comes again after `reconnect`.
 
-    `connected`, `reason`, `since_s` and `last_message_s` are what `liveness` says, to be set by hand.
+    `connected`, `reason`, `since_s` (as if only now) and `last_message_s` are what `liveness` says, to be set by hand.
     """
 
     def __init__(
@@ -24,7 +25,7 @@ class MemorySource:
         self.broker = broker
         self.connected = True
         self.reason = "memory broker: told to be away"
-        self.since_s = 0.0
+        self.since_s = math.inf
         self.last_message_s: float | None = None
         self._on_arrival = on_arrival
         self._waiting: deque[Message] = deque()

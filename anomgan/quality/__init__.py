@@ -4,6 +4,8 @@ limits = learn_limits(normal_series)                   # once, kept with the mod
 quality = FleetQuality(limits, QualityConfig())
 screened = quality.screen(readings, arrivals)          # readings to feed, issues that opened or closed
 issues = quality.silent(now_s)                         # every second or so
+
+A service that is sometimes away does both, turn by turn, through a QualityWatch.
 """
 
 from anomgan.config import QualityConfig

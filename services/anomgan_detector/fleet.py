@@ -109,10 +109,11 @@ class Fleet:
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
     ) -> Judged:
-        """Decode, score and decide; what cannot be read is counted by its reason, and what is not our `own`; what is
-        not `learnable` moves no threshold, nor does what the watch over data quality took for sick.
+        """Decode, screen, score and decide; what cannot be read is counted by its reason, and what is not our `own`.
+        What is not `learnable` moves no threshold, nor does what was screened out.
 
-        State, messages and time alone decide what comes out, so that a turn can be made again.
+        Asked also when there are no messages, for silence is told by the time that passes. State, messages and time
+        alone decide what comes out, so that a turn can be made again.
         """
         readings: list[Reading] = []
         counters, decode = self._counters, self._decoder.decode

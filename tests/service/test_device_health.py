@@ -27,7 +27,8 @@ from anomgan.detector import Detector
 from anomgan.records import TimeSeries
 from anomgan.simulate import parse_scenario, simulate
 from anomgan_dashboard.answers import answer
-from anomgan_detector.compose import load_fleets, open_journal, subscriptions
+from anomgan_detector.brokers import subscriptions
+from anomgan_detector.compose import load_fleets, open_journal
 from anomgan_detector.courier import Courier
 from anomgan_detector.service import DetectorService
 
