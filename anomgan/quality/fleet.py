@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from anomgan.config import QualityConfig
 from anomgan.errors import DataError
-from anomgan.quality.arrival import TAKEN
+from anomgan.quality.arrival import FATES, TAKEN
 from anomgan.quality.cell import NEW_STATE, OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
 from anomgan.quality.channels import ChannelHealth
 from anomgan.quality.delivery import DeliveryHealth, refused
@@ -38,10 +38,12 @@ _CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What became of readings: those to feed, in order of arrival, and the issues that opened or closed."""
+    """What became of readings: those to feed, in order of arrival, the issues that opened or closed, and the readings
+    that were refused, each with why, as its counter is called."""
 
     readings: list[Reading]
     issues: list[HealthIssue]
+    refused: list[tuple[str, Reading]]
 
 
 class FleetQuality:
@@ -87,8 +89,10 @@ class FleetQuality:
         fates, changes = self._delivery.push(numbers, times, came, catching_up=catching_up)
         self.counters.update(refused(fates))
         out: list[Reading | None] = list(readings)
-        for k in np.flatnonzero(fates != TAKEN).tolist():
+        dropped = np.flatnonzero(fates != TAKEN).tolist()
+        for k in dropped:
             out[ours[k]] = None
+        why = [(f"dropped.{FATES[fates[k]]}", readings[ours[k]]) for k in dropped]
         taken = np.flatnonzero(fates == TAKEN)
         fed, sick, masked = self._channels.push(numbers[taken], times[taken], values[taken])
         self.counters.update({f"masked_values.{kind}": count for kind, count in masked.items()})
@@ -97,7 +101,7 @@ class FleetQuality:
             i = ours[int(taken[row])]
             new = {self.limits.channels[c]: float(fed[row, c]) for c in np.flatnonzero(changed[row])}
             out[i] = replace(readings[i], values={**readings[i].values, **new})
-        return Screened([reading for reading in out if reading is not None], self._tell([*changes, *sick]))
+        return Screened([reading for reading in out if reading is not None], self._tell([*changes, *sick]), why)
 
     def _rows(self, readings: Sequence[Reading]) -> tuple[list[int], list[Sequence[float]], list[int]]:
         """Which readings have channels of ours, their values in our order, and the numbers of their devices."""

@@ -95,7 +95,8 @@ class Fleet:
     def judge(self, messages: Sequence[Message], now_s: float) -> Judged:
         """Decode, screen, score and decide; what cannot be read is counted by its reason.
 
-        Asked also when there are no messages, for silence is told by the time that passes. State, messages and time alone decide what comes out, so that a turn can be made again.
+        Asked also when there are no messages, for silence is told by the time that passes. State, messages and time
+        alone decide what comes out, so that a turn can be made again.
         """
         readings: list[Reading] = []
         counters, decode = self._counters, self._decoder.decode
@@ -117,6 +118,8 @@ class Fleet:
         counters["readings_received"] += len(readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         watched = self._watch.turn(rows, now_s, self._arrivals(rows, now_s))
+        for why, reading in watched.refused:
+            self._show_odd(why, reading)
         verdicts = self._stream.push(watched.readings)
         events = self._decisions.update(verdicts)
         heard = {(verdict.site, verdict.device) for verdict in verdicts}
