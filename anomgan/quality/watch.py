@@ -32,7 +32,8 @@ _SIZE = struct.Struct("<I")
 class Watched:
     """What a turn's readings became: those to feed, the issues that opened or closed, and the health of devices.
 
-    news: health of devices that are new or with which something has changed; standing: of some others, as it stands. refused: readings, each with why, as its counter is called.
+    news: health of devices that are new or with which something has changed; standing: of some others, as it stands;
+    refused: readings, each with why, as its counter is called.
     """
 
     readings: list[Reading]
