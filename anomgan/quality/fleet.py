@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from anomgan.config import QualityConfig
 from anomgan.errors import DataError
-from anomgan.quality.arrival import TAKEN
+from anomgan.quality.arrival import FATES, TAKEN
 from anomgan.quality.cell import NEW_STATE, OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
 from anomgan.quality.channels import ChannelHealth
 from anomgan.quality.delivery import DeliveryHealth, refused
@@ -38,11 +38,12 @@ _CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """What became of readings: those to feed, in order of arrival, the issues that opened or closed, and which of the
-    readings have lost something that was sick."""
+    """What became of readings: those to feed, in order of arrival, the issues that opened or closed, the readings that
+    were refused, each with why, as its counter is called, and which of those to feed have lost something sick."""
 
     readings: list[Reading]
     issues: list[HealthIssue]
+    refused: list[tuple[str, Reading]]
     masked: list[Reading]
 
 
@@ -89,11 +90,13 @@ class FleetQuality:
         fates, changes = self._delivery.push(numbers, times, came, catching_up=catching_up)
         self.counters.update(refused(fates))
         out: list[Reading | None] = list(readings)
-        for k in np.flatnonzero(fates != TAKEN).tolist():
+        dropped = np.flatnonzero(fates != TAKEN).tolist()
+        for k in dropped:
             out[ours[k]] = None
+        why = [(f"dropped.{FATES[fates[k]]}", readings[ours[k]]) for k in dropped]
         taken = np.flatnonzero(fates == TAKEN)
-        fed, sick, masked = self._channels.push(numbers[taken], times[taken], values[taken])
-        self.counters.update({f"masked_values.{kind}": count for kind, count in masked.items()})
+        fed, sick, counts = self._channels.push(numbers[taken], times[taken], values[taken])
+        self.counters.update({f"masked_values.{kind}": count for kind, count in counts.items()})
         changed = (fed != values[taken]) & ~np.isnan(values[taken])
         lessened: list[int] = []
         for row in np.flatnonzero(changed.any(axis=1)).tolist():
@@ -102,7 +105,8 @@ class FleetQuality:
             out[i] = replace(readings[i], values={**readings[i].values, **new})
             lessened.append(i)
         issues = self._tell([*changes, *sick])
-        return Screened([one for one in out if one is not None], issues, [one for i in lessened if (one := out[i])])
+        masked = [one for i in lessened if (one := out[i]) is not None]
+        return Screened([one for one in out if one is not None], issues, why, masked)
 
     def _rows(self, readings: Sequence[Reading]) -> tuple[list[int], list[Sequence[float]], list[int]]:
         """Which readings have channels of ours, their values in our order, and the numbers of their devices."""

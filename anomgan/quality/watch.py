@@ -32,13 +32,15 @@ _SIZE = struct.Struct("<I")
 class Watched:
     """What a turn's readings became: those to feed, the issues that opened or closed, and the health of devices.
 
-    news: health of devices that are new or with which something has changed; standing: of some others, as it stands.
+    news: health of devices that are new or with which something has changed; standing: of some others, as it stands;
+    refused: readings, each with why, as its counter is called.
     """
 
     readings: list[Reading]
     issues: list[HealthIssue]
     news: list[DeviceHealth]
     standing: list[DeviceHealth]
+    refused: list[tuple[str, Reading]]
     masked: list[Reading]
     """of the readings to feed: those of which something was taken away"""
 
@@ -76,7 +78,8 @@ class QualityWatch:
         changed: dict[Source, None] = dict.fromkeys([(issue.site, issue.device) for issue in issues] + new)
         standing = [source for source in due if source not in changed]
         tell = self.quality.health
-        return Watched(screened.readings, issues, tell(now_s, changed), tell(now_s, standing), screened.masked)
+        told = tell(now_s, changed), tell(now_s, standing)
+        return Watched(screened.readings, issues, *told, screened.refused, screened.masked)
 
     def snapshot(self) -> bytes:
         """All that is remembered; `restore` goes on as if nothing had happened."""

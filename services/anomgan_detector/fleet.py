@@ -140,6 +140,8 @@ class Fleet:
             readings = self._keep(own, readings)
         rows = readings if self._assembler is None else self._assembler.push(readings)
         watched = self._watch.turn(rows, now_s, self._arrivals(rows, now_s))
+        for why, reading in watched.refused:
+            self._show_odd(why, reading)
         self._sick_s.update((reading.source, reading.time_s) for reading in watched.masked)
         verdicts = self._stream.push(watched.readings, partial(self._learnable, learnable))
         events = self._decisions.update(verdicts)

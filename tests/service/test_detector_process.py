@@ -141,8 +141,8 @@ def test_every_bad_message_is_a_counted_logged_drop_and_the_service_goes_on(
         "time_in_future": [orjson.dumps({"ts": 4_102_444_800, **values}), orjson.dumps({"ts": now_s + 1e5, **values})],
         "time_in_milliseconds": [orjson.dumps({"ts": newest_s * 1000, **values})],
         "bad_time": [orjson.dumps({"ts": "yesterday", **values}), orjson.dumps({"ts": True, **values})],
-        "duplicate": [orjson.dumps(good[29])],
-        "late": [orjson.dumps(good[20]), orjson.dumps(good[0])],
+        "duplicate": [orjson.dumps(good[29]), orjson.dumps(good[20]), orjson.dumps(good[0])],
+        "out_of_order": [orjson.dumps(good[20] | {"ts": good[20]["ts"] + 0.25})],
     }
     with detecting(folder) as service:
         for row in good[:30]:
