@@ -15,6 +15,7 @@ from anomgan.config import (
     FleetConfig,
     InfluxConfig,
     InputConfig,
+    LearnConfig,
     PublishConfig,
     ServiceConfig,
     SqliteConfig,
@@ -22,7 +23,7 @@ from anomgan.config import (
 )
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "detector.toml"
-FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after"}
+FOLLOWS_THE_MODEL = {"alarms_per_week", "close_after", "window", "steps", "retrain_h"}
 """their default is None; the file shows what that usually comes to"""
 
 
@@ -36,6 +37,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
     return {
         BrokerConfig: document["broker"],
         FleetConfig: document["fleets"][0],
+        LearnConfig: document["fleets"][0]["learn"],
         InputConfig: document["input"],
         DecideConfig: document["decide"],
         SqliteConfig: document["store"]["sqlite"],
@@ -60,7 +62,7 @@ def test_every_key_stands_in_the_file() -> None:
 
 def test_what_is_commented_out_is_the_default() -> None:
     in_force = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
-    set_there = {"model", "topic", "path", *in_force["broker"]}
+    set_there = {"model", "topic", "path", "learn", *in_force["broker"]}
     for model, table in tables(everything()).items():
         for name, value in table.items():
             if name not in set_there | FOLLOWS_THE_MODEL:

@@ -1,10 +1,10 @@
 """What the services ask of the outside world, as protocols; one real and one in-memory twin stand behind each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from anomgan.records import Event, Verdict
+from anomgan.records import Event, Reading, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Batch:
     events: Sequence[Event] = ()
     counters: Mapping[str, int] | None = None
     """Totals since the service started, by name: messages_received, readings_received, dropped.<reason>, ..."""
+    gathered: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
+    """by folder of models, readings that belong to its history"""
 
 
 class MessageSource(Protocol):

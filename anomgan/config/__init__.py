@@ -5,6 +5,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 """
 
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
+from anomgan.config.learning import LearnConfig
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.service import (
     BrokerConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "InfluxConfig",
     "InputConfig",
     "JournalConfig",
+    "LearnConfig",
     "LossName",
     "Model",
     "PublishConfig",

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from anomgan.config.detection import DecideConfig
+from anomgan.config.learning import LearnConfig
 from anomgan.config.table import Table
 
 DialectName = Literal[
@@ -98,7 +99,7 @@ class FleetConfig(Table):
     """`[[fleets]]`: devices that share one model."""
 
     model: str = Field(min_length=1)
-    """path of the model file"""
+    """path of the model file, or, with a / at its end, of a folder of models that the service learns by itself"""
     topic: str = Field(min_length=1)
     """template such as `plant/{site}/{device}/telemetry`; `+` ignores a level, a last `#` the rest"""
     devices: tuple[str, ...] = Field(("*",), strict=False, min_length=1)
@@ -112,6 +113,12 @@ class FleetConfig(Table):
     qos: Literal[0, 1, 2] = 1
     alarms_per_week: float | None = Field(None, gt=0)
     """overrides the model's own alarm budget"""
+    learn: LearnConfig = LearnConfig()
+
+    @property
+    def learns(self) -> bool:
+        """Whether `model` is a folder that the service keeps by itself."""
+        return self.model.endswith("/")
 
 
 class InputConfig(Table):

@@ -16,6 +16,7 @@ from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
 from anomgan_cli.inspect import inspect
+from anomgan_cli.models import models
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
@@ -28,6 +29,7 @@ COMMANDS: dict[str, click.Command] = {
     "score": score,
     "inspect": inspect,
     "detect": detect,
+    "models": models,
     "simulate": simulate,
     "dashboard": dashboard,
     "benchmark": benchmark,

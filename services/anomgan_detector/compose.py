@@ -4,28 +4,26 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
+from anomgan.adapters.files import read_config
 from anomgan.adapters.influx import INFLUX, InfluxCarrier
 from anomgan.adapters.journal import Journal
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
 from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
 from anomgan.adapters.ports import Carrier, Store
-from anomgan.adapters.signals import stopping
+from anomgan.adapters.signals import asked_again, stopping
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.fleet import Post
+from anomgan_detector.renewal import Renewal
 from anomgan_detector.service import DetectorService
 
 log = logging.getLogger("anomgan.detector")
-
-
-def load_fleets(config: ServiceConfig) -> list[Fleet]:
-    """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    return [Fleet(fleet, config.input, config.decide) for fleet in config.fleets]
 
 
 def open_stores(config: StoreConfig) -> list[Store]:
@@ -49,7 +47,7 @@ def open_couriers(config: ServiceConfig) -> list[Courier]:
     return [Courier(name, open_journal(config.journal), carrier, time.time) for name, carrier in carriers]
 
 
-def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
+def subscriptions(fleets: Sequence[Post]) -> list[tuple[str, int]]:
     """(filter, QoS) of every fleet; a filter that fleets share is subscribed to once, at the highest QoS."""
     wanted: dict[str, int] = {}
     for fleet in fleets:
@@ -59,15 +57,12 @@ def subscriptions(fleets: Sequence[Fleet]) -> list[tuple[str, int]]:
 
 def check(config: ServiceConfig) -> Iterator[str]:
     """Load and connect to everything, one line each; raises the first AnomganError."""
-    for fleet in load_fleets(config):
-        detector = fleet.detector
-        yield (
-            f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
-            f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
-        )
+    renewal = Renewal(config, time.time)
+    for post in renewal.posts():
+        yield post.describe()
     yield check_broker(config.broker)
     with ExitStack() as stack:
-        for store in open_stores(config.store):
+        for store in [*open_stores(config.store), *renewal.histories.values()]:
             stack.callback(store.close)
             yield store.check()
         if config.store.influx is not None:
@@ -82,14 +77,20 @@ def check(config: ServiceConfig) -> Iterator[str]:
 def run(
     config: ServiceConfig,
     *,
+    config_path: Path | None = None,
     on_ready: Callable[[], None] = lambda: None,
     on_events: Callable[[Sequence[Event]], None] | None = None,
 ) -> dict[str, int]:
-    """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
+    """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn.
+
+    With `config_path`, the file that `config` is from, what may change in it does, at SIGHUP or when it is written.
+    """
     score_on_one_thread()
-    fleets = load_fleets(config)
-    with ExitStack() as stack, stopping() as stop:
-        stores = open_stores(config.store)
+    renewal = Renewal(config, time.time, config_path, lambda: read_config(config_path or "", ServiceConfig))
+    fleets = renewal.posts()
+    with ExitStack() as stack, stopping() as stop, asked_again(renewal.ask):
+        stack.callback(renewal.close)
+        stores = [*open_stores(config.store), *renewal.histories.values()]
         for store in stores:
             stack.callback(store.close)
             log.info("%s", store.check())
@@ -101,7 +102,7 @@ def run(
             stack.callback(courier.close)
         source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, config.publish.status)
         stack.callback(source.close)
-        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events)
+        service = DetectorService(config, fleets, source, stores, journal, couriers, time.time, on_events, renewal)
         log.info("%s", service.recall())
         for courier in couriers:
             courier.start()
@@ -112,9 +113,14 @@ def run(
 
 
 def require_distinct_models(config: ServiceConfig) -> None:
-    """ConfigError where two fleets have the same topic and devices: the second would never get a message."""
+    """ConfigError where two fleets have the same topic and devices: the second would never get a message; or where
+    they share a folder of models, whose history would be of both."""
     seen: dict[tuple[str, tuple[str, ...]], int] = {}
     for number, fleet in enumerate(config.fleets):
         first = seen.setdefault((fleet.topic, fleet.devices), number)
         if first != number:
             raise ConfigError(f"fleets.{number}: same topic and devices as fleets.{first}, which takes all messages")
+    folders = [fleet.model for fleet in config.fleets if fleet.learns]
+    for folder in set(folders):
+        if folders.count(folder) > 1:
+            raise ConfigError(f"fleets: several of them learn in {folder}; give each a folder of its own")

@@ -20,10 +20,11 @@ from anomgan.adapters.mqtt_carrier import MQTT
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import DataError, ServerError
-from anomgan.records import Event, Verdict
+from anomgan.records import Event, Reading, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.courier import Courier
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.fleet import Post
+from anomgan_detector.renewal import Renewal
 
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
@@ -38,20 +39,23 @@ OWN = "service"
 
 
 class DetectorService:
-    """The loop and its counters. `now` gives the wall clock, for arrival times; `on_events` hears what was stored."""
+    """The loop and its counters. `now` gives the wall clock, for arrival times; `on_events` hears what was stored;
+    `renewal` is asked between turns who judges from now on."""
 
     def __init__(
         self,
         config: ServiceConfig,
-        fleets: Sequence[Fleet],
+        fleets: Sequence[Post],
         source: MessageSource,
         stores: Sequence[Store],
         journal: Journal,
         couriers: Sequence[Courier],
         now: Callable[[], float],
         on_events: Callable[[Sequence[Event]], None] | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
         self._config = config
+        self._renewal = renewal
         self._fleets = fleets
         self._source = source
         self._stores = stores
@@ -82,6 +86,8 @@ class DetectorService:
                 raise RuntimeError(f"the courier to {courier.addressee} has ended")
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
+        if self._renewal is not None:
+            self._renew(self._renewal)
         messages = self._gather()
         if not messages:
             return 0
@@ -123,13 +129,16 @@ class DetectorService:
         events: list[Event] = []
         standing: list[Event] = []
         requests: list[Letter] = []
+        gathered: dict[str, list[Reading]] = {}
         for fleet, theirs in self._routed(turn.messages):
             judged = fleet.judge(theirs, turn.now_s)
             verdicts += judged.verdicts
             events += judged.events
             standing += judged.standing
             requests += [Letter(MQTT, payload, topic) for topic, payload in judged.requests]
-        return Batch(verdicts, [*events, *standing], self.counters()), events, requests
+            if fleet.config.learns:
+                gathered[fleet.config.model] = judged.readings
+        return Batch(verdicts, [*events, *standing], self.counters(), gathered), events, requests
 
     def _letters(self, turn: Turn, batch: Batch, told: Sequence[Event]) -> list[Letter]:
         """What goes to those who may be away."""
@@ -152,7 +161,7 @@ class DetectorService:
             total += courier.counters
         return dict(total)
 
-    def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
+    def _routed(self, messages: Sequence[Message]) -> list[tuple[Post, list[Message]]]:
         """The messages of each fleet, in order; a topic that no fleet takes is counted."""
         groups: list[list[Message]] = [[] for _ in self._fleets]
         routes = self._routes
@@ -191,7 +200,8 @@ class DetectorService:
     def recall(self) -> str:
         """Take up the state where the journal left it; in words what was found.
 
-        A fleet whose model or way of reading messages has changed begins anew. Raises ServerError for a journal that
+        Turns are made again by those who made them; where a model has changed since, its fleet goes on from there. One
+        whose way of reading messages has changed begins anew. Raises ServerError for a journal that
         cannot be read; a damaged snapshot is one.
         """
         parts = self._journal.snapshot()
@@ -199,6 +209,9 @@ class DetectorService:
         for name, content in parts.items():
             key, _, part = name.partition("/")
             by_fleet.setdefault(key, {})[part] = content
+        posts, record = self._fleets, by_fleet.get(OWN, {}).get("posts")
+        past = None if self._renewal is None or record is None else self._renewal.past(record)
+        self._fleets = posts if past is None else past
         known = 0
         try:
             if OWN in by_fleet:
@@ -213,26 +226,61 @@ class DetectorService:
         for turn in self._journal.turns():
             self._make(turn)  # what follows from it is stored already
             count += len(turn.messages)
+        if self._renewal is not None:
+            self._appoint(self._renewal, posts, past)
         devices = sum(fleet.devices for fleet in self._fleets)
         return (
             f"journal {self._journal.path}: state of {known} of {len(self._fleets)} fleets, {count} messages since, "
             f"{devices} devices known"
         )
 
+    def _appoint(self, renewal: Renewal, posts: Sequence[Post], past: Sequence[Post] | None) -> None:
+        """Those who judge now go on where those of the journal's turns are, and the journal says who they are."""
+        if past is not None:
+            renewal.go_on(past, posts)
+            self._fleets = posts
+            self._routes.clear()
+        renewal.keep_models()
+        self._journal.checkpoint(self._snapshot(renewal.record()))
+
+    def _renew(self, renewal: Renewal) -> None:
+        """Take up what has changed, with a checkpoint, so that no turn is made again by others than those who made it.
+
+        Where that cannot be written, those who judged go on.
+        """
+        renewed = renewal.look(self._fleets)
+        if renewed is None:
+            return
+        before, self._fleets = self._fleets, renewed
+        try:
+            renewal.keep_proposed()
+            self._journal.checkpoint(self._snapshot(renewal.record(proposed=True)))
+        except (ServerError, DataError) as error:
+            self._fleets = before
+            renewal.not_taken()
+            log.error("%s; nothing is changed, what judged goes on", error)
+            return
+        renewal.taken()
+        self._config = renewal.config
+        self._routes.clear()
+        self._snapshot_due_s, self._bytes_since = self._now() + self._config.journal.snapshot_s, 0
+
     def _checkpoint(self) -> None:
         """Write the whole state, so that the turns so far need not be made again; that can wait where it fails."""
         self._snapshot_due_s, self._bytes_since = self._now() + self._config.journal.snapshot_s, 0
         try:
-            self._journal.checkpoint(self._snapshot())
+            self._journal.checkpoint(self._snapshot(None if self._renewal is None else self._renewal.record()))
         except ServerError as error:
             log.error("%s; the state is not written, the turns are kept instead", error)
 
-    def _snapshot(self) -> dict[str, bytes]:
+    def _snapshot(self, record: bytes | None) -> dict[str, bytes]:
         own = Counter(self._counters)
         own["dropped.overflow"] += self._source.overflowed
         for courier in self._couriers:
             own += courier.counters
         parts = {f"{OWN}/counters": orjson.dumps(own)}
+        if record is not None:
+            parts[f"{OWN}/posts"] = record
         for fleet in self._fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts
