@@ -1,4 +1,4 @@
-"""The detector service learns by itself, with a real broker: from nothing to events, through kills, changes and bad files."""
+"""The detector service learns by itself, with a real broker: from nothing to events, through kills and bad files."""
 
 import re
 import signal
@@ -319,5 +319,3 @@ def test_a_service_that_ends_while_it_trains_ends_its_child(folder: Path, publis
         service.await_words("training begins in the background")
         assert service.end() == 0  # the test fails where a child is left
     assert gathered(folder) == ENOUGH
-
-
