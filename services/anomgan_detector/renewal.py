@@ -50,8 +50,8 @@ class Renewal:
         self._config_path, self._reread = config_path, reread
         self._look_at_s = now() + LOOK_S
         self._forced = False
-        self._refused: dict[Path, Stamp] = {}
-        """files that were found wrong, as they were then: told once"""
+        self._refused: dict[Path, tuple[Stamp, str]] = {}
+        """files that were found wrong, as they were then, and what was wrong: told once"""
         self._compare_at_s: dict[str, float] = {}
         self.histories = {
             table.model: TrainingHistory(table.model, table.learn.keep_rows, CONVENTIONS[table.dialect].partial)
@@ -74,6 +74,7 @@ class Renewal:
 
     def ask(self) -> None:
         """Look at everything again, now: what SIGHUP means."""
+        self._refused = {}
         self._forced = True
 
     def close(self) -> None:
@@ -190,8 +191,8 @@ class Renewal:
         return config
 
     def _refuse(self, path: Path, error: AnomganError) -> None:
-        now = stamp(path)
-        if path not in self._refused or self._refused[path] != now:
+        now = (stamp(path), str(error))
+        if self._refused.get(path) != now:
             self._refused[path] = now
             log.error("%s; nothing is changed, what judged goes on", str(error).replace("\n", "; "))
 
@@ -206,7 +207,8 @@ class Renewal:
             try:
                 write_bytes(folder.path / "shadow.json", orjson.dumps(counted.document()))
                 promotes, why = judged(counted, table.learn.shadow_h)
-                challenger = folder.read().challenger
+                manifest = self._manifest(folder)
+                challenger = None if manifest is None else manifest.challenger
                 if promotes and table.learn.promote == "auto" and challenger is not None:
                     folder.promote(challenger, folder.content(challenger), now_s, f"by the rule: {why}")
             except (DataError, ModelFileError) as error:
