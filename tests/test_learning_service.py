@@ -17,14 +17,14 @@ from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
-from anomgan.errors import ConfigError, ServerError
+from anomgan.errors import ConfigError, ModelFileError, ServerError
 from anomgan.model_file import pack
 from anomgan.records import Reading, TimeSeries
 from anomgan.stream import StreamDetector
 from anomgan_detector.compose import open_journal
 from anomgan_detector.courier import Courier
 from anomgan_detector.renewal import LOOK_S, Renewal
-from anomgan_detector.service import DetectorService
+from anomgan_detector.service import POSTS, DetectorService
 from anomgan_detector.shadow import Shadowed
 
 START = 1_700_000_000.0
@@ -65,7 +65,8 @@ class Plant:
         self.publisher = MemoryPublisher() if before is None else before.publisher
         self.config = self.read()
         self.journal = open_journal(self.config.journal)
-        self.renewal = Renewal(self.config, self.clock, Path("detector.toml"), self.read)
+        record = self.journal.snapshot().get(POSTS)
+        self.renewal = Renewal(self.config, self.clock, Path("detector.toml"), self.read, record)
         self.courier = Courier(
             MQTT, open_journal(self.config.journal), MqttCarrier(self.publisher, 1), self.clock
         )  # never started
@@ -354,7 +355,43 @@ def test_what_a_shadow_has_counted_survives_a_crash(models: list[bytes]) -> None
     assert document["challenger_name"] == "pumps-0002"
 
 
+def test_the_rule_promotes_where_the_configuration_says_so(models: list[bytes]) -> None:
+    with folder_of(models, 2) as here:
+        learn = {"promote": "auto", "shadow_h": 0.6, "say_every_s": 1.0}
+        fleets = [{"model": FOLDER, "topic": "plant/{device}/telemetry", "learn": learn}]
+        plant = Plant(fleets=fleets, input={"batch": 200})
+        series = normal_series(2400, 1)
+        plant.feed(readings_of(TimeSeries(series.times + START, series.values, CHANNELS), "a"))
+        plant.turns(10)
+        assert here.read().champion == 1
+        plant.turns(4)
+        assert here.read().champion == 2
+        last = here.read().changes[-1]
+        assert last.reason.startswith("by the rule: it would have told ")
+
+
 # ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("what", ["model", "manifest"])
+def test_a_start_with_a_file_that_was_damaged_meanwhile_goes_on_with_the_model_that_judged_last(
+    models: list[bytes], caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    with folder_of(models, 1) as here:
+        plant = Plant()
+        plant.feed(readings_of(faulty_series(), "a"))
+        plant.turns(6)
+        damaged = here.model_path(1) if what == "model" else here.manifest_path
+        content = damaged.read_bytes()
+        damaged.write_bytes(content[:100])
+        plant = plant.again()
+        assert "nothing is changed, what judged goes on" in caplog.text
+        plant.turns(6)
+        assert {one.model for one in plant.store.verdicts.values()} == {"pumps-0001"}
+        assert all(np.isfinite(one.surprise) for one in plant.store.verdicts.values() if one.time_s >= START + 16)
+        plant.journal.checkpoint({})
+        with pytest.raises(ModelFileError):  # where nobody has judged before, there is nobody to go on
+            plant.again()
 
 
 def test_a_manifest_that_cannot_be_read_is_told_once_and_changes_nothing(

@@ -5,12 +5,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from examples import normal_series, readings_of
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_training import MAX_DEVICES, TrainingHistory
-from anomgan.assemble import fleet_series
+from anomgan.assemble import agreeing, fleet_series
 from anomgan.errors import Refused
 from anomgan.records import Event, Reading
 
@@ -99,6 +100,21 @@ def test_parts_of_rows_are_kept_as_parts_and_put_together_when_read(tmp_path: Pa
         ((series,), left_out) = fleet_series(again.readings(), partial=True)
         assert (len(series), left_out) == (60, ())
         assert [one.time_s for one in again.newest(("", "a"), 6)] == [58.0] * 3 + [59.0] * 3
+
+
+def test_series_are_what_readings_say(history: TrainingHistory) -> None:
+    full, some = readings_of(normal_series(50, 1), "a"), readings_of(normal_series(30, 2), "b")
+    some[7:20] = [Reading("b", one.time_s, {"flow": one.values["flow"], "humidity": 4.0}) for one in some[7:20]]
+    history.write(batch(history, full + some, events=[event("a", 10.0, 12.0)]))
+    history.write(batch(history, [], events=[event("a", 10.0, 12.0)]))
+    for with_events in (False, True):
+        expected, _ = fleet_series(history.readings(5.0, 40.0, with_events=with_events))
+        given, left_out = agreeing(history.series(5.0, 40.0, with_events=with_events))
+        assert left_out == ()
+        for one, same in zip(given, expected, strict=True):
+            assert (one.channels, one.device) == (same.channels, same.device)
+            np.testing.assert_array_equal(one.times, same.times)
+            np.testing.assert_array_equal(one.values, same.values)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

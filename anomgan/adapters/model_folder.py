@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import sha256
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,8 +140,7 @@ class ModelFolder:
     @contextmanager
     def training(self) -> Iterator[bool]:
         """Whether this process may train here now; another one that does says no to all others until it has ended."""
-        self._make()
-        with (self.path / "training.lock").open("ab") as lock:
+        with self._lock("training.lock") as lock:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)
             except BlockingIOError:
@@ -148,16 +148,17 @@ class ModelFolder:
             else:
                 yield True
 
-    def _make(self) -> None:
+    def _lock(self, name: str) -> BufferedWriter:
+        """A file of the folder, which is made where it is missing, to lock; the lock ends when it is closed."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            return (self.path / name).open("ab")
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be made: {error.strerror}") from None
+            raise DataError(f"{self.path}: cannot be written to: {error.strerror}") from None
 
     @contextmanager
     def _changing(self) -> Iterator[Manifest]:
-        self._make()
-        with (self.path / "manifest.lock").open("ab") as lock:
+        with self._lock("manifest.lock") as lock:
             flock(lock, LOCK_EX)
             yield self.read()
 

@@ -17,7 +17,7 @@ import orjson
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_kind import Kind, connect_writer, plain_errors
-from anomgan.records import Event, Reading, Source
+from anomgan.records import Event, Reading, Source, TimeSeries
 
 SCHEMA = """
 CREATE TABLE device (id INTEGER PRIMARY KEY, site TEXT NOT NULL, device TEXT NOT NULL, UNIQUE (site, device));
@@ -119,6 +119,33 @@ class TrainingHistory:
                 for time_s, channels, observed in rows:
                     values = np.frombuffer(observed, "<f8").tolist()
                     yield Reading(device, time_s, dict(zip(names[channels], values, strict=True)), site)
+
+    def series(
+        self, first_s: float = float("-inf"), last_s: float = float("inf"), *, with_events: bool = False
+    ) -> list[TimeSeries]:
+        """The same as one series per device, in a tenth of the memory; not for parts of rows."""
+        statement = (
+            "SELECT time_s, channels_id, observed FROM reading WHERE device_id = ? AND time_s BETWEEN ? AND ?"
+            " AND odd <= ? ORDER BY time_s"
+        )
+        names = {at: channels for channels, at in self._ids().items()}
+        found: list[TimeSeries] = []
+        for (_, device), at in self._devices.items():
+            with self._plain_errors():
+                rows = self._open().execute(statement, (at, first_s, last_s, int(with_events))).fetchall()
+            of = np.array([row[1] for row in rows], np.int64)
+            times, place = np.unique(np.array([row[0] for row in rows], np.float64), return_inverse=True)
+            columns = {name: np.full(len(times), np.nan) for known in np.unique(of).tolist() for name in names[known]}
+            for known in np.unique(of).tolist():
+                alike = np.flatnonzero(of == known)
+                content = b"".join(rows[row][2] for row in alike.tolist())
+                values = np.frombuffer(content, "<f8").reshape(len(alike), -1)
+                for name, column in zip(names[known], values.T, strict=True):
+                    columns[name][place[alike]] = column
+            if len(times):
+                values = np.stack([*columns.values()], axis=1)
+                found.append(TimeSeries(times, values, tuple(columns), device=device))
+        return found
 
     def newest(self, source: Source, count: int) -> list[Reading]:
         """The newest readings of a device, in order of time."""

@@ -42,14 +42,18 @@ def read_history(
     history: "TrainingHistory", first_s: float, last_s: float, with_events: bool
 ) -> "tuple[list[TimeSeries], tuple[str, ...]]":
     """A series of each device and the channels that were left out; DataError where there is nothing in the range."""
-    from anomgan.assemble import fleet_series
+    from anomgan.assemble import agreeing, fleet_series
     from anomgan.errors import DataError
 
-    readings = history.readings(first_s, last_s, with_events=with_events)
-    series, left_out = fleet_series(readings, partial=history.partial())
-    if not series:
+    if history.partial():
+        readings = list(history.readings(first_s, last_s, with_events=with_events))
+        found = fleet_series(readings, partial=True) if readings else None
+    else:
+        several = [one for one in history.series(first_s, last_s, with_events=with_events) if len(one) > 1]
+        found = agreeing(several) if several else None
+    if found is None:
         raise DataError(f"{history.path}: no reading lies in that range")
-    return series, left_out
+    return found
 
 
 def needs_of(

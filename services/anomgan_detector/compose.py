@@ -21,7 +21,7 @@ from anomgan.score import score_on_one_thread
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Post
 from anomgan_detector.renewal import Renewal
-from anomgan_detector.service import DetectorService
+from anomgan_detector.service import POSTS, DetectorService
 
 log = logging.getLogger("anomgan.detector")
 
@@ -86,17 +86,24 @@ def run(
     With `config_path`, the file that `config` is from, what may change in it does, at SIGHUP or when it is written.
     """
     score_on_one_thread()
-    renewal = Renewal(config, time.time, config_path, lambda: read_config(config_path or "", ServiceConfig))
-    fleets = renewal.posts()
-    with ExitStack() as stack, stopping() as stop, asked_again(renewal.ask):
+
+    def reread() -> ServiceConfig:
+        again = read_config(config_path or "", ServiceConfig)
+        require_distinct_models(again)
+        return again
+
+    journal = open_journal(config.journal)
+    with ExitStack() as stack, stopping() as stop:
+        stack.callback(journal.close)
+        journal.claim()
+        renewal = Renewal(config, time.time, config_path, reread, journal.snapshot().get(POSTS))
         stack.callback(renewal.close)
+        stack.enter_context(asked_again(renewal.ask))
+        fleets = renewal.posts()
         stores = [*open_stores(config.store), *renewal.histories.values()]
         for store in stores:
             stack.callback(store.close)
             log.info("%s", store.check())
-        journal = open_journal(config.journal)
-        stack.callback(journal.close)
-        journal.claim()
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)

@@ -34,7 +34,8 @@ LOOK_S = 2.0
 class Renewal:
     """The posts of a configuration as they are now, and what has changed since. Raises what is wrong at the start.
 
-    `reread` reads the configuration again, `config_path` is its file; without them it never changes.
+    `reread` reads the configuration again, `config_path` is its file; without them it never changes. `record` is what
+    the journal says of who judged last: where a model has become unreadable since, it goes on from its copy.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Renewal:
         now: Callable[[], float],
         config_path: Path | None = None,
         reread: Callable[[], ServiceConfig] | None = None,
+        record: bytes | None = None,
     ) -> None:
         self.config = config
         self.kept = KeptModels(config.journal.path)
@@ -65,7 +67,8 @@ class Renewal:
             if table.learns
         }
         self._seen = {path: stamp(path) for path in self._watched()}
-        self.appointments = [self._appointed(table) for table in config.fleets]
+        self.appointments: list[Appointment] = []
+        self.appointments = [self._appointed(table, record) for table in config.fleets]
         self._proposed = (config, self.appointments)
 
     def posts(self) -> list[Post]:
@@ -112,16 +115,19 @@ class Renewal:
             fresh = post_for(after, config)
             succeed(post, fresh, self.histories.get(table.model))
             renewed.append(fresh)
-            log.info("%s: %s", table.model, before.becomes(after))
         self._proposed = (config, appointments)
         return renewed
 
     def taken(self) -> None:
         """What `look` gave has been taken up, and the journal says so."""
+        before = self.appointments
         self.config, self.appointments = self._proposed
+        for was, now in zip(before, self.appointments, strict=True):
+            log.info("%s: %s", now.table.model, was.becomes(now))
         for table in self.config.fleets:
             if table.learns:
                 self._trainers[table.model].table = table
+                self.histories[table.model].keep_rows = table.learn.keep_rows
         self._forget_models()
 
     def not_taken(self) -> None:
@@ -149,13 +155,21 @@ class Renewal:
             except (ServerError, DataError) as error:
                 self._refuse(self.histories[name].path, error)
 
-    def _appointed(self, table: FleetConfig) -> Appointment:
+    def _appointed(self, table: FleetConfig, record: bytes | None) -> Appointment:
         """Who judges at the start."""
-        if not table.learns:
-            return Appointment(table, model_at(Path(table.model)))
-        folder = self._folders[table.model]
-        manifest = folder.read()
-        return Appointment(table, model_in(folder, manifest.champion), model_in(folder, manifest.challenger))
+        try:
+            if not table.learns:
+                return Appointment(table, model_at(Path(table.model)))
+            folder = self._folders[table.model]
+            manifest = folder.read()
+            return Appointment(table, model_in(folder, manifest.champion), model_in(folder, manifest.challenger))
+        except ModelFileError as error:
+            posts = [] if record is None else orjson.loads(record)["posts"]
+            last = next((one for one in posts if orjson.loads(one["table"])["model"] == table.model), None)
+            if last is None:
+                raise
+            self._refuse(self._folders[table.model].manifest_path if table.learns else Path(table.model), error)
+            return Appointment(table, self._kept_model(last["champion"]))
 
     def _renewed(self, table: FleetConfig, now: Appointment) -> Appointment:
         """Who judges from now on; what cannot be taken up is told, and whoever judged goes on."""

@@ -36,6 +36,8 @@ MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
 OWN = "service"
 """the part of a snapshot that belongs to no fleet"""
+POSTS = f"{OWN}/posts"
+"""in a snapshot, by whom the turns since are made"""
 
 
 class DetectorService:
@@ -209,7 +211,7 @@ class DetectorService:
         for name, content in parts.items():
             key, _, part = name.partition("/")
             by_fleet.setdefault(key, {})[part] = content
-        posts, record = self._fleets, by_fleet.get(OWN, {}).get("posts")
+        posts, record = self._fleets, parts.get(POSTS)
         past = None if self._renewal is None or record is None else self._renewal.past(record)
         self._fleets = posts if past is None else past
         known = 0
@@ -248,12 +250,13 @@ class DetectorService:
 
         Where that cannot be written, those who judged go on.
         """
-        renewed = renewal.look(self._fleets)
-        if renewed is None:
-            return
-        before, self._fleets = self._fleets, renewed
+        before = self._fleets
         try:
+            renewed = renewal.look(before)
+            if renewed is None:
+                return
             renewal.keep_proposed()
+            self._fleets = renewed
             self._journal.checkpoint(self._snapshot(renewal.record(proposed=True)))
         except (ServerError, DataError) as error:
             self._fleets = before
@@ -280,7 +283,7 @@ class DetectorService:
             own += courier.counters
         parts = {f"{OWN}/counters": orjson.dumps(own)}
         if record is not None:
-            parts[f"{OWN}/posts"] = record
+            parts[POSTS] = record
         for fleet in self._fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts
