@@ -1,14 +1,17 @@
 """Champion and challenger compared: what is counted, and the rule that promotes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.errors import ConfigError
+from anomgan.records import Event
 from anomgan_detector.comparison import BINS, LEAST_WINDOWS, WEEK_S, Comparison, Side, comparison_from, judged, told
 from anomgan_detector.reload import differing, require_changeable
+from anomgan_detector.shadow import hear
 
 
 def compared(**more: object) -> Comparison:
@@ -60,6 +63,16 @@ def test_quantiles_are_those_of_the_bins() -> None:
     bins[0], bins[3], bins[-1] = 90, 9, 1
     side = Side(bins=bins)
     assert [side.quantile(share) for share in (0.5, 0.9, 0.95, 0.995)] == [0.25, 0.25, 1.0, BINS * 0.25]
+
+
+def test_an_event_that_gets_worse_or_never_ends_is_one_event() -> None:
+    side = Side()
+    one = Event("p@1", "p", "", "open", 1.0, 2.0, 5.0, 1.0, "minor", (), (), (), (), "flow is odd")
+    hear(side, [one])
+    hear(side, [replace(one, severity="major")])
+    assert (side.events, side.newest) == (1, [])
+    hear(side, [replace(one, severity="major", state="closed"), replace(one, id="p@9")])
+    assert (side.events, side.newest, side.open) == (2, ["p@1 major: flow is odd"], ["p@9"])
 
 
 def test_the_report_says_it_all() -> None:

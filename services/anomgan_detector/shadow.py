@@ -53,8 +53,8 @@ class Shadow:
             one.last_s = verdict.time_s if one.last_s is None else max(one.last_s, verdict.time_s)
             _count(one.champion, other)
             _count(one.challenger, verdict)
-        _hear(one.champion, champions.events)
-        _hear(one.challenger, events)
+        hear(one.champion, champions.events)
+        hear(one.challenger, events)
         for event in champions.events:
             if event.state == "closed" and event.severity != "minor" and event.start_s >= (one.first_s or event.end_s):
                 start_s, end_s = self._last.get((event.site, event.device), (float("inf"), float("inf")))
@@ -100,7 +100,8 @@ def _count(side: Side, verdict: Verdict) -> None:
     side.bins[min(int(verdict.surprise / BIN), BINS - 1)] += 1
 
 
-def _hear(side: Side, events: Sequence[Event]) -> None:
+def hear(side: Side, events: Sequence[Event]) -> None:
+    """Count the events that open, once each, and keep the newest that are over."""
     for event in events:
         if event.state == "open" and event.id not in side.open:  # told again while open, it got worse
             side.events += 1
