@@ -2,27 +2,25 @@
 
 A change is tried whole before anything of it counts: a model file that cannot be read, a manifest or a configuration
 that is wrong is told in one line, and what judged goes on. A change that is good is taken up with a checkpoint of the
-journal, so that turns made again after a crash are made by whom they were made: the journal names the models and the
-settings of its turns (`record`), and copies of the models lie beside it.
+journal, so that turns made again after a crash are made by whom they were made (`anomgan_detector.past`).
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import orjson
-from pydantic import ValidationError
 
 from anomgan.adapters.files import write_bytes
-from anomgan.adapters.kept_models import KeptModels
 from anomgan.adapters.model_folder import Manifest, ModelFolder
 from anomgan.adapters.sqlite_training import TrainingHistory
-from anomgan.config import DecideConfig, FleetConfig, InputConfig, ServiceConfig
+from anomgan.config import FleetConfig, ServiceConfig
 from anomgan.errors import AnomganError, ConfigError, DataError, ModelFileError, ServerError
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan_detector.appointments import Appointment, Stamp, model_at, model_in, post_for, stamp, succeed, successors
 from anomgan_detector.comparison import judged
-from anomgan_detector.fleet import Model, Post, model_of
+from anomgan_detector.fleet import Post
+from anomgan_detector.past import Past, record_of
 from anomgan_detector.reload import require_changeable
 from anomgan_detector.shadow import Shadowed
 from anomgan_detector.training import Trainer
@@ -47,7 +45,7 @@ class Renewal:
         record: bytes | None = None,
     ) -> None:
         self.config = config
-        self.kept = KeptModels(config.journal.path)
+        self._past = Past(config.journal.path)
         self._now = now
         self._config_path, self._reread = config_path, reread
         self._look_at_s = now() + LOOK_S
@@ -67,7 +65,6 @@ class Renewal:
             if table.learns
         }
         self._seen = {path: stamp(path) for path in self._watched()}
-        self.appointments: list[Appointment] = []
         self.appointments = [self._appointed(table, record) for table in config.fleets]
         self._proposed = (config, self.appointments)
 
@@ -128,7 +125,7 @@ class Renewal:
             if table.learns:
                 self._trainers[table.model].table = table
                 self.histories[table.model].keep_rows = table.learn.keep_rows
-        self._forget_models()
+        self.forget_models()
 
     def not_taken(self) -> None:
         """It could not be taken up: it is tried again at the next look."""
@@ -164,12 +161,11 @@ class Renewal:
             manifest = folder.read()
             return Appointment(table, model_in(folder, manifest.champion), model_in(folder, manifest.challenger))
         except ModelFileError as error:
-            posts = [] if record is None else orjson.loads(record)["posts"]
-            last = next((one for one in posts if orjson.loads(one["table"])["model"] == table.model), None)
+            last = self._past.last(record, table)
             if last is None:
                 raise
             self._refuse(self._folders[table.model].manifest_path if table.learns else Path(table.model), error)
-            return Appointment(table, self._kept_model(last["champion"]))
+            return last
 
     def _renewed(self, table: FleetConfig, now: Appointment) -> Appointment:
         """Who judges from now on; what cannot be taken up is told, and whoever judged goes on."""
@@ -230,70 +226,24 @@ class Renewal:
 
     # ---------------------------------------------------------------- the journal's past
 
-    def keep_models(self) -> None:
-        """Copies of the models that judge from now on, durable on return."""
-        self._keep(self.appointments)
+    def keep_models(self, *, proposed: bool = False) -> None:
+        """Copies of the models that judge from now on, or of those that `look` gave; DataError where that cannot be."""
+        self._past.keep(self._proposed[1] if proposed else self.appointments)
 
-    def keep_proposed(self) -> None:
-        """Copies of those that `look` gave."""
-        self._keep(self._proposed[1])
-
-    def _keep(self, appointments: Iterable[Appointment]) -> None:
-        for one in appointments:
-            for model in (one.champion, one.challenger):
-                if model is not None:
-                    self.kept.put(model.digest, model.content)
-
-    def _forget_models(self) -> None:
-        used = {m.digest for one in self.appointments for m in (one.champion, one.challenger) if m is not None}
-        try:
-            self.kept.keep_only(used)
-        except DataError as error:
-            log.error("%s", error)
+    def forget_models(self) -> None:
+        """Remove the copies of all others, which no turn of the journal needs any more."""
+        self._past.forget_others(self.appointments)
 
     def record(self, *, proposed: bool = False) -> bytes:
         """By whom turns are made, as the journal keeps it."""
-        config, appointments = self._proposed if proposed else (self.config, self.appointments)
-        return orjson.dumps(
-            {
-                "input": config.input.model_dump(),
-                "decide": config.decide.model_dump(),
-                "posts": [one.document() for one in appointments],
-            }
-        )
+        return record_of(*(self._proposed if proposed else (self.config, self.appointments)))
 
     def past(self, record: bytes) -> list[Post] | None:
         """The posts that made a journal's turns; None where they are those of now, or cannot be had any more."""
-        if record == self.record():
-            return None
-        try:
-            document = orjson.loads(record)
-            tables = [FleetConfig.model_validate_json(one["table"]) for one in document["posts"]]
-            rules = {
-                "input": InputConfig.model_validate(document["input"]),
-                "decide": DecideConfig.model_validate(document["decide"]),
-                "fleets": tuple(tables),
-            }
-            config = self.config.model_copy(update=rules)
-            found = [
-                Appointment(table, *(self._kept_model(one[role]) for role in ("champion", "challenger")))
-                for table, one in zip(tables, document["posts"], strict=True)
-            ]
-            return [post_for(one, config) for one in found]
-        except (ValueError, KeyError, TypeError, ValidationError, AnomganError) as error:
-            log.warning("the models or settings of the journal's turns cannot be had: %s; fleets may begin anew", error)
-            return None
+        return None if record == self.record() else self._past.posts(record, self.config, self.appointments)
 
     def go_on(self, past: Sequence[Post], posts: Sequence[Post]) -> None:
         """Let the posts of now go on where those of the past are."""
         for post, before in zip(posts, successors(past, posts), strict=True):
             if before is not None:
                 succeed(before, post, self.histories.get(post.config.model))
-
-    def _kept_model(self, of: Sequence[str] | None) -> Model | None:
-        if of is None:
-            return None
-        name, digest = of
-        known = [m for one in self.appointments for m in (one.champion, one.challenger) if m is not None]
-        here = next((model for model in known if (model.name, model.digest) == (name, digest)), None)
-        return here or model_of(self.kept.get(digest), f"model {name}", name)

@@ -244,6 +244,7 @@ class DetectorService:
             self._routes.clear()
         renewal.keep_models()
         self._journal.checkpoint(self._snapshot(renewal.record()))
+        renewal.forget_models()
 
     def _renew(self, renewal: Renewal) -> None:
         """Take up what has changed, with a checkpoint, so that no turn is made again by others than those who made it.
@@ -255,7 +256,7 @@ class DetectorService:
             renewed = renewal.look(before)
             if renewed is None:
                 return
-            renewal.keep_proposed()
+            renewal.keep_models(proposed=True)
             self._fleets = renewed
             self._journal.checkpoint(self._snapshot(renewal.record(proposed=True)))
         except (ServerError, DataError) as error:
