@@ -114,7 +114,7 @@ def test_every_difference_is_named_by_its_path() -> None:
         {"publish": {"events": "elsewhere/{device}"}},
         {"dashboard": {}},
         {"fleets": [{"model": "a.safetensors", "topic": "plant/{device}", "alarms_per_week": 3.0, "devices": ["a"]}]},
-        {"fleets": [{"model": "a.safetensors", "topic": "plant/{device}", "learn": {"retrain_h": 3.0}}]},
+        {"fleets": [{"model": "a.safetensors", "topic": "plant/{device}", "learn": {"retrain_h": 30.0}}]},
     ],
 )
 def test_what_may_change(tables: dict[str, object]) -> None:

@@ -54,7 +54,7 @@ class Appointment:
             said.append(f"model {_name(after.challenger)} looks on from its shadow")
         if after.challenger is None and self.challenger is not None:
             said.append(f"{_name(self.challenger)} leaves the shadow")
-        return "; ".join(said) or "settings of the service changed"
+        return "; ".join(said)
 
 
 def _name(model: Model) -> str:

@@ -117,10 +117,13 @@ class Renewal:
 
     def taken(self) -> None:
         """What `look` gave has been taken up, and the journal says so."""
-        before = self.appointments
+        before, config = self.appointments, self.config
         self.config, self.appointments = self._proposed
         for was, now in zip(before, self.appointments, strict=True):
-            log.info("%s: %s", now.table.model, was.becomes(now))
+            if not was.alike(now):
+                log.info("%s: %s", now.table.model, was.becomes(now))
+        if config != self.config:
+            log.info("%s: its settings are in force", self._config_path)
         for table in self.config.fleets:
             if table.learns:
                 self._trainers[table.model].table = table
@@ -219,7 +222,8 @@ class Renewal:
                 promotes, why = judged(counted, table.learn.shadow_h)
                 manifest = self._manifest(folder)
                 challenger = None if manifest is None else manifest.challenger
-                if promotes and table.learn.promote == "auto" and challenger is not None:
+                ours = challenger is not None and folder.name_of(challenger) == counted.challenger_name
+                if challenger is not None and ours and promotes and table.learn.promote == "auto":
                     folder.promote(challenger, folder.content(challenger), now_s, f"by the rule: {why}")
             except (DataError, ModelFileError) as error:
                 self._refuse(folder.path, error)

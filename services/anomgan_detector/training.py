@@ -62,7 +62,7 @@ class Trainer:
     def step(self, manifest: Manifest, now_s: float) -> None:
         """See how the child does, begin one where it is time, and say now and then what is missing."""
         if self._child is not None:
-            self._see(self._child, now_s)
+            self._see(self._child, manifest, now_s)
         elif manifest.champion is None:
             self._gather(now_s)
         elif self._old(manifest, now_s) and now_s >= self._not_before_s:
@@ -70,7 +70,7 @@ class Trainer:
 
     def _old(self, manifest: Manifest, now_s: float) -> bool:
         after_h = self.table.learn.retrain_h
-        return after_h is not None and manifest.challenger is None and now_s - manifest.made_s >= after_h * 3600.0
+        return after_h is not None and now_s - manifest.made_s >= after_h * 3600.0
 
     def _gather(self, now_s: float) -> None:
         rows = self._history.rows()
@@ -105,13 +105,15 @@ class Trainer:
             self._not_before_s = now_s + RETRY_S
             raise DataError(f"{self._log_path}: training cannot begin: {error.strerror}") from None
 
-    def _see(self, child: subprocess.Popen[bytes], now_s: float) -> None:
+    def _see(self, child: subprocess.Popen[bytes], manifest: Manifest, now_s: float) -> None:
         status = child.poll()
         if status is None:
             return
         self._child = None
         self._say_at_s = now_s + self.table.learn.say_every_s
         said = self._log_path.read_text(errors="replace").splitlines()
+        if status == NOT_YET and manifest.champion is not None:
+            self._not_before_s = now_s + RETRY_S  # a fleet that still gathers waits for a tenth more of history
         if status in (0, NOT_YET):
             for line in said:
                 log.info("%s: %s", self.table.model, line)

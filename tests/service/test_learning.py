@@ -222,6 +222,20 @@ def test_a_challenger_is_judged_in_the_shadow_promoted_and_reverted_while_the_se
     assert changes[3].reason == "it looks good"
 
 
+def test_a_challenger_is_trained_when_the_newest_model_is_old_and_does_not_judge(
+    folder: Path, mosquitto: BrokerConfig
+) -> None:
+    write_config(folder, mosquitto, learn="retrain_h = 0.0005\nshadow_h = 0.0005")
+    learned(folder)
+    with detecting(folder) as service:
+        service.await_words("the newest model is older than learn.retrain_h")
+        service.await_words("it is the challenger")
+        service.await_words("pumps-0002")
+        service.await_words("looks on from its shadow")
+        assert service.end() == 0
+    assert manifest(folder).read().champion == 1
+
+
 def test_a_bad_model_is_refused_in_one_line_and_the_old_one_goes_on(folder: Path, publisher: MqttPublisher) -> None:
     series = learned(folder)
     models = manifest(folder)
