@@ -88,7 +88,6 @@ class Trainer:
                 log.info("%s: %s", self.table.model, line)
 
     def _begin(self, why: str, now_s: float) -> None:
-        log.info("%s: %s; training begins in the background", self.table.model, why)
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         try:
             with self._log_path.open("wb") as out:
@@ -104,6 +103,7 @@ class Trainer:
         except OSError as error:
             self._not_before_s = now_s + RETRY_S
             raise DataError(f"{self._log_path}: training cannot begin: {error.strerror}") from None
+        log.info("%s: %s; training begins in the background", self.table.model, why)
 
     def _see(self, child: subprocess.Popen[bytes], manifest: Manifest, now_s: float) -> None:
         status = child.poll()
