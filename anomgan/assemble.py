@@ -9,7 +9,7 @@ pending row, or that has none of the model's channels, is a row of its own, for 
 that says again what the row already holds (a message delivered twice) is counted in `repeated`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -21,6 +21,7 @@ from anomgan.errors import DataError
 from anomgan.records import Reading, Source, TimeSeries
 
 SNAPSHOT_VERSION: Literal[1] = 1
+LEAST_SHARE = 0.1
 
 
 class RowAssembler:
@@ -57,6 +58,10 @@ class RowAssembler:
             else:
                 self._pending[part.source] = row
         return rows
+
+    def pending(self) -> list[Reading]:
+        """The rows that wait for more, as they are."""
+        return list(self._pending.values())
 
     def snapshot(self) -> bytes:
         """What is pending, as versioned JSON."""
@@ -112,3 +117,55 @@ def _series(device: str, readings: list[Reading]) -> TimeSeries:
     values = np.array([[reading.values.get(channel, np.nan) for channel in channels] for reading in readings])
     times = np.array([reading.time_s for reading in readings])
     return TimeSeries(times, values.astype(np.float64), channels, device=device)
+
+
+def fleet_series(readings: Iterable[Reading], *, partial: bool = False) -> tuple[list[TimeSeries], tuple[str, ...]]:
+    """One series per device with the same channels for all, and the channels that were left out (`agreeing`).
+
+    `partial`: a reading may have some of a row's channels only; the rows are put together as `RowAssembler` does it,
+    with the period at which the device's most frequent channel comes. Devices with a single row are left out.
+    """
+    by_device: dict[Source, list[Reading]] = {}
+    for reading in readings:
+        by_device.setdefault(reading.source, []).append(reading)
+    series = []
+    for source, theirs in by_device.items():
+        theirs.sort(key=lambda reading: reading.time_s)
+        series.append(_whole_rows(source, theirs) if partial else series_by_device(theirs)[source])
+    return agreeing([one for one in series if len(one) > 1])
+
+
+def _whole_rows(source: Source, parts: Sequence[Reading]) -> TimeSeries:
+    """The series of one device's parts, in order of time."""
+    times: dict[str, list[float]] = {}
+    for part in parts:
+        for name in part.values:
+            times.setdefault(name, []).append(part.time_s)
+    steps = np.diff(max(times.values(), key=len))
+    steps = steps[steps > 0]
+    assembler = RowAssembler(times, float(np.median(steps)) if len(steps) else 1.0)
+    rows = assembler.push(parts) + assembler.pending()
+    return series_by_device(rows)[source]
+
+
+def agreeing(series: Sequence[TimeSeries]) -> tuple[list[TimeSeries], tuple[str, ...]]:
+    """The series with the same channels, a missing one reading NaN; and the channels that were left out.
+
+    Those that fewer than `LEAST_SHARE` of all rows have a value of are: one that comes now and then tells little of a
+    window, and a detector would miss it most of the time. DataError where no channel is left.
+    """
+    rows = sum(map(len, series))
+    known: dict[str, int] = {}
+    for one in series:
+        for name, count in zip(one.channels, np.isfinite(one.values).sum(axis=0).tolist(), strict=True):
+            known[name] = known.get(name, 0) + count
+    channels = tuple(sorted(name for name, count in known.items() if count >= LEAST_SHARE * rows))
+    if not channels:
+        raise DataError("the readings have no channel that is there often enough to learn from")
+    found = []
+    for one in series:
+        at = {name: c for c, name in enumerate(one.channels)}
+        blank = np.full(len(one), np.nan)
+        columns = [one.values[:, at[name]] if name in at else blank for name in channels]
+        found.append(TimeSeries(one.times, np.stack(columns, axis=1), channels, device=one.device))
+    return found, tuple(sorted(known.keys() - set(channels)))

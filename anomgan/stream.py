@@ -22,6 +22,7 @@ from anomgan.config import AdaptConfig
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.examination import Examination
+from anomgan.handover import Maker, hand_over
 from anomgan.records import Floats, Reading, Source, Verdict
 from anomgan.scaling import usable
 from anomgan.windows import FleetWindows, WindowState, pack_state, unpack_state
@@ -236,6 +237,20 @@ class StreamDetector:
                 number = self._add(source)
             self._fleet.restore(number, state)
             self._newest_s[number] = state.last_s
+
+    def take_over(self, other: "StreamDetector") -> None:
+        """Go on where another detector's stream is: its devices, their windows and its counters. No warm-up is paid
+        again but for what `anomgan.handover` says."""
+        before, after = (Maker(one.channels, one.parts.scaler, one.rule) for one in (other.detector, self.detector))
+        for source, theirs in other._numbers.items():
+            number = self._numbers.get(source)
+            if number is None:
+                number = self._add(source)
+            state = other._fleet.state(theirs)
+            same = self.detector is other.detector
+            self._fleet.restore(number, state if same else hand_over(before, after, state))
+            self._newest_s[number] = other._newest_s[theirs]
+        self.counters.update(other.counters)
 
     def _read(self, snapshot: bytes) -> list[tuple[Source, WindowState]]:
         """The devices and states in a snapshot, all checked."""

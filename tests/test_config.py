@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anomgan.config import DetectorConfig, ServiceConfig, parse_config
+from anomgan.config import DetectorConfig, LearnConfig, ServiceConfig, parse_config
 from anomgan.errors import ConfigError
 
 GOOD: dict[str, Any] = {
@@ -107,6 +107,12 @@ def test_whatever_stands_in_a_document_it_is_accepted_or_a_config_error(document
     except ConfigError as error:
         message = str(error)
     assert message.startswith("any.toml: ")
+
+
+def test_a_challenger_is_not_replaced_before_it_can_be_judged() -> None:
+    parse_config(LearnConfig, {"retrain_h": 24.0, "shadow_h": 24.0}, "detector.toml")
+    with pytest.raises(ConfigError, match="retrain_h = 20 replaces a challenger before shadow_h = 24"):
+        parse_config(LearnConfig, {"retrain_h": 20.0}, "detector.toml")
 
 
 def test_a_configuration_cannot_be_changed() -> None:

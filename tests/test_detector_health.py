@@ -1,6 +1,7 @@
 """Data quality in the service: what is sick never reaches the model as normal, silence is told by time that passes."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from anomgan.adapters.mqtt_carrier import MQTT
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError
-from anomgan_detector.compose import load_fleets, open_journal
+from anomgan_detector.compose import open_journal, posts_of
+from anomgan_detector.renewal import Renewal
 from anomgan_detector.service import TICK_S, DetectorService
 
 START = 1_700_000_000.0
@@ -43,7 +45,7 @@ class Hall:
         self.now_s = now_s
         self.source, self.store, self.journal = MemorySource(), store or MemoryStore(), open_journal(config.journal)
         self.source.close()  # so that it waits for nothing
-        self.fleets = load_fleets(config)
+        self.fleets = posts_of(Renewal(config, time.time))
         self.service = DetectorService(
             config, self.fleets, self.source, [self.store], self.journal, [], lambda: self.now_s
         )
@@ -94,10 +96,10 @@ def test_silence_is_told_though_no_message_comes_and_also_after_a_crash(tmp_path
         hall.second(row)
     for _ in range(40):
         hall.second(None)
-    state = hall.service._snapshot()
+    state = hall.service._snapshot(None)
     hall.journal.close()
     again = Hall(config_of(tmp_path, model), hall.store, hall.now_s)
-    assert {name: part for name, part in again.service._snapshot().items() if "counters" not in name} == {
+    assert {name: part for name, part in again.service._snapshot(None).items() if "counters" not in name} == {
         name: part for name, part in state.items() if "counters" not in name
     }
     for _ in range(40):
@@ -132,9 +134,9 @@ def test_time_without_messages_is_journaled_now_and_then_and_not_while_the_broke
 
 def test_channels_that_no_fleet_has_are_refused_by_name(tmp_path: Path, model: Path) -> None:
     with pytest.raises(ConfigError, match=r"quality.ranges: no fleet has a channel 'presure'"):
-        load_fleets(config_of(tmp_path, model, quality={"ranges": {"presure": [0, 16]}}))
+        posts_of(Renewal(config_of(tmp_path, model, quality={"ranges": {"presure": [0, 16]}}), time.time))
     with pytest.raises(ConfigError, match=r"fleets.quality, model .*: no channel is called 'presure'"):
-        load_fleets(config_of(tmp_path, model, {"quality": {"leave_alone": ["presure"]}}))
+        posts_of(Renewal(config_of(tmp_path, model, {"quality": {"leave_alone": ["presure"]}}), time.time))
     with pytest.raises(ConfigError, match=r"quality.ranges: the range of 'x', 16 to 0, is empty"):
         config_of(tmp_path, model, quality={"ranges": {"x": [16, 0]}})
 

@@ -19,6 +19,7 @@ from anomgan.config import (
     HomeAssistantConfig,
     InfluxConfig,
     InputConfig,
+    LearnConfig,
     MonitorConfig,
     NotifyConfig,
     PublishConfig,
@@ -29,7 +30,7 @@ from anomgan.config import (
 )
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "detector.toml"
-NO_FIXED_DEFAULT = {"alarms_per_week", "close_after", "silent_after_s", "quality"}
+NO_FIXED_DEFAULT = {"alarms_per_week", "close_after", "silent_after_s", "quality", "window", "steps", "retrain_h"}
 """their default is None; the file shows what that usually comes to"""
 
 
@@ -44,6 +45,7 @@ def tables(document: dict[str, Any]) -> dict[type[BaseModel], dict[str, Any]]:
     return {
         BrokerConfig: document["broker"],
         FleetConfig: document["fleets"][0],
+        LearnConfig: document["fleets"][0]["learn"],
         InputConfig: document["input"],
         QualityConfig: document["quality"],
         DecideConfig: document["decide"],
@@ -76,7 +78,7 @@ def test_every_key_stands_in_the_file() -> None:
 
 def test_what_is_commented_out_is_the_default() -> None:
     in_force = tomllib.loads(REFERENCE.read_text(encoding="utf-8"))
-    set_there = {"model", "topic", "path", *in_force["broker"]}
+    set_there = {"model", "topic", "path", "learn", *in_force["broker"]}
     for model, table in tables(everything()).items():
         for name, value in table.items():
             if name not in set_there | NO_FIXED_DEFAULT:

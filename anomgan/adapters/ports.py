@@ -1,10 +1,10 @@
 """What the services ask of the outside world, as protocols; one real and one in-memory twin stand behind each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ class Batch:
     """that opened or closed"""
     health: Sequence[DeviceHealth] = ()
     audit: Sequence[AuditEntry] = ()
+    gathered: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
+    """by folder of models, readings that belong to its history"""
 
 
 class MessageSource(Protocol):

@@ -1,8 +1,8 @@
-"""SIGINT and SIGTERM as an event that loops look at."""
+"""SIGINT and SIGTERM as an event that loops look at, SIGHUP as a call."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -26,3 +26,13 @@ def stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def asked_again(call: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP makes a call, in the main thread and between any two of its steps. Only the main thread may use this."""
+    before = signal.signal(signal.SIGHUP, lambda number, frame: call())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -9,6 +9,7 @@ from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
 from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
+from anomgan.config.learning import LearnConfig
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.quality import QualityConfig
 from anomgan.config.service import (
@@ -42,6 +43,7 @@ __all__ = [
     "InfluxConfig",
     "InputConfig",
     "JournalConfig",
+    "LearnConfig",
     "LossName",
     "Model",
     "MonitorConfig",

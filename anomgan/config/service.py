@@ -9,6 +9,7 @@ from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_mistakes, unknown_broker
 from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig
+from anomgan.config.learning import LearnConfig
 from anomgan.config.quality import QualityConfig
 from anomgan.config.table import Table
 from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
@@ -86,7 +87,7 @@ class FleetConfig(Table):
     """`[[fleets]]`: devices that share one model."""
 
     model: str = Field(min_length=1)
-    """path of the model file"""
+    """path of the model file, or, with a / at its end, of a folder of models that the service learns by itself"""
     broker: str = ""
     """name of the one of `[[brokers]]` that the messages come from; "" = `[broker]`"""
     site: str = ""
@@ -106,6 +107,12 @@ class FleetConfig(Table):
     """overrides the model's own alarm budget"""
     quality: QualityConfig | None = None
     """`[fleets.quality]`, for this fleet in place of `[quality]`"""
+    learn: LearnConfig = LearnConfig()
+
+    @property
+    def learns(self) -> bool:
+        """Whether `model` is a folder that the service keeps by itself."""
+        return self.model.endswith("/")
 
 
 class InputConfig(Table):

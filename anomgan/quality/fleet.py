@@ -229,7 +229,7 @@ class FleetQuality:
         names = [part.encode() for source in self._sources for part in source]
         parts = [struct.pack(f"<{len(names)}I", *map(len, names)), *names]
         body = b"".join(parts + [array[: len(self)].tobytes() for array in self._arrays()])
-        told = _HEAD.pack(self._made_for(), len(self)) + body
+        told = _HEAD.pack(self.made_for, len(self)) + body
         return _MAGIC + _CHECK.pack(zlib.crc32(told)) + told
 
     def restore(self, snapshot: bytes) -> None:
@@ -240,7 +240,7 @@ class FleetQuality:
         if len(told) < _HEAD.size or check != _CHECK.pack(zlib.crc32(told)):
             raise DataError("the snapshot of data quality is truncated or damaged")
         made_for, known = _HEAD.unpack_from(told)
-        if made_for != self._made_for():
+        if made_for != self.made_for:
             raise DataError("the snapshot of data quality was made for other channels")
         lengths = struct.unpack_from(f"<{2 * known}I", told, _HEAD.size)
         edges = list(accumulate(lengths, initial=_HEAD.size + 8 * known))
@@ -255,7 +255,8 @@ class FleetQuality:
     def _arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         return self._delivery.devices, self._channels.cells, self._channels.counts
 
-    def _made_for(self) -> int:
+    @property
+    def made_for(self) -> int:
         """Tells apart the channels, units and counters that a state was made for."""
         made_for = [self.limits.channels, self.limits.units, self._channels.counters]
         return zlib.crc32(json.dumps(made_for).encode())

@@ -81,6 +81,10 @@ class QualityWatch:
         told = tell(now_s, changed), tell(now_s, standing)
         return Watched(screened.readings, issues, *told, screened.refused, screened.masked)
 
+    def fits(self, other: "QualityWatch") -> bool:
+        """Whether it can go on with what another one remembers: both watch the same channels in the same way."""
+        return self.quality.made_for == other.quality.made_for
+
     def snapshot(self) -> bytes:
         """All that is remembered; `restore` goes on as if nothing had happened."""
         times = [self._turn_s, self._listening_since_s, self._catching_up_until_s]

@@ -22,7 +22,8 @@ def detect(config: Path, only_check: bool, quiet: bool) -> None:
     """Score live MQTT telemetry as CONFIG says, store the verdicts, tell the events.
 
     Prints each event when it opens, worsens and closes. Ctrl-C (or SIGTERM) finishes the turn under way and ends.
-    configs/detector.toml explains every key.
+    configs/detector.toml explains every key. Models and what may change of CONFIG are taken up while it runs, at once
+    when a file is replaced, or at SIGHUP; what is wrong is told in one line, and nothing is changed.
     """
     from anomgan.adapters.files import read_config
     from anomgan.config import ServiceConfig
@@ -37,7 +38,7 @@ def detect(config: Path, only_check: bool, quiet: bool) -> None:
         click.echo("everything answers")
         return
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    counters = compose.run(settings, on_events=None if quiet else EventPrinter())
+    counters = compose.run(settings, config_path=config, on_events=None if quiet else EventPrinter())
     click.echo("; ".join(f"{name} {count}" for name, count in sorted(counters.items())))
 
 

@@ -19,6 +19,7 @@ from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
 from anomgan_cli.listen import listen
+from anomgan_cli.models import models
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
@@ -35,6 +36,7 @@ COMMANDS: dict[str, click.Command] = {
     "feedback": feedback,
     "mute": mute,
     "unmute": unmute,
+    "models": models,
     "simulate": simulate,
     "dashboard": dashboard,
     "homeassistant": homeassistant,

@@ -1,4 +1,4 @@
-"""`anomgan train CSV...`: learn what is normal, write a model file."""
+"""`anomgan train`: learn what is normal from files, a broker or an InfluxDB; write a model file."""
 
 import sys
 from collections.abc import Sequence
@@ -11,12 +11,18 @@ import click
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
 
 if TYPE_CHECKING:
+    from anomgan.config import DetectorConfig
     from anomgan.detector import Detector
     from anomgan.gan.train import TrainingHealth, TrainingStep
+    from anomgan.records import TimeSeries
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CSV...")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[CSV...]")
+@click.option("--from-mqtt", metavar="30m", help="Record what devices send for so long, and learn from that.")
+@click.option("--from-influx", metavar='"bucket B range 7d measurement M"', help="Learn from what an InfluxDB holds.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The detector.toml to get in by.")
+@click.option("--fleet", type=int, default=0, show_default=True, help="Which [[fleets]] of it, from 0.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file to write (.safetensors).")
 @time_option
 @ignore_option
@@ -32,6 +38,10 @@ if TYPE_CHECKING:
 @click.option("--report", type=click.Path(path_type=Path), help="Draw the training's course as a PNG.")
 def train(
     files: tuple[Path, ...],
+    from_mqtt: str | None,
+    from_influx: str | None,
+    config_path: Path | None,
+    fleet: int,
     out: Path,
     time: str | None,
     ignore: Sequence[str],
@@ -41,7 +51,7 @@ def train(
     report: Path | None,
     **settings: Any,
 ) -> None:
-    """Learn what is normal from the readings in CSV or Parquet.
+    """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
 
     Several files are several devices of one kind, with the same channels. All columns are channels, but for the
     time and what --ignore names. The rows should be normal; what --window and --steps leave open is chosen from
@@ -49,6 +59,11 @@ def train(
 
     \b
     anomgan train pump.csv --time datetime --ignore anomaly --rows :400 --out pump.safetensors
+    anomgan train --from-mqtt 30m --config detector.toml --out pump.safetensors
+    anomgan train --from-influx "bucket plant range 7d measurement pump" --config detector.toml --out pump.safetensors
+
+    --from-influx also takes `range 2026-01-01/2026-01-08`, `device TAG` (left out: device), `fields A,B` (left out:
+    all numbers) and `where TAG=VALUE`; [store.influx] of the configuration says where the InfluxDB is.
     """
     from contextlib import nullcontext
 
@@ -58,9 +73,14 @@ def train(
     for target in (out, report):
         if target is not None:
             check_writable(target)
+    if [bool(files), from_mqtt is not None, from_influx is not None].count(True) != 1:
+        raise click.UsageError("give one of CSV..., --from-mqtt and --from-influx")
     given = {key: value for key, value in settings.items() if value is not None}
     config = parse_config(DetectorConfig, given, "anomgan train")
-    series = read_for_training(files, time, ignore, channels, rows)
+    if from_mqtt is None and from_influx is None:
+        series = read_for_training(files, time, ignore, channels, rows)
+    else:
+        series = _read_live(from_mqtt, from_influx, config_path, fleet, config)
 
     from anomgan.detector import Detector
 
@@ -82,6 +102,27 @@ def train(
 
         write_bytes(report, training_png(course))
         click.echo(f"wrote {report}")
+
+
+def _read_live(
+    from_mqtt: str | None, from_influx: str | None, path: Path | None, number: int, config: "DetectorConfig"
+) -> "list[TimeSeries]":
+    """The rows of a broker or of an InfluxDB that a service's configuration names."""
+    from anomgan.adapters.files import read_config
+    from anomgan.config import ServiceConfig
+    from anomgan.wire.history_query import duration_s
+    from anomgan_cli import train_sources
+
+    if path is None:
+        raise click.UsageError("--from-mqtt and --from-influx need --config, which says how to get in")
+    settings = read_config(path, ServiceConfig)
+    if from_mqtt is not None:
+        train_sources.fleet_of(settings, path, number)
+        series = train_sources.record_from_mqtt(settings, number, duration_s(from_mqtt))
+    else:
+        series = train_sources.read_from_influx(settings, path, from_influx or "")
+    train_sources.tell_needs(series, config)
+    return series
 
 
 def _told(detector: "Detector") -> str:

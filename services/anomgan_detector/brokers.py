@@ -17,13 +17,13 @@ from anomgan.adapters.ports import Carrier, MessageSource
 from anomgan.config import BrokerConfig, ServiceConfig, broker_name
 from anomgan.errors import Unreachable
 from anomgan_detector.desk import requests_topic
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.post import Post
 from anomgan_detector.telling import listened_to
 
 log = logging.getLogger("anomgan.detector")
 
 
-def subscriptions(fleets: Sequence[Fleet], broker: str = "") -> list[tuple[str, int]]:
+def subscriptions(fleets: Sequence[Post], broker: str = "") -> list[tuple[str, int]]:
     """(filter, QoS) of every fleet of a broker; a filter that some share is subscribed to once, at the highest QoS."""
     wanted: dict[str, int] = {}
     for fleet in fleets:
@@ -32,7 +32,7 @@ def subscriptions(fleets: Sequence[Fleet], broker: str = "") -> list[tuple[str, 
     return list(wanted.items())
 
 
-def open_source(config: ServiceConfig, fleets: Sequence[Fleet], journal: Journal) -> MessageSource:
+def open_source(config: ServiceConfig, fleets: Sequence[Post], journal: Journal) -> MessageSource:
     """The messages of all fleets and what else is for us, from every broker that may have some; raises ConfigError,
     Refused, Unreachable."""
     brokers = listened(config)

@@ -5,13 +5,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
+from anomgan.adapters.files import read_config
 from anomgan.adapters.influx import INFLUX, InfluxCarrier
 from anomgan.adapters.journal import Journal
 from anomgan.adapters.notify import NotifyCarrier, targets
 from anomgan.adapters.ping import open_ping
 from anomgan.adapters.ports import Carrier, MessageSource, Store
-from anomgan.adapters.signals import stopping
+from anomgan.adapters.signals import asked_again, stopping
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.status_http import Page, StatusServer
 from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
@@ -21,22 +23,26 @@ from anomgan.score import score_on_one_thread
 from anomgan_detector.brokers import check_brokers, open_carriers, open_monitors, open_source
 from anomgan_detector.courier import Courier
 from anomgan_detector.desk import Desk, check_calendar, let_in
-from anomgan_detector.fleet import Fleet
 from anomgan_detector.health import require_known
 from anomgan_detector.metrics import Metrics
 from anomgan_detector.monitor import Monitor
+from anomgan_detector.post import Post
 from anomgan_detector.pulse import Pulse
-from anomgan_detector.service import DetectorService
+from anomgan_detector.renewal import Renewal
+from anomgan_detector.service import POSTS, DetectorService
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 
 
-def load_fleets(config: ServiceConfig) -> list[Fleet]:
-    """Every `[[fleets]]` with its model; raises ConfigError or ModelFileError."""
-    fleets = [Fleet(fleet, config.input, config.decide, config.quality, config.adapt) for fleet in config.fleets]
-    require_known(config.quality, (name for fleet in fleets for name in fleet.detector.channels))
-    return fleets
+def posts_of(renewal: Renewal) -> list[Post]:
+    """Who looks after each fleet; ConfigError where `[quality]` names a channel that none of them has."""
+    posts = renewal.posts()
+    learned = [post.adaptation for post in posts]
+    known = [one.detector.channels for one in learned if one is not None]
+    if len(known) == len(posts):  # which channels a fleet will learn cannot be known
+        require_known(renewal.config.quality, (name for channels in known for name in channels))
+    return posts
 
 
 def open_stores(config: StoreConfig) -> list[Store]:
@@ -79,19 +85,16 @@ def answer_now(metrics: Metrics, path: str) -> Page | None:
 
 def check(config: ServiceConfig) -> Iterator[str]:
     """Load and connect to everything, one line each; raises the first AnomganError."""
-    for fleet in load_fleets(config):
-        detector = fleet.detector
-        yield (
-            f"model {fleet.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
-            f"every {detector.rule.stride} readings, topic {fleet.config.topic}"
-        )
+    renewal = Renewal(config, time.time)
+    for post in posts_of(renewal):
+        yield post.describe()
     let_in(config)
     calendar = check_calendar(config)
     if calendar is not None:
         yield calendar
     yield from check_brokers(config)
     with ExitStack() as stack:
-        for store in open_stores(config.store):
+        for store in [*open_stores(config.store), *renewal.histories.values()]:
             stack.callback(store.close)
             yield store.check()
         if config.store.influx is not None:
@@ -110,22 +113,35 @@ def check(config: ServiceConfig) -> Iterator[str]:
 def run(
     config: ServiceConfig,
     *,
+    config_path: Path | None = None,
     on_ready: Callable[[], None] = lambda: None,
     on_events: Callable[[Sequence[Event]], None] | None = None,
 ) -> dict[str, int]:
-    """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn."""
+    """Run until SIGINT or SIGTERM; the counters at the end. Raises what goes wrong before the first turn.
+
+    With `config_path`, the file that `config` is from, what may change in it does, at SIGHUP or when it is written.
+    """
     score_on_one_thread()
-    fleets = load_fleets(config)
     check_calendar(config)
     let_in(config)
+
+    def reread() -> ServiceConfig:
+        again = read_config(config_path or "", ServiceConfig)
+        require_distinct_models(again)
+        return again
+
+    journal = open_journal(config.journal)
     with ExitStack() as stack, stopping() as stop:
-        stores = open_stores(config.store)
+        stack.callback(journal.close)
+        journal.claim()
+        renewal = Renewal(config, time.time, config_path, reread, journal.snapshot().get(POSTS))
+        stack.callback(renewal.close)
+        stack.enter_context(asked_again(renewal.ask))
+        fleets = posts_of(renewal)
+        stores = [*open_stores(config.store), *renewal.histories.values()]
         for store in stores:
             stack.callback(store.close)
             log.info("%s", store.check())
-        journal = open_journal(config.journal)
-        stack.callback(journal.close)
-        journal.claim()
         couriers = open_couriers(config)
         for courier in couriers:
             stack.callback(courier.close)
@@ -139,7 +155,7 @@ def run(
         addressees = [target.addressee for target in targets(config.notify)]
         pulse, telling, desk = Pulse(), Telling(config, addressees), Desk(config, fleets, let_in(config))
         service = DetectorService(
-            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse, desk
+            config, fleets, source, stores, journal, couriers, time.time, on_events, telling, pulse, desk, renewal
         )
         log.info("%s", service.recall())
         monitor = open_monitor(config, pulse, source, couriers, addressees)
@@ -159,9 +175,14 @@ def run(
 
 
 def require_distinct_models(config: ServiceConfig) -> None:
-    """ConfigError where two fleets have the same broker, topic and devices: the second would never get a message."""
+    """ConfigError where two fleets have the same broker, topic and devices: the second would never get a message; or
+    where they share a folder of models, whose history would be of both."""
     seen: dict[tuple[str, str, tuple[str, ...]], int] = {}
     for number, fleet in enumerate(config.fleets):
         first = seen.setdefault((fleet.broker, fleet.topic, fleet.devices), number)
         if first != number:
             raise ConfigError(f"fleets.{number}: same topic and devices as fleets.{first}, which takes all messages")
+    folders = [fleet.model for fleet in config.fleets if fleet.learns]
+    for folder in set(folders):
+        if folders.count(folder) > 1:
+            raise ConfigError(f"fleets: several of them learn in {folder}; give each a folder of its own")

@@ -23,7 +23,7 @@ from anomgan.control import Gate, Pass
 from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Event, Source
 from anomgan.wire.control import COMMANDS, MOST_COMMAND, encode_answer, named_transaction
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.post import Post
 from anomgan_detector.requests import Asked, Requests
 
 log = logging.getLogger("anomgan.detector")
@@ -53,17 +53,21 @@ class Taken:
 class Desk:
     """Alarms, their calendar, and the requests of people."""
 
-    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], let_in: Pass | None = None) -> None:
+    def __init__(self, config: ServiceConfig, fleets: Sequence[Post], let_in: Pass | None = None) -> None:
         self.alarms = Alarms(config.alarms)
         self._gate = None if let_in is None else Gate(let_in)
-        self._requests = Requests(self.alarms, fleets)
+        self.appoint(fleets)
         self._topics = (f"{config.control.topic}/request/", f"{config.control.topic}/response/")
         self._audited = 0
         self.counters: Counter[str] = Counter()
-        self._groups = {fleet.group.key: fleet.group for fleet in fleets}
-        self._brokers = {fleet.group.key: fleet.config.broker for fleet in fleets}
         self._calendar = watched_calendar(config)
         self._look_at_s = float("-inf")
+
+    def appoint(self, fleets: Sequence[Post]) -> None:
+        """These judge from now on."""
+        self._requests = Requests(self.alarms, fleets)
+        self._groups = {fleet.group.key: fleet.group for fleet in fleets}
+        self._brokers = {fleet.group.key: fleet.config.broker for fleet in fleets}
 
     def news(self, now_s: float) -> list[Message]:
         """The calendar as a message, where it has changed; one that cannot be read is logged, and the old one stays."""

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, Turn
 from anomgan.config import ServiceConfig
-from anomgan.records import DeviceHealth, Event, HealthIssue, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
-from anomgan_detector.fleet import Fleet
 from anomgan_detector.health import health_letters
 from anomgan_detector.origins import Origins
+from anomgan_detector.post import Post
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
@@ -39,15 +39,22 @@ class TurnMaker:
     Counts messages_received, dropped.no_fleet.
     """
 
-    def __init__(self, config: ServiceConfig, fleets: Sequence[Fleet], telling: Telling, desk: Desk) -> None:
+    def __init__(self, config: ServiceConfig, fleets: Sequence[Post], telling: Telling, desk: Desk) -> None:
         self._publish = config.publish
-        self._fleets = fleets
+        self.fleets = fleets
+        """who judges now"""
         self._telling = telling
         self._desk = desk
         several = len({fleet.config.broker for fleet in fleets}) > 1
         self._origins = Origins() if several else None
         self._routes: dict[tuple[str, str], int] = {}
         self._counters: Counter[str] = Counter()
+
+    def appoint(self, fleets: Sequence[Post], config: ServiceConfig) -> None:
+        """These judge from now on, and events are told as this configuration says."""
+        self.fleets, self._publish = fleets, config.publish
+        self._routes.clear()
+        self._desk.appoint(fleets)
 
     @property
     def due_s(self) -> float:
@@ -68,6 +75,7 @@ class TurnMaker:
         letters = taken.answers
         issues: list[HealthIssue] = []
         health: list[DeviceHealth] = []
+        gathered: dict[str, list[Reading]] = {}
         by_broker: dict[str, tuple[list[Verdict], list[Event]]] = {}
         for event in taken.told:
             teller = self._publish.broker or self._desk.broker_of(event)
@@ -87,11 +95,13 @@ class TurnMaker:
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             letters += self._event_letters(teller, outcome.told)
             letters += health_letters(judged.news, self._publish.health, addressee(teller))
+            if fleet.config.learns:
+                gathered[fleet.config.model] = judged.readings
             at_broker = by_broker.setdefault(teller, ([], []))
             at_broker[0].extend(judged.verdicts)
             at_broker[1].extend(outcome.told)
         letters += self._telling.letters(turn.now_s, ours, by_broker, self._desk.muted(turn.now_s))
-        return Made(Batch(verdicts, stored, None, issues, health, taken.audit), told, letters)
+        return Made(Batch(verdicts, stored, None, issues, health, taken.audit, gathered), told, letters)
 
     def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
         """Events on their topics at a broker."""
@@ -101,9 +111,9 @@ class TurnMaker:
 
     # ---------------------------------------------------------------- whose messages
 
-    def _routed(self, messages: Sequence[Message]) -> list[tuple[Fleet, list[Message]]]:
+    def _routed(self, messages: Sequence[Message]) -> list[tuple[Post, list[Message]]]:
         """The messages of each fleet, in order, or []; a topic that no fleet takes is counted."""
-        groups: list[list[Message]] = [[] for _ in self._fleets]
+        groups: list[list[Message]] = [[] for _ in self.fleets]
         routes = self._routes
         for message in messages:
             key = (message.broker, message.topic)
@@ -116,11 +126,11 @@ class TurnMaker:
                 self._counters["dropped.no_fleet"] += 1
             else:
                 groups[route].append(message)
-        return list(zip(self._fleets, groups, strict=True))
+        return list(zip(self.fleets, groups, strict=True))
 
     def _route(self, message: Message) -> int:
         """The number of the fleet that takes a message, -1 for none."""
-        for number, fleet in enumerate(self._fleets):
+        for number, fleet in enumerate(self.fleets):
             if fleet.config.broker == message.broker and fleet.takes(message.topic):
                 return number
         if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
@@ -138,14 +148,14 @@ class TurnMaker:
     def counters(self) -> Counter[str]:
         """The same, and those that the desk and the fleets keep themselves, since their state began."""
         total = self.own_counters + self._desk.counters
-        for fleet in self._fleets:
+        for fleet in self.fleets:
             total += fleet.counters()
         return total
 
     @property
     def devices(self) -> int:
         """How many devices have been heard."""
-        return sum(fleet.devices for fleet in self._fleets)
+        return sum(fleet.devices for fleet in self.fleets)
 
     def snapshot(self, own: str) -> dict[str, bytes]:
         """Everything that later turns depend on, in parts named OWNER/PART; `own` owns what is no fleet's."""
@@ -153,7 +163,7 @@ class TurnMaker:
         parts = {f"{own}/{name}": content for name, content in ours.items()}
         if self._origins is not None:
             parts[f"{own}/origins"] = self._origins.snapshot()
-        for fleet in self._fleets:
+        for fleet in self.fleets:
             parts |= {f"{fleet.key}/{name}": content for name, content in fleet.snapshot().items()}
         return parts
 
@@ -164,7 +174,7 @@ class TurnMaker:
         self._desk.restore(ours)
         if self._origins is not None and "origins" in ours:
             self._origins.restore(ours["origins"])
-        known = [fleet for fleet in self._fleets if fleet.key in by_owner]
+        known = [fleet for fleet in self.fleets if fleet.key in by_owner]
         for fleet in known:
             fleet.restore(by_owner[fleet.key])
         return len(known)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.post import Post
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """upper bounds of the turn durations that are counted"""
@@ -63,7 +63,7 @@ class Pulse:
         """It does not fail any more."""
         self.failing_since_s = None
 
-    def publish(self, now_s: float, counters: Mapping[str, int], fleets: Sequence[Fleet]) -> None:
+    def publish(self, now_s: float, counters: Mapping[str, int], fleets: Sequence[Post]) -> None:
         """How things stand after a turn."""
         several = [FleetFigures(fleet.name, fleet.digest, fleet.devices, fleet.open_events) for fleet in fleets]
         self.figures = Figures(now_s, counters, several)

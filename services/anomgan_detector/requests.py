@@ -8,7 +8,7 @@ from anomgan.alarms import Alarms, Group, Outcome, mutes
 from anomgan.alarms.tracked import Tracked
 from anomgan.errors import DataError
 from anomgan.wire import control
-from anomgan_detector.fleet import Fleet
+from anomgan_detector.post import Post
 
 Data = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Done:
 class Requests:
     """Where requests are dealt with."""
 
-    def __init__(self, alarms: Alarms, fleets: Sequence[Fleet]) -> None:
+    def __init__(self, alarms: Alarms, fleets: Sequence[Post]) -> None:
         self.alarms = alarms
         self.fleets = {fleet.group.key: fleet for fleet in fleets}
         self.groups: Mapping[str, Group] = {key: fleet.group for key, fleet in self.fleets.items()}
@@ -51,7 +51,11 @@ class Requests:
             asdict(one) | {"until": mutes.iso(one.until_s)} for one in mutes.in_force(alarms.mutes, asked.now_s)
         ]
         fleets = [
-            {"model": fleet.group.model, "devices": fleet.devices, **fleet.adaptation.standing()}
+            {
+                "model": fleet.group.model,
+                "devices": fleet.devices,
+                **({} if fleet.adaptation is None else fleet.adaptation.standing()),
+            }
             for fleet in self.fleets.values()
         ]
         states = [one.shown().state for one in alarms.open_events()]
@@ -125,11 +129,14 @@ class Requests:
         event, fleet = tracked.event, self.fleets.get(tracked.fleet)
         if fleet is None:
             return "nothing: its fleet is not configured any more"
+        adaptation = fleet.adaptation
+        if adaptation is None:
+            return "nothing: its fleet has no model yet"
         source = (event.site, event.device)
         if says not in ("false-alarm", "real"):
-            return "taken back" if fleet.adaptation.forget(source, event.id) else "nothing"
+            return "taken back" if adaptation.forget(source, event.id) else "nothing"
         try:
-            return fleet.adaptation.teach(source, event.id, says, event.start_s, event.end_s)
+            return adaptation.teach(source, event.id, says, event.start_s, event.end_s)
         except DataError as error:
             return f"nothing: {error}"
 

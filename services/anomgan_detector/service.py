@@ -19,13 +19,14 @@ from anomgan.adapters.influx import influx_letter
 from anomgan.adapters.journal import Journal
 from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
-from anomgan.errors import DataError, ServerError
+from anomgan.errors import ConfigError, DataError, ServerError
 from anomgan.records import Event
 from anomgan_detector.courier import Courier
 from anomgan_detector.desk import Desk
-from anomgan_detector.fleet import Fleet
 from anomgan_detector.making import TurnMaker
+from anomgan_detector.post import Post
 from anomgan_detector.pulse import Pulse
+from anomgan_detector.renewal import Renewal
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
@@ -38,15 +39,18 @@ MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
 OWN = "service"
 """the part of a snapshot that belongs to no fleet"""
+POSTS = f"{OWN}/posts"
+"""in a snapshot, by whom the turns since are made"""
 
 
 class DetectorService:
-    """The loop and its counters. `now` gives the wall clock, for arrival times; `on_events` hears what was stored."""
+    """The loop and its counters. `now` gives the wall clock, for arrival times; `on_events` hears what was stored;
+    `renewal` is asked between turns who judges from now on."""
 
     def __init__(
         self,
         config: ServiceConfig,
-        fleets: Sequence[Fleet],
+        fleets: Sequence[Post],
         source: MessageSource,
         stores: Sequence[Store],
         journal: Journal,
@@ -56,9 +60,10 @@ class DetectorService:
         telling: Telling | None = None,
         pulse: Pulse | None = None,
         desk: Desk | None = None,
+        renewal: Renewal | None = None,
     ) -> None:
         self._config = config
-        self._fleets = fleets
+        self._renewal = renewal
         self._source = source
         self._stores = stores
         self._journal = journal
@@ -91,6 +96,8 @@ class DetectorService:
                 raise RuntimeError(f"the courier to {courier.addressee} has ended")
         if self._now() >= self._snapshot_due_s or self._bytes_since >= MOST_BYTES_BETWEEN:
             self._checkpoint()
+        if self._renewal is not None:
+            self._renew(self._renewal)
         messages = self._gather()
         now_s = self._now()
         self._pulse.beat(now_s)
@@ -124,7 +131,7 @@ class DetectorService:
         if not all(self._until_done(step, stop) for step in steps):
             return False
         self._in_step = True
-        self._pulse.publish(turn.now_s, batch.counters or {}, self._fleets)
+        self._pulse.publish(turn.now_s, batch.counters or {}, self._maker.fleets)
         self._bytes_since += sum(len(message.payload) for message in turn.messages)
         for courier in self._couriers:
             courier.wake()
@@ -186,14 +193,19 @@ class DetectorService:
     def recall(self) -> str:
         """Take up the state where the journal left it; in words what was found.
 
-        A fleet whose model or way of reading messages has changed begins anew. Raises ServerError for a journal that
-        cannot be read; a damaged snapshot is one.
+        Turns are made again by those who made them; where a model has changed since, its fleet goes on from there. One
+        whose way of reading messages has changed begins anew. Raises ServerError for a journal that cannot be read; a
+        damaged snapshot is one.
         """
         parts = self._journal.snapshot()
         by_owner: dict[str, dict[str, bytes]] = {}
         for name, content in parts.items():
             owner, _, part = name.partition("/")
             by_owner.setdefault(owner, {})[part] = content
+        posts, record = self._maker.fleets, parts.get(POSTS)
+        past = None if self._renewal is None or record is None else self._renewal.past(record)
+        if past is not None:
+            self._maker.appoint(past, self._config)
         try:
             if OWN in by_owner:
                 self._counters.update(orjson.loads(by_owner[OWN]["counters"]))
@@ -204,19 +216,54 @@ class DetectorService:
         for turn in self._journal.turns():
             self._maker.make(turn)  # what follows from it is stored already
             count += len(turn.messages)
+        if self._renewal is not None:
+            self._appoint(self._renewal, posts, past)
         return (
-            f"journal {self._journal.path}: state of {known} of {len(self._fleets)} fleets, {count} messages since, "
+            f"journal {self._journal.path}: state of {known} of {len(posts)} fleets, {count} messages since, "
             f"{self._maker.devices} devices known"
         )
+
+    def _appoint(self, renewal: Renewal, posts: Sequence[Post], past: Sequence[Post] | None) -> None:
+        """Those who judge now go on where those of the journal's turns are, and the journal says who they are."""
+        if past is not None:
+            renewal.go_on(past, posts)
+            self._maker.appoint(posts, self._config)
+        renewal.keep_models()
+        self._journal.checkpoint(self._snapshot(renewal.record()))
+        renewal.forget_models()
+
+    def _renew(self, renewal: Renewal) -> None:
+        """Take up what has changed, with a checkpoint, so that no turn is made again by others than those who made it.
+
+        Where that cannot be written, those who judged go on.
+        """
+        before = self._maker.fleets
+        try:
+            renewed = renewal.look(before)
+            if renewed is None:
+                return
+            renewal.keep_models(proposed=True)
+            self._maker.appoint(renewed, self._config)
+            self._journal.checkpoint(self._snapshot(renewal.record(proposed=True)))
+        except (ServerError, DataError, ConfigError) as error:
+            self._maker.appoint(before, self._config)
+            renewal.not_taken()
+            log.error("%s; nothing is changed, what judged goes on", error)
+            return
+        renewal.taken()
+        self._config = renewal.config
+        self._maker.appoint(self._maker.fleets, self._config)
+        self._snapshot_due_s, self._bytes_since = self._now() + self._config.journal.snapshot_s, 0
 
     def _checkpoint(self) -> None:
         """Write the whole state, so that the turns so far need not be made again; that can wait where it fails."""
         self._snapshot_due_s, self._bytes_since = self._now() + self._config.journal.snapshot_s, 0
         try:
-            self._journal.checkpoint(self._snapshot())
+            self._journal.checkpoint(self._snapshot(None if self._renewal is None else self._renewal.record()))
         except ServerError as error:
             log.error("%s; the state is not written, the turns are kept instead", error)
 
-    def _snapshot(self) -> dict[str, bytes]:
+    def _snapshot(self, record: bytes | None) -> dict[str, bytes]:
         own = self._own_counters() + self._maker.own_counters
-        return {f"{OWN}/counters": orjson.dumps(own), **self._maker.snapshot(OWN)}
+        by_whom = {} if record is None else {POSTS: record}
+        return {f"{OWN}/counters": orjson.dumps(own), **by_whom, **self._maker.snapshot(OWN)}

@@ -29,7 +29,8 @@ from anomgan.config import BrokerConfig, DetectorConfig, ServiceConfig
 from anomgan.detector import Detector
 from anomgan.records import Reading, Verdict
 from anomgan.stream import StreamDetector
-from anomgan_detector.compose import load_fleets
+from anomgan_detector.compose import posts_of
+from anomgan_detector.renewal import Renewal
 from anomgan_detector.service import DetectorService
 
 DEVICES = 1000
@@ -134,7 +135,7 @@ def service(broker: BrokerConfig, rows: Rows, model: Path, store: Store) -> tupl
             "store": {"sqlite": {"path": "unused"}},
         }
     )
-    fleets = load_fleets(config)
+    fleets = posts_of(Renewal(config, time.time))
     warm_up = [Message(topic, payload) for topic, payload in rows.take(WINDOW * DEVICES)]
     stagger = [message for row in range(STRIDE) for message in warm_up[row * DEVICES :][: DEVICES * row // STRIDE]]
     store.write(Batch(fleets[0].judge([*stagger, *warm_up[STRIDE * DEVICES :]], time.time).verdicts))

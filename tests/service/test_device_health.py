@@ -6,6 +6,7 @@ so that hours pass in seconds and nothing depends on the machine's load.
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -28,8 +29,9 @@ from anomgan.records import TimeSeries
 from anomgan.simulate import parse_scenario, simulate
 from anomgan_dashboard.answers import answer
 from anomgan_detector.brokers import subscriptions
-from anomgan_detector.compose import load_fleets, open_journal
+from anomgan_detector.compose import open_journal, posts_of
 from anomgan_detector.courier import Courier
+from anomgan_detector.renewal import Renewal
 from anomgan_detector.service import DetectorService
 
 PERIOD_S, HOUR_S = 10.0, 3600.0
@@ -74,7 +76,7 @@ class Plant:
     def start(self) -> None:
         """Begin, or begin again where the journal left it."""
         config = self.config
-        fleets = load_fleets(config)
+        fleets = posts_of(Renewal(config, time.time))
         self.source = MqttSource(config.broker, subscriptions(fleets), config.input.queue, "anomgan/status")
         self.journal = open_journal(config.journal)
         carrier = MqttCarrier(MqttPublisher(config.broker, "events"), 1)

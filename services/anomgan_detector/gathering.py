@@ -1,0 +1,105 @@
+"""A fleet that has no model yet: it reads messages and says nothing of them; its readings become the history.
+
+They are kept by a `TrainingHistory`, a store like the others: durable before their messages are acknowledged.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+
+from anomgan.adapters.ports import Message
+from anomgan.config import FleetConfig, InputConfig
+from anomgan.errors import DataError
+from anomgan.records import Source
+from anomgan.wire.topics import TopicTemplate
+from anomgan_detector.post import Judged, Learnable, anything, group_of
+from anomgan_detector.reader import Own, Reader
+
+
+class Gathering:
+    """A Post without a model; raises ConfigError."""
+
+    def __init__(self, config: FleetConfig, admit: InputConfig) -> None:
+        self.config = config
+        self._reader = Reader(config, admit)
+        self._heard: set[Source] = set()
+        self.group = group_of(config, self.name, 0.0)
+
+    @property
+    def template(self) -> TopicTemplate:
+        """Its topics."""
+        return self._reader.template
+
+    @property
+    def key(self) -> str:
+        """What its state belongs to."""
+        config = self.config.model_dump_json(exclude={"qos", "alarms_per_week", "learn"})
+        return sha256(b"gathering" + config.encode()).hexdigest()[:16]
+
+    @property
+    def devices(self) -> int:
+        """How many devices have been heard."""
+        return len(self._heard)
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        return Path(self.config.model).name
+
+    @property
+    def digest(self) -> str:
+        """No model yet."""
+        return ""
+
+    @property
+    def open_events(self) -> int:
+        """None can be."""
+        return 0
+
+    @property
+    def adaptation(self) -> None:
+        """Nothing is learned of single devices yet."""
+        return
+
+    def takes(self, topic: str) -> bool:
+        """Whether messages on a topic belong here."""
+        return self._reader.takes(topic)
+
+    def judge(
+        self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
+    ) -> Judged:
+        """Readings without a verdict."""
+        readings = self._reader.read(messages, now_s, own)
+        self._reader.counters["readings_gathered"] += len(readings)
+        self._heard.update(reading.source for reading in readings)
+        return Judged(requests=self._reader.requests(), readings=readings)
+
+    def snapshot(self) -> dict[str, bytes]:
+        """What later readings and counters depend on, in parts."""
+        return {"wire": self._reader.snapshot(), "gathered": orjson.dumps([self._reader.counters, list(self._heard)])}
+
+    def restore(self, parts: Mapping[str, bytes]) -> None:
+        """Put back what `snapshot` gave; DataError for anything else."""
+        try:
+            self.go_on(parts["wire"], {})
+            counters, heard = orjson.loads(parts["gathered"])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"the snapshot of a fleet that gathers is incomplete: {error}") from None
+        self._reader.counters.update(counters)
+        self._heard.update((site, device) for site, device in heard)
+
+    def go_on(self, wire: bytes, counters: Mapping[str, int]) -> None:
+        """Begin with what another post has learned of the messages."""
+        self._reader.restore(wire)
+        self._reader.counters.update(counters)
+
+    def counters(self) -> Counter[str]:
+        """Totals since the start."""
+        return Counter(self._reader.counters)
+
+    def describe(self) -> str:
+        """In one line what it judges by."""
+        return f"models {self.config.model}: none yet, it gathers history; topic {self.config.topic}"
