@@ -213,10 +213,10 @@ def test_after_a_crash_health_is_what_it_would_have_been(plant: Plant) -> None:
     delivery = in_order(came)
     cut_s = start_s + 1500.0
     plant.live([one for one in delivery if one.at_s < cut_s], cut_s - PERIOD_S)
-    before = plant.service._snapshot()
+    before = plant.service._snapshot(None)
     plant.kill()
     plant.start()
-    after = plant.service._snapshot()
+    after = plant.service._snapshot(None)
     assert {name: part for name, part in after.items() if "quality" in name} == {
         name: part for name, part in before.items() if "quality" in name
     }
