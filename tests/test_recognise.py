@@ -8,7 +8,7 @@ from typing import get_args
 import orjson
 import pytest
 from broker_samples import ASIDE, NOW, Read, as_config, found_in, mixed_broker
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wire_fuzz import DOCUMENTS
 
@@ -447,6 +447,9 @@ payloads = st.one_of(
 )
 
 
+LINE = b"cpu,host=h usage=1 1750000000000000000"
+
+
 @given(
     st.lists(
         st.builds(
@@ -459,6 +462,8 @@ payloads = st.one_of(
         max_size=25,
     )
 )
+@example([Sample("a/b/c", LINE, False, NOW), Sample("a/b/c", b"0", False, NOW)])  # two dialects on one topic
+@example([Sample("a/b/c/d", b"0", False, NOW), Sample("a/b/c/p1", LINE, False, NOW)])  # one template takes all
 @settings(max_examples=400)
 def test_whatever_comes_every_message_is_told_of_once_and_the_file_reads_what_it_says(samples: list[Sample]) -> None:
     found = found_in(samples)

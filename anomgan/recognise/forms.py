@@ -142,7 +142,7 @@ def _without_measurements(family: Sequence[Subject]) -> dict[str, str]:
     """Topic -> the topic with + for a level that only repeats the measurements of its lines, as Telegraf's do."""
     if family[0].dialect != "influx":
         return {subject.topic: subject.topic for subject in family}
-    said = {subject.topic: {str(row[MEASUREMENT]) for row, _ in subject.rows} for subject in family}
+    said = {subject.topic: {str(row.get(MEASUREMENT, "")) for row, _ in subject.rows} for subject in family}
     depth = len(family[0].levels)
     same = [at for at in range(depth) if all(subject.levels[at] in said[subject.topic] for subject in family)]
     return {

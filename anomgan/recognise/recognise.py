@@ -64,6 +64,8 @@ def recognise(watch: Watch) -> Findings:
     refused += [
         NotUnderstood(topic, sample.payload, why, topics[topic].messages) for topic, (sample, why) in odd.items()
     ]
+    # one whose topics all went to another has nothing to say; with Sparkplug B only its birth may be to come
+    fleets = [fleet for fleet in fleets if fleet.messages or fleet.dialect == "sparkplug_b"]
     return Findings(tuple(fleets), summed(refused), dict(aside), watch.messages, len(topics), beyond)
 
 

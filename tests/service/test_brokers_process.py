@@ -127,7 +127,7 @@ def test_while_one_broker_is_away_the_other_goes_on_and_its_devices_are_not_conf
         sent += send(south, series[40:80])
         await_count(folder, sent)
         north.start()
-        service.await_words("connected again")
+        eventually(lambda: statuses(north) == b"online", "the service listens to it again", PATIENCE_S)
         sent += send(north, series[40:80]) + send(south, series[80:])
         await_count(folder, sent)
         assert statuses(north) == statuses(south) == b"online"
