@@ -292,6 +292,12 @@ def test_what_a_fleet_without_a_broker_remembers_is_known_by_the_same_key_as_bef
     assert len({Fleet(one, several.input, several.decide).key for one in several.fleets}) == 4
 
 
+def test_fleets_that_share_a_topic_and_a_model_remember_apart(model: Path) -> None:
+    shared = configured(model, {"devices": ["p1"]}, {"devices": ["p*"]}, {})
+    fleets = [Fleet(one, shared.input, shared.decide) for one in shared.fleets]
+    assert len({fleet.key for fleet in fleets}) == len({fleet.group.key for fleet in fleets}) == 3
+
+
 @pytest.mark.parametrize("bad", [b"", b"{", b"[1]", b'[["a", "b"]]', b"null"])
 def test_origins_that_cannot_be_read_are_refused(bad: bytes) -> None:
     with pytest.raises(DataError, match="brokers of devices"):

@@ -3,7 +3,7 @@
 Pure and deterministic: what is found depends on the samples alone, in the order in which they came.
 """
 
-from anomgan.recognise.config_file import config_text, count, one_line, period_text
+from anomgan.recognise.config_file import config_text, count, detect_commands, one_line, period_text, train_commands
 from anomgan.recognise.findings import ChannelFound, Findings, FleetFound, NotUnderstood
 from anomgan.recognise.recognise import recognise
 from anomgan.recognise.samples import Sample, Watch
@@ -17,7 +17,9 @@ __all__ = [
     "Watch",
     "config_text",
     "count",
+    "detect_commands",
     "one_line",
     "period_text",
     "recognise",
+    "train_commands",
 ]

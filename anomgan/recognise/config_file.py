@@ -1,7 +1,8 @@
 """Findings as an annotated TOML file for `anomgan detect`. What devices call themselves is quoted, never trusted."""
 
 import json
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 
 from anomgan.config import BrokerConfig
 from anomgan.recognise.findings import ChannelFound, Findings, FleetFound
@@ -12,15 +13,13 @@ HEAD = """\
 # Written by `anomgan listen`; configs/detector.toml explains every key. What is not here has its default.
 # Every fleet needs its model; then the service can start:
 #
-#   anomgan train --from-mqtt 30m --config {own} --out {model}
-#   anomgan detect {own} --check
-#   anomgan detect {own}
 """
 
 
 def config_text(findings: Findings, broker: BrokerConfig, own: str) -> str:
     """The file's text; `own` is the name it will have. It is valid where at least one fleet was found."""
-    lines = [HEAD.format(own=one_line(own), model=findings.fleets[0].model if findings.fleets else "MODEL"), "[broker]"]
+    commands = [*train_commands(findings.fleets, own), *detect_commands(own)]
+    lines = [HEAD + "\n".join(f"#   {_printable(line)}" for line in commands), "", "[broker]"]
     lines += _broker_lines(broker)
     for fleet in findings.fleets:
         lines += ["", *_fleet_lines(fleet)]
@@ -33,6 +32,22 @@ def config_text(findings: Findings, broker: BrokerConfig, own: str) -> str:
         lines += [f"#   and {hidden} more"] if hidden > 0 else []
     lines += ["", "[store.sqlite]", 'path = "anomgan.db"', "", "[journal]", 'path = "anomgan-journal.db"', ""]
     return "\n".join(lines)
+
+
+def train_commands(fleets: Sequence[FleetFound], own: str) -> list[str]:
+    """How the model of each fleet is learned from the broker; `own` is the configuration's file."""
+    several = len(fleets) > 1
+    return [
+        f"anomgan train --from-mqtt 30m --config {shlex.quote(own)}"
+        + (f" --fleet {number}" if several else "")
+        + f" --out {fleet.model}"
+        for number, fleet in enumerate(fleets)
+    ]
+
+
+def detect_commands(own: str) -> list[str]:
+    """How the service is checked and started."""
+    return [f"anomgan detect {shlex.quote(own)} --check", f"anomgan detect {shlex.quote(own)}"]
 
 
 def _broker_lines(broker: BrokerConfig) -> list[str]:
@@ -91,8 +106,12 @@ def period_text(period_s: float) -> str:
 
 def one_line(text: str) -> str:
     """Text from outside, fit for a comment or a terminal: printable, on one line, not too long."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: LONGEST_SHOWN + 1])
+    shown = _printable(text[: LONGEST_SHOWN + 1])
     return shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "..."
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _value(value: object) -> str:

@@ -1,6 +1,5 @@
 """`anomgan listen BROKER`: watch a broker, recognise what is there, write a configuration for it."""
 
-import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -182,12 +181,13 @@ def _cell(names: Sequence[str]) -> str:
 
 def next_steps(fleets: "Sequence[FleetFound]", out: Path) -> Iterable[str]:
     """The commands that lead from here to a running service."""
-    file = shlex.quote(str(out))
+    from anomgan.recognise import detect_commands, train_commands
+
     yield "next, learn what is normal; from the broker itself:"
-    for fleet in fleets:
-        yield f"  anomgan train --from-mqtt 30m --config {file} --out {fleet.model}"
+    for line in train_commands(fleets, str(out)):
+        yield f"  {line}"
     yield "or from recorded files with these channels as their columns:"
     yield f"  anomgan train recorded.csv --out {fleets[0].model}"
     yield "then check and start:"
-    yield f"  anomgan detect {file} --check"
-    yield f"  anomgan detect {file}"
+    for line in detect_commands(str(out)):
+        yield f"  {line}"

@@ -37,9 +37,11 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
     from anomgan_detector.reader import Reader
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
-    readers = [Reader(fleet, config.input) for fleet in config.fleets[: number + 1]]
-    reader, table = readers[number], config.fleets[number]
-    broker = config.broker.model_copy(update={"client_id": ""})
+    table = config.fleets[number]
+    fleets = [fleet for fleet in config.fleets[: number + 1] if fleet.broker == table.broker]
+    readers = [Reader(fleet, config.input) for fleet in fleets]
+    reader = readers[-1]
+    broker = config.broker_called(table.broker).model_copy(update={"client_id": ""})
     readings: list[Reading] = []
     with stopping() as stop:
         source = MqttSource(broker, [(reader.template.filter, table.qos)], config.input.queue)
@@ -49,7 +51,7 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
             with _Told(seconds) as told:
                 while not stop.is_set() and (left_s := ends_s - time.monotonic()) > 0:
                     messages = source.receive(config.input.batch, min(config.input.flush_s, left_s))
-                    ours = [one for one in messages if next(r for r in readers if r.takes(one.topic)) is reader]
+                    ours = [one for one in messages if next((r for r in readers if r.takes(one.topic)), None) is reader]
                     readings += reader.read(ours, time.time())
                     source.acknowledge(messages)
                     told.say(readings, left_s)

@@ -142,4 +142,4 @@ def successors(before: Sequence[Post], after: Sequence[Post]) -> list[Post | Non
 
 
 def _reads(table: FleetConfig) -> dict[str, Any]:
-    return table.model_dump(exclude=NOT_READING)
+    return table.model_dump(exclude=NOT_READING | {"devices"})

@@ -94,21 +94,23 @@ def _open_one(
 
 def open_carriers(config: ServiceConfig) -> Iterator[tuple[str, Carrier]]:
     """(addressee, carrier) of every broker that may be told something, one after another as they connect."""
-    several = len(config.sources()) > 1
     for name, broker in told(config).items():
         own_id = f"{broker.client_id}-events" if broker.client_id else ""
-        publisher = MqttPublisher(broker, own_id, may_be_away=several or name not in config.sources())
+        publisher = MqttPublisher(broker, own_id, may_be_away=_may_be_away(config, name))
         yield addressee(name), MqttCarrier(publisher, config.publish.qos)
 
 
 def open_monitors(config: ServiceConfig) -> Iterator[MqttPublisher]:
     """Where the service's heartbeat and its complaints about itself go, one after another as they connect."""
     if config.monitor.heartbeat or config.publish.status:
-        told_brokers = config.told_brokers()
-        for name, broker in told_brokers.items():
+        for name, broker in config.told_brokers().items():
             own_id = f"{broker.client_id}-monitor" if broker.client_id else ""
-            away = len(told_brokers) > 1 or name not in config.sources()
-            yield MqttPublisher(broker, own_id, patience_s=5.0, may_be_away=away)
+            yield MqttPublisher(broker, own_id, patience_s=5.0, may_be_away=_may_be_away(config, name))
+
+
+def _may_be_away(config: ServiceConfig, name: str) -> bool:
+    """Whether the service can start without a broker that it tells things: it can listen to another."""
+    return len(config.sources()) > 1 or name not in config.sources()
 
 
 def told(config: ServiceConfig) -> dict[str, BrokerConfig]:

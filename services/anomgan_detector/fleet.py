@@ -24,7 +24,7 @@ from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.health import watch_over
-from anomgan_detector.post import NOT_READING, Judged, Learnable, anything, group_of, nothing
+from anomgan_detector.post import Judged, Learnable, anything, group_of, nothing, scope_of
 from anomgan_detector.reader import Own, Reader
 
 
@@ -151,9 +151,7 @@ class Fleet:
     @property
     def key(self) -> str:
         """What the state belongs to: the same messages to the same model by the same reading of them."""
-        unused = {name for name in ("broker", "site") if not getattr(self.config, name)}  # as before there were several
-        config = self.config.model_dump_json(exclude=NOT_READING | unused)
-        return sha256(bytes.fromhex(self.model.digest) + config.encode()).hexdigest()[:16]
+        return sha256(bytes.fromhex(self.model.digest) + scope_of(self.config).encode()).hexdigest()[:16]
 
     def snapshot(self) -> dict[str, bytes]:
         """Everything that later verdicts, events and counters depend on, in parts."""

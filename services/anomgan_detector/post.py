@@ -16,8 +16,8 @@ from anomgan_detector.reader import Own
 
 Learnable = Callable[[Source, float], bool]
 """whether a device's threshold may follow a window that ends at a time"""
-NOT_READING = {"model", "devices", "qos", "alarms_per_week", "quality", "learn"}
-"""keys of a table that say nothing of how messages are read"""
+NOT_READING = {"model", "qos", "alarms_per_week", "quality", "learn"}
+"""keys of a table that say nothing of which messages are read and how"""
 
 
 def anything(source: Source, time_s: float) -> bool:
@@ -123,7 +123,17 @@ class Post(Protocol):
         ...
 
 
+def scope_of(config: FleetConfig) -> str:
+    """Which messages a fleet reads and how: no two fleets of a configuration have the same.
+
+    Keys that stand as if they were not there do not count, so that what was remembered before there were several
+    brokers, or fleets that share a topic, is known again.
+    """
+    fields = FleetConfig.model_fields
+    unsaid = {name for name in ("broker", "site", "devices") if getattr(config, name) == fields[name].default}
+    return config.model_dump_json(exclude=NOT_READING | unsaid)
+
+
 def group_of(config: FleetConfig, model: str, window_s: float) -> Group:
     """How alarms know a fleet: by its messages and devices, so that a new model takes up its open events and mutes."""
-    reading = config.model_dump_json(exclude=NOT_READING)
-    return Group(f"{sha256(reading.encode()).hexdigest()[:16]} {','.join(config.devices)}", model, window_s)
+    return Group(sha256(scope_of(config).encode()).hexdigest()[:16], model, window_s)

@@ -180,9 +180,11 @@ def test_an_event_is_told_at_the_broker_of_its_device(folder: Path, brokers: Bro
     assert topics["north"] == []
 
 
+@pytest.mark.parametrize("told", ["", '[publish]\nbroker = "north"\n'], ids=["each is told its own", "north is told"])
 def test_started_while_one_is_away_it_listens_to_the_other_and_finds_the_one_when_it_comes(
-    folder: Path, brokers: Brokers
+    folder: Path, brokers: Brokers, model: Path, told: str
 ) -> None:
+    write_config(folder, brokers, model, told)
     north, south = brokers["north"], brokers["south"]
     north.kill()
     series = normal_series(60, seed=1)
