@@ -88,7 +88,10 @@ def test_from_a_broker_that_nobody_described_to_verdicts_of_every_device(
             ("tasmota", "plug.safetensors"),
             ("metric", "bath.safetensors"),
         }
-        assert all(f"--out {fleet.model}" in said for fleet in config.fleets)
+        learn = [f"--fleet {number} --out {fleet.model}" for number, fleet in enumerate(config.fleets)]
+        text = (tmp_path / "detector.toml").read_text()
+        assert all(f"anomgan train --from-mqtt 30m --config detector.toml {one}\n" in said for one in learn)
+        assert all(f"#   anomgan train --from-mqtt 30m --config detector.toml {one}\n" in text for one in learn)
         record(tmp_path, "pump-1", {channel: channel for channel in CHANNELS})
         record(tmp_path, "plug", {"flow": "ENERGY.Power", "pressure": "ENERGY.Voltage"})
         record(tmp_path, "bath", {"flow": "temperature", "pressure": "humidity"})

@@ -28,17 +28,32 @@ SMALL = "--window 16 --steps 40"
 
 
 def write_config(
-    folder: Path, broker: BrokerConfig | None = None, influx: InfluxConfig | None = None, fleet: str = ""
+    folder: Path,
+    broker: BrokerConfig | None = None,
+    influx: InfluxConfig | None = None,
+    fleet: str = "",
+    elsewhere: BrokerConfig | None = None,
 ) -> None:
     port = broker.port if broker else 1
     store = 'sqlite = { path = "anomgan.db" }'
     if influx is not None:
         store = f'influx = {{ url = "{influx.url}", version = {influx.version}, database = "{influx.database}" }}'
+    named = (
+        ""
+        if elsewhere is None
+        else f"""
+[[brokers]]
+name = "elsewhere"
+host = "127.0.0.1"
+port = {elsewhere.port}
+"""
+    )
     (folder / "detector.toml").write_text(f"""
 store = {{ {store} }}
 [broker]
 host = "127.0.0.1"
 port = {port}
+{named}
 [[fleets]]
 model = "pump.safetensors"
 topic = "plant/a/{{device}}"
@@ -85,6 +100,24 @@ def test_recording_ends_by_itself_and_single_metrics_are_put_together(tmp_path: 
                 publisher.publish(f"plant/c/p1/{name}", orjson.dumps({"ts": at, "value": value}))
     assert recording.process.wait(PATIENCE_S) == 0
     assert "200 rows of 1 device, 1 s apart, channels flow, pressure, temperature" in recording.said()
+
+
+def test_a_fleet_is_recorded_at_its_own_broker_and_not_at_that_of_another(
+    tmp_path: Path, mosquitto: BrokerConfig
+) -> None:
+    nobody = BrokerConfig(host="127.0.0.1", port=1)
+    fleet = 'topic = "plant/a/{device}"\nbroker = "elsewhere"'
+    write_config(tmp_path, nobody, fleet=fleet, elsewhere=mosquitto)
+    command = f"train --from-mqtt 1h --config detector.toml --fleet 1 {SMALL} --out pump.safetensors".split()
+    recording = Program(tmp_path, command, tmp_path / "train.log")
+    recording.await_words("listening to plant/a/{device} for 3600 s")
+    series = normal_series(150, 0)
+    with closing(MqttPublisher(mosquitto)) as publisher:
+        for at, row in zip(series.times.tolist(), series.values.tolist(), strict=True):
+            publisher.publish("plant/a/p1", orjson.dumps({"ts": at, **dict(zip(series.channels, row, strict=True))}))
+        assert publisher.flush(PATIENCE_S)
+    recording.await_words("150 readings of 1 device")
+    assert recording.end(signal.SIGINT) == 0
 
 
 def test_a_broker_that_sends_nothing_is_said_so(tmp_path: Path, mosquitto: BrokerConfig) -> None:
