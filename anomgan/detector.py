@@ -198,7 +198,7 @@ class Detector:
         self,
         source: Source,
         time_s: float,
-        values: Floats,
+        values: NDArray[np.float32],
         threshold: float,
         seen: Examination | None = None,
         i: int = 0,
@@ -210,7 +210,7 @@ class Detector:
         values (C,) are `scaling.usable`; `units` are the model's own where none are given.
         """
         seen, i = (self._nothing, 0) if seen is None else (seen, i)
-        surprise = float(seen.surprise[i])
+        surprise = seen.surprise.item(i)
         return Verdict(
             device=source[1],
             site=source[0],
@@ -218,11 +218,11 @@ class Detector:
             surprise=surprise,
             threshold=threshold,
             anomalous=is_anomalous(surprise, threshold),
-            discriminator=float(seen.discriminator[i]),
-            reconstruction=float(seen.reconstruction[i]),
-            pattern=float(seen.pattern[i]),
+            discriminator=seen.discriminator.item(i),
+            reconstruction=seen.reconstruction.item(i),
+            pattern=seen.pattern.item(i),
             channels=self.channels,
-            values=values.astype(np.float32),
+            values=values,
             expected=seen.expected[i],
             contribution=seen.contribution[i],
             model=model,
@@ -239,7 +239,7 @@ class Detector:
         ends, seen = self.examine(one)
         due = {int(end): i for i, end in enumerate(ends)}
         waiting = waiting_ends(segment_starts(one.times, self.rule), self.rule)
-        source, values, threshold = ("", one.device), usable(one.values), self.threshold
+        source, values, threshold = ("", one.device), usable(one.values).astype(np.float32), self.threshold
         told = []
         for row in sorted([*due, *map(int, waiting)]):
             examined = (seen, due[row]) if row in due else (None, 0)

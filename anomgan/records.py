@@ -3,8 +3,9 @@
 Frozen and slotted. Time is event time: float seconds since 1970-01-01 UTC. A missing value is NaN.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,13 @@ class Reading:
     def source(self) -> Source:
         """(site, device)."""
         return (self.site, self.device)
+
+
+def picker(channels: Sequence[str]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
+    """A reading's values in the order of these channels; KeyError where one is missing."""
+    if len(channels) > 1:
+        return itemgetter(*channels)
+    return lambda values: (values[channels[0]],)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.examination import Examination
 from anomgan.handover import Maker, hand_over
-from anomgan.records import Floats, Reading, Source, Verdict
+from anomgan.records import Reading, Source, Verdict, picker
 from anomgan.scaling import usable
 from anomgan.windows import FleetWindows, WindowState, pack_state, unpack_state
 
@@ -61,7 +61,7 @@ class StreamDetector:
         self._numbers: dict[Source, int] = {}
         self._newest_s: list[float] = []
         self._units: dict[Source, tuple[str, ...]] = {}
-        self._known = frozenset(detector.channels)
+        self._known, self._pick = frozenset(detector.channels), picker(detector.channels)
         self._fleet = FleetWindows(len(detector.channels), detector.rule)
 
     def name_units(self, source: Source, units: Mapping[str, str]) -> None:
@@ -124,8 +124,9 @@ class StreamDetector:
                 due_rows.append(at[due])
                 windows.append(fleet.windows(who[at[due]]))
                 runs.append(run[due])
-        examined = self._verdicts(admitted, values, due_rows, windows, runs, learnable)
-        unknown = [(row, self._unknown(admitted[row], values[row])) for row in np.concatenate(waiting).tolist()]
+        seen = values.astype(np.float32)
+        examined = self._verdicts(admitted, seen, due_rows, windows, runs, learnable)
+        unknown = [(row, self._unknown(admitted[row], seen[row])) for row in np.concatenate(waiting).tolist()]
         known = sum(not np.isnan(verdict.surprise) for _, verdict in examined)
         self.counters["windows_scored"] += known
         self.counters["windows_unknown"] += len(examined) - known
@@ -133,18 +134,19 @@ class StreamDetector:
 
     def _admit(
         self, readings: Sequence[Reading]
-    ) -> tuple[list[Reading], NDArray[np.int64], NDArray[np.int64], list[list[float]]]:
+    ) -> tuple[list[Reading], NDArray[np.int64], NDArray[np.int64], list[tuple[float, ...]]]:
         """The readings to take, whose they are (n,), their turn within this batch (n,), their values as rows."""
         admitted: list[Reading] = []
         who: list[int] = []
         turn: list[int] = []
-        rows: list[list[float]] = []
+        rows: list[tuple[float, ...]] = []
         turns: dict[int, int] = {}
-        channels, known, counters = self.detector.channels, self._known, self.counters
+        channels, known, pick, counters = self.detector.channels, self._known, self._pick, self.counters
         nan = float("nan")
         for reading in readings:
             values = reading.values
-            if values.keys() != known:
+            whole = values.keys() == known
+            if not whole:
                 strangers = len(values.keys() - known)
                 if strangers:
                     counters["unknown_channel_values"] += strangers
@@ -166,12 +168,11 @@ class StreamDetector:
                 self._drop("duplicate" if reading.time_s == newest else "late", reading)
                 continue
             self._newest_s[number] = reading.time_s
-            get = values.get
             admitted.append(reading)
             who.append(number)
             turn.append(turns.get(number, 0))
             turns[number] = turn[-1] + 1
-            rows.append([get(channel, nan) for channel in channels])
+            rows.append(pick(values) if whole else tuple(values.get(channel, nan) for channel in channels))
         return admitted, np.array(who, np.int64), np.array(turn, np.int64), rows
 
     def _drop(self, reason: str, reading: Reading) -> None:
@@ -186,7 +187,7 @@ class StreamDetector:
     def _verdicts(
         self,
         readings: Sequence[Reading],
-        values: Floats,
+        values: NDArray[np.float32],
         due_rows: list[NDArray[np.int64]],
         windows: list[NDArray[np.float32]],
         runs: list[NDArray[np.int64]],
@@ -208,11 +209,16 @@ class StreamDetector:
             for i, (row, threshold) in enumerate(zip(at, thresholds.tolist(), strict=True))
         ]
 
-    def _unknown(self, reading: Reading, values: Floats) -> Verdict:
+    def _unknown(self, reading: Reading, values: NDArray[np.float32]) -> Verdict:
         return self._verdict(reading, values, self.threshold)
 
     def _verdict(
-        self, reading: Reading, values: Floats, threshold: float, seen: Examination | None = None, i: int = 0
+        self,
+        reading: Reading,
+        values: NDArray[np.float32],
+        threshold: float,
+        seen: Examination | None = None,
+        i: int = 0,
     ) -> Verdict:
         source = reading.source
         units = self._units.get(source, ())

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.errors import DataError
+from anomgan.growth import room_for
 from anomgan.records import Floats
 
 Rows = NDArray[np.float32]
@@ -158,7 +159,7 @@ def unpack_state(packed: bytes) -> WindowState:
 
 
 class FleetWindows:
-    """The windowing state of many devices as arrays: ring buffers (D, C, L) that grow by doubling.
+    """The windowing state of many devices as arrays: ring buffers (D, C, L) that grow as `room_for` says.
 
     Devices are numbered by `add()`. One `push` takes at most one row per device.
     """
@@ -167,7 +168,7 @@ class FleetWindows:
         self.rule = rule
         self.channels = channels
         self.devices = 0
-        self._allocate(16)
+        self._allocate(room_for(1, 0))
 
     def _allocate(self, capacity: int) -> None:
         shape = (capacity, self.channels)
@@ -184,7 +185,7 @@ class FleetWindows:
         """Make room for one more device and return its number."""
         if self.devices == len(self.run):
             old = self._arrays()
-            self._allocate(2 * self.devices)
+            self._allocate(room_for(self.devices + 1, self.devices))
             for new, array in zip(self._arrays(), old, strict=True):
                 new[: self.devices] = array
         self.devices += 1

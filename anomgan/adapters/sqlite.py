@@ -136,9 +136,11 @@ class SqliteStore:
             device_id = self._latest(connection, (event.site, event.device)).id
             connection.execute(UPSERT_EVENT, event_row(device_id, event))
             connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, device_id))
-        for source in write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health):
-            told = (revision, self._latest(connection, source).id)
-            connection.execute("UPDATE device SET revision = ? WHERE id = ?", told)
+        told = write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health)
+        connection.executemany(
+            "UPDATE device SET revision = ? WHERE id = ?",
+            [(revision, self._latest(connection, source).id) for source in told - by_source.keys()],
+        )
         if batch.counters is not None:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")

@@ -30,18 +30,24 @@ def write_health(
     health: Iterable[DeviceHealth],
 ) -> set[Source]:
     """Store what changed and how devices are, within the caller's transaction; which devices that concerns."""
+    told: list[Sequence[object]] = []
+    rows: list[Sequence[object]] = []
+    open_now: list[Sequence[object]] = []
     concerned: set[Source] = set()
     for issue in issues:
         source = (issue.site, issue.device)
         concerned.add(source)
-        connection.execute(UPSERT_ISSUE, _issue_row(device_id(source), issue))
+        told.append(_issue_row(device_id(source), issue))
     for one in health:
         concerned.add(one.source)
         number = device_id(one.source)
         counts = json.dumps({name: getattr(one, name) for name in HEALTH_COUNTS})
-        connection.execute(UPSERT_HEALTH, (number, one.model, one.time_s, one.silent_s, one.skew_s, counts))
-        connection.executemany(UPSERT_ISSUE, [_issue_row(number, issue) for issue in one.issues])
-        connection.execute(CLOSE_OTHERS, (number, one.model, json.dumps([issue.id for issue in one.issues])))
+        rows.append((number, one.model, one.time_s, one.silent_s, one.skew_s, counts))
+        told += [_issue_row(number, issue) for issue in one.issues]
+        open_now.append((number, one.model, json.dumps([issue.id for issue in one.issues])))
+    connection.executemany(UPSERT_ISSUE, told)
+    connection.executemany(UPSERT_HEALTH, rows)
+    connection.executemany(CLOSE_OTHERS, open_now)
     return concerned
 
 

@@ -118,7 +118,7 @@ class FleetConfig(Table):
 class InputConfig(Table):
     """`[input]`: what is let in."""
 
-    batch: int = Field(500, ge=1)
+    batch: int = Field(1000, ge=1)
     """messages handled in one turn"""
     flush_s: float = Field(0.25, gt=0, le=10)
     """the longest wait for a message before a turn ends"""

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.growth import room_for
 from anomgan.quality.cell import (
     CELL,
     ERROR_CODES,
@@ -115,9 +116,9 @@ class ChannelHealth:
 
     def reserve(self, devices: int) -> None:
         """Make room for so many devices in all."""
-        more = devices - len(self.cells)
-        if more > 0:
-            more = max(more, len(self.cells), 16)
+        room = len(self.cells)
+        if devices > room:
+            more = room_for(devices, room) - room
             self.cells = np.concatenate([self.cells, self._blank(more)])
             self.counts = np.concatenate([self.counts, np.zeros((more, len(self.counters)), COUNTER)])
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.config import QualityConfig
+from anomgan.growth import room_for
 from anomgan.quality.arrival import (
     DAY_S,
     END_OF_TIME_S,
@@ -56,9 +57,9 @@ class DeliveryHealth:
 
     def reserve(self, devices: int) -> None:
         """Make room for so many devices in all."""
-        more = devices - len(self.devices)
-        if more > 0:
-            self.devices = np.concatenate([self.devices, blank_devices(max(more, len(self.devices), 16))])
+        room = len(self.devices)
+        if devices > room:
+            self.devices = np.concatenate([self.devices, blank_devices(room_for(devices, room) - room)])
 
     def push(
         self, who: NDArray[np.int64], times: Floats, arrivals: Floats, *, catching_up: bool = False

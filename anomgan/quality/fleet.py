@@ -10,10 +10,9 @@ import math
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from anomgan.quality.channels import ChannelHealth
 from anomgan.quality.delivery import DeliveryHealth, refused
 from anomgan.quality.issues import WHOLE_DEVICE, Change
 from anomgan.quality.limits import Limits, with_ranges, without
-from anomgan.records import DeviceHealth, HealthIssue, Reading, Source
+from anomgan.records import DeviceHealth, HealthIssue, Reading, Source, picker
 from anomgan.scaling import usable
 
 _MAGIC = b"agQS\x01"
@@ -62,7 +61,7 @@ class FleetQuality:
         self._model = model
         names = self.limits.channels
         self._known = frozenset(names)
-        self._pick = _picker(names)
+        self._pick = picker(names)
         self._numbers: dict[Source, int] = {}
         self._sources: list[Source] = []
         self._channels = ChannelHealth(self.limits)
@@ -264,10 +263,3 @@ class FleetQuality:
     def bytes_per_device(self) -> int:
         """What the arrays keep for one device."""
         return sum(array.dtype.itemsize * math.prod(array.shape[1:]) for array in self._arrays())
-
-
-def _picker(names: Sequence[str]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
-    """Values in the order of names; KeyError where one is missing."""
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda values: (values[names[0]],)

@@ -10,7 +10,7 @@ from anomgan.records import Reading
 from anomgan.wire.flat import flat_object
 from anomgan.wire.payload_format import PayloadFormat, by_topic, kind_of, read_flat
 from anomgan.wire.topics import Address
-from anomgan.wire.values import Decoded
+from anomgan.wire.values import NOTHING_DROPPED, Decoded
 
 
 def read(document: object, form: PayloadFormat, address: Address, arrival_s: float) -> Decoded:
@@ -18,21 +18,23 @@ def read(document: object, form: PayloadFormat, address: Address, arrival_s: flo
     if type(document) is not list:
         raise PayloadError("wrong_shape", f"expected an array [...], got {kind_of(document)}")
     readings: list[Reading] = []
-    dropped: Counter[str] = Counter()
+    dropped: Counter[str] | None = None  # making one takes as long as reading an element
     first_error: PayloadError | None = None
     for element in document:
         try:
             decoded = read_flat(element, form, address, arrival_s)
         except PayloadError as error:
             first_error = first_error or error
+            dropped = dropped or Counter()
             dropped[error.reason] += 1
             continue
         readings += decoded.readings
         if decoded.dropped:
+            dropped = dropped or Counter()
             dropped.update(decoded.dropped)
     if not readings:
         raise first_error or PayloadError("no_values", "the array is empty")
-    return Decoded(readings, dropped)
+    return Decoded(readings, dropped or NOTHING_DROPPED)
 
 
 def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
 """From a checked configuration to a running detector service: the one place that knows all the parts."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -170,6 +171,8 @@ def run(
         monitor.start()
         log.info("listening to %s", ", ".join(fleet.template.filter for fleet in fleets))
         on_ready()
+        gc.collect()
+        gc.freeze()  # modules and models are here to stay: searching them for garbage stops a turn for 0.15 s
         service.run(stop)
         return service.counters()
 

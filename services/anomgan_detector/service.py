@@ -17,12 +17,13 @@ import orjson
 
 from anomgan.adapters.influx import influx_letter
 from anomgan.adapters.journal import Journal
-from anomgan.adapters.ports import Batch, Letter, Message, MessageSource, Store, Turn
+from anomgan.adapters.ports import Batch, Letter, MessageSource, Store, Turn
 from anomgan.config import ServiceConfig
 from anomgan.errors import ConfigError, DataError, ServerError
 from anomgan.records import Event
 from anomgan_detector.courier import Courier
 from anomgan_detector.desk import Desk
+from anomgan_detector.intake import Intake
 from anomgan_detector.making import TurnMaker
 from anomgan_detector.post import Post
 from anomgan_detector.pulse import Pulse
@@ -32,7 +33,6 @@ from anomgan_detector.telling import Telling
 log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-FEW, LINGER_S = 10, 0.005
 TICK_S = 5.0
 """a turn is made at least that often while the broker is there: silence is told by the time that passes"""
 MOST_BYTES_BETWEEN = 32_000_000
@@ -65,6 +65,7 @@ class DetectorService:
         self._config = config
         self._renewal = renewal
         self._source = source
+        self._intake = Intake()
         self._stores = stores
         self._journal = journal
         self._couriers = couriers
@@ -98,7 +99,7 @@ class DetectorService:
             self._checkpoint()
         if self._renewal is not None:
             self._renew(self._renewal)
-        messages = self._gather()
+        messages = self._intake.take(self._source, self._config.input)
         now_s = self._now()
         self._pulse.beat(now_s)
         turn = Turn(now_s, [*messages, *self._maker.news(now_s)])
@@ -138,21 +139,6 @@ class DetectorService:
         if made.told and self._on_events is not None:
             self._on_events(made.told)
         return True
-
-    def _gather(self) -> list[Message]:
-        """What a turn handles: what is there, and where that is little, what follows at once.
-
-        Turns of a few messages cost more than they need to. It must not wait for a batch to fill, for brokers hold
-        back the rest until these are acknowledged.
-        """
-        limit = self._config.input
-        messages = self._source.receive(limit.batch, limit.flush_s)
-        while 0 < len(messages) < min(FEW, limit.batch):
-            more = self._source.receive(limit.batch - len(messages), LINGER_S)
-            if not more:
-                break
-            messages += more
-        return messages
 
     def _lines(self, turn: Turn, batch: Batch) -> list[Letter]:
         """What goes to InfluxDB."""
