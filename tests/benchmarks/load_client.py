@@ -1,4 +1,4 @@
-"""Clients of the load benchmark, each a process of its own: `python load_client.py bare|publish PORT ...`."""
+"""Clients of the load benchmark, each a process of its own: `load_client.py bare|warm-up|queue|steady PORT ...`."""
 
 import sys
 import threading
@@ -25,52 +25,50 @@ def reading(device: int, row: int, time_s: float) -> dict[str, float]:
     return {"ts": time_s, **dict(zip(NAMES, VALUES[(row + 7 * device) % len(VALUES)].tolist(), strict=True))}
 
 
-def bare(port: int, name: str, first: int, last: int) -> None:
-    """paho with a callback that counts and acknowledges by itself; prints the wall and CPU seconds from message to
-    message."""
+def bare(port: int, name: str, messages: int) -> None:
+    """paho with a callback that counts and acknowledges by itself; prints the wall and CPU seconds from the first
+    message to the last."""
     own, received, done = psutil.Process(), 0, threading.Event()
     marks: list[tuple[float, float]] = []
 
     def on_message(client: paho.Client, userdata: object, message: paho.MQTTMessage) -> None:
         nonlocal received
         received += 1
-        if received in (first, last):
+        if received in (1, messages):
             spent = own.cpu_times()
             marks.append((time.monotonic(), spent.user + spent.system))
-        if received == last:
+        if received == messages:
             done.set()
 
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False)
     client.on_message = on_message
     client.connect("127.0.0.1", port)
     client.loop_start()
-    assert done.wait(600.0), f"{received:,} of {last:,} messages came"
+    assert done.wait(600.0), f"{received:,} of {messages:,} messages came"
     client.disconnect()
     client.loop_stop()
     (wall_0, cpu_0), (wall_1, cpu_1) = marks
     print(wall_1 - wall_0, cpu_1 - cpu_0)  # noqa: T201 its answer
 
 
-def queue(port: int, devices: int, warm_up: int, messages: int, rows: int) -> None:
-    """Every device's `warm_up` readings in one message, then so many messages of `rows` readings, in turns."""
-    values = coupled_sines(4000, seed=1).round(3)
-    names = [f"c{c}" for c in range(values.shape[1])]
+def payload(device: int, first: int, count: int) -> bytes:
+    """So many readings of a device in one message."""
+    rows = range(first, first + count)
+    return orjson.dumps([reading(device, row, START_S + PERIOD_S * row) for row in rows])
 
-    def payload(device: int, first: int, count: int) -> bytes:
-        return orjson.dumps(
-            [
-                {
-                    "ts": START_S + PERIOD_S * row,
-                    **dict(zip(names, values[(row + 7 * device) % 4000].tolist(), strict=True)),
-                }
-                for row in range(first, first + count)
-            ]
-        )
 
+def warm_up(port: int, devices: int, window: int) -> None:
+    """Every device's first `window` readings in one message."""
     with closing(MqttPublisher(BrokerConfig(host="127.0.0.1", port=port))) as publisher:
         for device in range(devices):
             # devices are at different places of the stride, so that they are due in turn
-            publisher.publish(f"plant/d{device}/telemetry", payload(device, -warm_up, warm_up - device % 2))
+            publisher.publish(f"plant/d{device}/telemetry", payload(device, -window, window - device % 2))
+        assert publisher.flush(120.0)
+
+
+def queue(port: int, devices: int, messages: int, rows: int) -> None:
+    """So many messages of `rows` readings, by the devices in turn."""
+    with closing(MqttPublisher(BrokerConfig(host="127.0.0.1", port=port))) as publisher:
         for number in range(messages):
             device, turn = number % devices, number // devices
             publisher.publish(f"plant/d{device}/telemetry", payload(device, turn * rows, rows))
@@ -94,7 +92,9 @@ def steady(port: int, devices: int, rate: float, seconds: float) -> None:
 if __name__ == "__main__":
     what, port, *rest = sys.argv[1:]
     if what == "bare":
-        bare(int(port), rest[0], int(rest[1]), int(rest[2]))
+        bare(int(port), rest[0], int(rest[1]))
+    elif what == "warm-up":
+        warm_up(int(port), *map(int, rest))
     elif what == "queue":
         queue(int(port), *map(int, rest))
     else:

@@ -1,9 +1,10 @@
 """What the detector service bears, beside a bare paho subscriber on the same broker with the same messages.
 
-One mosquitto holds every message for both, at QoS 1 in persistent sessions; each drains them alone. Counting begins
-when all devices are past their warm-up. The service is `anomgan detect` with the SQLite store and its journal, as
-people run it: everything is stored before it is acknowledged. The latency is that from sending to being readable in
-the store, at half of the rate that was just measured.
+One mosquitto holds every message for both, at QoS 1 in persistent sessions; each drains them alone. They are published
+while neither is there, after the service has seen every device through its warm-up and was stopped. The service is
+`anomgan detect` with the SQLite store and its journal, as people run it: everything is stored before it is
+acknowledged. The latency is that from sending to being readable in the store, at half of the rate that was just
+measured.
 """
 
 import subprocess
@@ -76,8 +77,8 @@ def hold_for(broker: BrokerConfig, *names: str) -> None:
 
 @contextmanager
 def service(folder: Path, broker: BrokerConfig, model: Path) -> Iterator[psutil.Process]:
-    """`anomgan detect` on what waits for it."""
-    folder.mkdir()
+    """`anomgan detect` on what waits for it; in the same folder it goes on where it was."""
+    folder.mkdir(exist_ok=True)
     (folder / "detector.toml").write_text(
         f'[broker]\nhost = "127.0.0.1"\nport = {broker.port}\nclient_id = "service"\n'
         f'[[fleets]]\nmodel = "{model}"\ntopic = "plant/{{device}}/telemetry"\ndialect = "array"\n'
@@ -129,14 +130,23 @@ def drain(folder: Path, broker: BrokerConfig, model: Path, first: int, last: int
         return ended - begun, Spent(wall_1 - wall_0, cpu_1 - cpu_0, program.memory_full_info().uss)
 
 
+def warm_up(folder: Path, broker: BrokerConfig, model: Path, devices: int) -> None:
+    """The service hears of every device a whole window, and leaves."""
+    hold_for(broker, "service")
+    client("warm-up", broker.port, devices, WINDOW)
+    with service(folder, broker, model) as program:
+        await_messages(folder, program, devices)
+
+
 def one_case(folder: Path, model: Path, devices: int, messages: int, rows: int) -> tuple[Spent, int, Spent]:
     """The bare subscriber's figures, how many messages the service's are about, and those."""
     with LocalBroker() as local:
         assert local.name == "mosquitto", "install mosquitto: the broker from PyPI is the bottleneck itself"
-        hold_for(local.config, "bare", "service")
-        client("queue", local.port, devices, WINDOW, messages, rows)
-        wall_s, cpu_s = map(float, client("bare", local.port, "bare", devices, devices + messages).split())
-        counted, spent = drain(folder, local.config, model, devices, devices + messages)
+        warm_up(folder, local.config, model, devices)
+        hold_for(local.config, "bare")
+        client("queue", local.port, devices, messages, rows)
+        wall_s, cpu_s = map(float, client("bare", local.port, "bare", messages).split())
+        counted, spent = drain(folder, local.config, model, devices + 1, devices + messages)
     return Spent(wall_s, cpu_s), counted, spent
 
 
@@ -176,11 +186,9 @@ def test_latency_at_half_load(model: Path, tmp_path: Path) -> None:
     _, counted, spent = one_case(tmp_path / "full", model, devices, MESSAGES, 1)
     full = counted / spent.wall_s
     with LocalBroker() as local:
-        hold_for(local.config, "service")
-        client("queue", local.port, devices, WINDOW, 0, 1)
         folder = tmp_path / "half"
-        with service(folder, local.config, model) as program:
-            await_messages(folder, program, devices)
+        warm_up(folder, local.config, model, devices)
+        with service(folder, local.config, model):
             sender = subprocess.Popen(
                 [sys.executable, str(CLIENT), "steady", str(local.port), str(devices), str(full / 2), str(STEADY_S)]
             )
