@@ -1,7 +1,7 @@
 """`anomgan feedback`, `anomgan mute` and `anomgan unmute`: tell a running detector service something."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,22 @@ def feedback(event: str, says: str, config: Path, client: str) -> None:
     over its broker, and says what follows.
     """
     fields = {"event": event} if says == "undo" else {"event": event, "says": says}
-    tell(config, "undo" if says == "undo" else "feedback", fields, client)
+    done = tell(config, "undo" if says == "undo" else "feedback", fields, client)
+    click.echo(f"{done['event']}: " + (f"{says} noted" if says != "undo" else f"no longer {done['was']}"))
+    for one, learned in done["learned"].items():
+        click.echo(f"  {one}: {in_words(learned)}")
+
+
+def in_words(learned: str | Mapping[str, Any]) -> str:
+    """What follows for a device from what was said of its event."""
+    if isinstance(learned, str):
+        return f"learned {learned}" if learned.startswith("nothing") else learned
+    taken_back = learned["drift_taken_back"]
+    return (
+        f"of {learned['alarming_before']} such windows {learned['alarming_now']} would alarm now"
+        + f", threshold {learned['threshold']:.2f}"
+        + (f", which had drifted {taken_back:.2f} higher" if taken_back else "")
+    )
 
 
 @click.command()
@@ -53,7 +68,8 @@ def feedback(event: str, says: str, config: Path, client: str) -> None:
 def mute(device: str, for_s: float, channels: tuple[str, ...], site: str, config: Path, client: str) -> None:
     """Tell nobody of events of DEVICE, a shell pattern, for a time; they are stored all the same."""
     fields = {"device": device, "site": site, "channels": channels, "for_s": for_s}
-    tell(config, "mute", fields, client)
+    done = tell(config, "mute", fields, client)
+    click.echo(f"{named(device, site, channels)}: muted until {done['until']}; {open_now(done['events'])}")
 
 
 @click.command()
@@ -64,16 +80,25 @@ def mute(device: str, for_s: float, channels: tuple[str, ...], site: str, config
 @CLIENT
 def unmute(device: str, channels: tuple[str, ...], site: str, config: Path, client: str) -> None:
     """End the mute of DEVICE, the pattern that was given; what is open then is told."""
-    tell(config, "unmute", {"device": device, "site": site, "channels": channels}, client)
+    done = tell(config, "unmute", {"device": device, "site": site, "channels": channels}, client)
+    click.echo(f"{named(device, site, channels)}: muted no longer; {open_now(done['events'])}")
 
 
-def tell(config: Path, command: str, fields: Mapping[str, Any], client: str) -> None:
-    """Send a request and print what follows from it, a line each."""
+def named(device: str, site: str, channels: Sequence[str]) -> str:
+    """What a mute is about."""
+    return (device if site == "*" else f"{site}/{device}") + (f" ({', '.join(channels)})" if channels else "")
+
+
+def open_now(events: Sequence[str]) -> str:
+    """Which open events that concerns."""
+    return f"open now: {', '.join(events)}" if events else "no event is open"
+
+
+def tell(config: Path, command: str, fields: Mapping[str, Any], client: str) -> Mapping[str, Any]:
+    """Send a request; what follows from it."""
     from anomgan.adapters.files import read_config
     from anomgan.adapters.mqtt_request import ask
     from anomgan.config import ServiceConfig
 
     settings = read_config(config, ServiceConfig)
-    for name, value in ask(settings.asked_broker(), settings.control, command, fields, client).items():
-        if value not in (None, [], ""):
-            click.echo(f"{name.replace('_', ' ')}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+    return ask(settings.asked_broker(), settings.control, command, fields, client)

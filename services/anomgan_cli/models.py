@@ -173,6 +173,8 @@ def _located(where: Path, fleet: int | None) -> "tuple[ModelFolder, FleetConfig 
     fleets = read_config(where, ServiceConfig).fleets
     learning = [number for number, table in enumerate(fleets) if table.learns]
     if fleet is None and len(learning) != 1:
+        if not learning:
+            raise ConfigError(f"{where}: no fleet learns by itself; one does whose `model` is a folder, ending in /")
         raise ConfigError(f"{where}: {len(learning)} fleets learn by themselves; name one with --fleet, from 0")
     chosen = learning[0] if fleet is None else fleet
     if not 0 <= chosen < len(fleets) or not fleets[chosen].learns:

@@ -12,6 +12,9 @@ database away for longer than any retry or refusing its credentials, and the bro
 all three have to be none, and the service's memory has to stay bounded. The model judges every reading (stride 1), so
 "scored exactly once" is meant of each.
 
+What is not compared: many devices at once told as one. What is at once depends on what has arrived when an event is
+told, and what has arrived is what is disturbed here; so that is off.
+
 What is not the service's to promise. A mosquitto that is killed forgets what it has acknowledged since it wrote its
 state last (`autosave_interval 1`: up to a second; writing on every change costs a disk flush per message and still
 loses the last one). So the devices do what devices with a store-and-forward buffer do: whatever has not been in the

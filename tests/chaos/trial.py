@@ -177,6 +177,8 @@ connect_timeout_s = 30.0
 [[fleets]]
 model = "{self._model}"
 topic = "plant/{{device}}/telemetry"
+[alarms]
+fleet_share = 0.0
 [store.sqlite]
 path = "{self._store}"
 [store.influx]

@@ -1,5 +1,6 @@
 """Requests through a real broker: the commands against a running service, signed, and by whoever the broker lets in."""
 
+import re
 import time
 from contextlib import closing
 from pathlib import Path
@@ -50,7 +51,9 @@ def test_feedback_and_mute_by_command_signed_and_refused_to_who_has_not_the_secr
 
         known = eventually(event_id, "an event closes", PATIENCE_S)
         assert run(["feedback", known, "false-alarm", "--client", "ada"]) == 0
-        assert f"event: {known}" in capsys.readouterr().out
+        told = capsys.readouterr().out.splitlines()
+        assert told[0] == f"{known}: false-alarm noted"
+        assert re.fullmatch(rf"  {known}: of (\d+) such windows 0 would alarm now, threshold \d+\.\d\d", told[1])
         with open_reader(tmp_path / "anomgan.db") as reader:
             event = reader.event(known)
             assert event is not None
@@ -59,12 +62,15 @@ def test_feedback_and_mute_by_command_signed_and_refused_to_who_has_not_the_secr
             assert (entry.client, entry.command, entry.subject) == ("ada", "feedback", known)
             assert abs(entry.time_s - time.time()) < 600
         assert run(["feedback", known, "undo"]) == 0
+        assert capsys.readouterr().out == f"{known}: no longer false-alarm\n  {known}: taken back\n"
         assert run(["feedback", known, "undo"]) == 2
         assert "there is no feedback on event" in capsys.readouterr().err
         assert run(["mute", "p1", "--for", "2h", "--channel", "flow"]) == 0
+        until = r"p1 \(flow\): muted until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; no event is open\n"
+        assert re.fullmatch(until, capsys.readouterr().out)
         assert run(["mute", "p1", "--for", "tomorrow"]) == 2
         assert run(["unmute", "p1"]) == 0
-        assert "ended: 1" in capsys.readouterr().out
+        assert capsys.readouterr().out == "p1: muted no longer; no event is open\n"
 
         monkeypatch.setenv("PLANT_SECRET", "quite another secret")
         with pytest.raises(Refused, match="the signature does not fit"):
