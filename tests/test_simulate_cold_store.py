@@ -6,6 +6,7 @@ import pytest
 from anomgan.config import parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Floats
+from anomgan.simulate.almanac import TRUE_DAY_S, Moments, moments
 from anomgan.simulate.cold_store import (
     AIR_HEAT,
     COLD_STORE,
@@ -23,6 +24,13 @@ from anomgan.simulate.cold_store import (
 from anomgan.simulate.kind import Inputs
 
 DEVICES = 3
+
+
+def at(since_s: Floats) -> Moments:
+    """Seconds after a midnight."""
+    return moments(0.0, "UTC", TRUE_DAY_S, since_s)
+
+
 STILL = np.zeros((2, DEVICES))
 NOBODY_COMES = np.full((2, DEVICES), 0.999)
 AIR, COIL, GOODS, SUCTION, DISCHARGE, CURRENT, HUMIDITY, DOOR = range(8)
@@ -38,7 +46,7 @@ def run(
 ) -> tuple[ColdStoreState, Floats]:
     """From rest at a fair temperature and without weather: the last state, and what shows every 4 s (R, C, D)."""
     faults = np.array([[leak] * DEVICES, [left_open] * DEVICES])
-    given = course(store, np.arange(0.0, seconds, 4.0), 86_400.0)  # (R, I, D)
+    given = course(store, at(np.arange(0.0, seconds, 4.0)))  # (R, I, D)
     given[:, 0] = 0.0
     fair = store._replace(stop_at=np.clip(store.stop_at, -5.0, 15.0))
     state = COLD_STORE.rest(fair, Inputs(given[0], STILL, chances, faults))
@@ -123,7 +131,7 @@ def test_a_door_left_open_shows_on_its_contact_and_warms_and_wets_the_air() -> N
 @pytest.mark.parametrize(("chance", "rows"), [(0.0, 2), (0.5, 5), (1.0, 8)])
 def test_who_opens_the_door_leaves_it_open_as_long_as_chance_says(chance: float, rows: int) -> None:
     store = stores(doors_per_hour=60.0, door_open_s=20.0)  # 8 to 32 s
-    given = course(store, np.arange(20) * 4.0, 86_400.0)
+    given = course(store, at(np.arange(20) * 4.0))
     somebody_comes = np.array([[0.0] * DEVICES, [chance] * DEVICES])
     state = COLD_STORE.rest(store, Inputs(given[0], STILL, somebody_comes, STILL))
     shown = []
@@ -138,7 +146,7 @@ def test_who_opens_the_door_leaves_it_open_as_long_as_chance_says(chance: float,
 
 def test_people_come_as_often_as_the_settings_say_more_by_day_than_by_night() -> None:
     store = stores(doors_per_hour=6.0)
-    rates = course(store, np.arange(0.0, 86_400.0, 60.0), 86_400.0)[:, 1]  # openings per second
+    rates = course(store, at(np.arange(0.0, 86_400.0, 60.0)))[:, 1]  # openings per second
     np.testing.assert_allclose(rates.mean(axis=0) * 3600.0, store.doors_per_hour, rtol=1e-3)
     assert np.all(rates[700:740].mean(axis=0) > 5.0 * rates[:20].mean(axis=0))
 
@@ -146,11 +154,11 @@ def test_people_come_as_often_as_the_settings_say_more_by_day_than_by_night() ->
 def test_defrost_stops_the_compressor_warms_the_coil_and_clears_the_frost() -> None:
     store = stores(defrost_every_s=3600.0, defrost_s=900.0)
     _, seen = run(store, 3600.0)
-    defrosting = course(store, np.arange(0.0, 3600.0, 4.0), 86_400.0)[:, 2] == 1
+    defrosting = course(store, at(np.arange(0.0, 3600.0, 4.0)))[:, 2] == 1
     assert defrosting.mean() == pytest.approx(0.25, abs=0.01)
     assert np.all(seen[:, CURRENT][defrosting] == 0)
     assert np.all(seen[:, COIL].max(axis=0) > 7.5)
-    frosted = COLD_STORE.rest(store, Inputs(course(store, np.zeros(1), 86_400.0)[0], STILL, NOBODY_COMES, STILL))
+    frosted = COLD_STORE.rest(store, Inputs(course(store, at(np.zeros(1)))[0], STILL, NOBODY_COMES, STILL))
     frosted = frosted._replace(frost=np.full(DEVICES, 0.5))
     thawing = Inputs(np.array([[0.0] * DEVICES, [0.0] * DEVICES, [1.0] * DEVICES]), STILL, NOBODY_COMES, STILL)
     for _ in range(225):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anomgan.records import Floats
+from anomgan.simulate.almanac import TRUE_DAY_S, moments
 from anomgan.simulate.kind import Inputs
 from anomgan.simulate.pump import (
     CONVERTER_EFFICIENCY,
@@ -22,7 +23,7 @@ from anomgan.simulate.pump import (
 
 DEVICES = 4
 HEALTHY = np.zeros((2, DEVICES))
-NOON = np.array([6 * 3600.0])
+NOON = moments(0.0, "UTC", TRUE_DAY_S, np.array([6 * 3600.0]))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def pumps() -> Pump:
 
 def settle(pump: Pump, faults: Floats = HEALTHY, seconds: float = 900.0, period_s: float = 2.0) -> PumpState:
     """At one load without any disturbance, until nothing changes any more."""
-    still = Inputs(course(pump, NOON, 86_400.0)[0], np.zeros((5, DEVICES)), np.zeros((0, DEVICES)), faults)
+    still = Inputs(course(pump, NOON)[0], np.zeros((5, DEVICES)), np.zeros((0, DEVICES)), faults)
     state = PUMP.rest(pump, still)
     for _ in range(int(seconds / period_s)):
         state, _ = step(pump, state, still, period_s)
@@ -42,7 +43,7 @@ def settle(pump: Pump, faults: Floats = HEALTHY, seconds: float = 900.0, period_
 
 
 def duty_of(pump: Pump, state: PumpState, faults: Floats = HEALTHY) -> Duty:
-    tank = pump.tank_m - 0.15 * (course(pump, NOON, 86_400.0)[0, 0] - 0.66)
+    tank = pump.tank_m - 0.15 * (course(pump, NOON)[0, 0] - 0.66)
     return duty(pump, state.flow, state.rate, tank, state.motor_temperature, faults)
 
 
@@ -76,7 +77,7 @@ def test_electric_power_is_shaft_power_and_motor_losses_through_the_converter(pu
 def test_at_rest_the_pump_gives_the_pressure_that_the_system_takes_and_the_controller_wants(pumps: Pump) -> None:
     state = settle(pumps)
     point = duty_of(pumps, state)
-    opening = course(pumps, NOON, 86_400.0)[0, 0]
+    opening = course(pumps, NOON)[0, 0]
     np.testing.assert_allclose(
         point.discharge, pumps.static_bar + resistance(pumps, opening) * state.flow**2, rtol=1e-4
     )
@@ -85,7 +86,7 @@ def test_at_rest_the_pump_gives_the_pressure_that_the_system_takes_and_the_contr
 
 def test_at_rest_the_motor_sheds_what_it_loses(pumps: Pump) -> None:
     state = settle(pumps)
-    room = pumps.ambient + course(pumps, NOON, 86_400.0)[0, 2]
+    room = pumps.ambient + course(pumps, NOON)[0, 2]
     sheds = pumps.sheds * (0.4 + 0.6 * state.rate)
     np.testing.assert_allclose(sheds * (state.motor_temperature - room), duty_of(pumps, state).losses, rtol=1e-3)
 

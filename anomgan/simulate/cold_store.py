@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from anomgan.config import Table
 from anomgan.records import Floats
+from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander
 
 MAX_STEP_S = 4.0
@@ -133,13 +134,13 @@ def parameters(settings: ColdStoreSettings, traits: Floats) -> ColdStore:
     )
 
 
-def course(store: ColdStore, clock_s: Floats, day_s: float) -> Floats:
+def course(store: ColdStore, when: Moments) -> Floats:
     """(R, 3, D): the daily part of the outside temperature, door openings per second, whether it is time to defrost."""
-    turn = clock_s[:, None] / day_s + store.day_phase  # (R, D)
+    turn = when.days[:, None] + store.day_phase  # (R, D)
     warmth = -3.0 * np.cos(2 * np.pi * turn - 0.8)
     doors = store.doors_per_hour / 3600.0 * (1.0 - 0.9 * np.cos(2 * np.pi * turn))  # by night hardly anybody comes
     every_s = np.where(store.defrost_every_s > 0, store.defrost_every_s, np.inf)
-    since_s = (clock_s[:, None] + store.defrost_phase * store.defrost_every_s) % every_s
+    since_s = (when.clock_s[:, None] + store.defrost_phase * store.defrost_every_s) % every_s
     defrosting = (since_s < store.defrost_s) & (store.defrost_every_s > 0)
     return np.stack([warmth, doors, defrosting.astype(np.float64)], axis=1)
 

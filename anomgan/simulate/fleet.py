@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from anomgan.errors import ConfigError
 from anomgan.records import Floats, Reading, Source, TimeSeries
+from anomgan.simulate.almanac import moments
 from anomgan.simulate.faults import SENSOR_FAULTS, Active, Fault, Normal, begin, distort, rows_of, strength
 from anomgan.simulate.kind import Inputs, quantise, sense
 from anomgan.simulate.randomness import BLOCK, Key, draw_block, generator, stream_key
@@ -211,9 +212,9 @@ def _advance(scenario: Scenario, running: _Running, number: int, first_row: int)
     """One block of a group: (D, R, C) as its sensors see it, before sensor faults and resolution."""
     clock, kind = scenario.config.clock, running.group.kind
     draws = draw_block(running.keys, number, kind.shocks, kind.chances, len(kind.channels))
-    morning_s = scenario.start_s % clock.day_s  # so that runs begun a whole number of days apart are alike to the bit
-    clock_s = morning_s + np.arange(first_row, first_row + BLOCK, dtype=np.float64) * clock.period_s
-    course = kind.course(running.parameters, clock_s, clock.day_s)  # (R, I, D)
+    since_s = np.arange(first_row, first_row + BLOCK, dtype=np.float64) * clock.period_s
+    when = moments(scenario.start_s, clock.zone, clock.day_s, since_s)
+    course = kind.course(running.parameters, when)  # (R, I, D)
     faults = _machine_faults(running, first_row, clock.period_s)
     truth = np.empty((BLOCK, len(kind.channels), len(running.keys)))
     for row in range(BLOCK):

@@ -13,6 +13,7 @@ import numpy as np
 
 from anomgan.config import Table
 from anomgan.records import Floats
+from anomgan.simulate.almanac import Moments
 
 G = TypeVar("G", bound=Table)
 """settings: the `[devices.settings]` of the kind"""
@@ -75,8 +76,8 @@ class Kind(Generic[G, P, S]):
     chances: int
     parameters: Callable[[G, Floats], P]
     """(settings, traits (D, N)) -> parameters"""
-    course: Callable[[P, Floats, float], Floats]
-    """(parameters, clock_s (R,) since a day began, day_s) -> what time alone decides (R, I, D)"""
+    course: Callable[[P, Moments], Floats]
+    """(parameters, R moments) -> what time alone decides (R, I, D)"""
     rest: Callable[[P, Inputs], S]
     """a state that the devices are likely to be in"""
     step: Callable[[P, S, Inputs, float], tuple[S, tuple[Floats, ...]]]

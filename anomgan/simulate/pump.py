@@ -15,6 +15,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
+from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
 RHO_G = 9810.0
@@ -140,11 +141,11 @@ def parameters(settings: PumpSettings, traits: Floats) -> Pump:
     )
 
 
-def course(pump: Pump, clock_s: Floats, day_s: float) -> Floats:
+def course(pump: Pump, when: Moments) -> Floats:
     """(R, 3, D): the demand of the day, whether the batch consumer draws, the daily part of the room's warmth."""
-    day = 2 * np.pi * (clock_s[:, None] / day_s + pump.day_phase)  # (R, D)
+    day = 2 * np.pi * (when.days[:, None] + pump.day_phase)  # (R, D)
     demand = 0.66 - pump.swing * (0.75 * np.cos(day - 0.6) + 0.35 * np.cos(2 * day + 0.4))
-    turn = clock_s[:, None] / day_s * pump.batches + pump.batch_phase
+    turn = when.days[:, None] * pump.batches + pump.batch_phase
     draws = (turn % 1.0 < 0.4) & (pump.batches > 0)
     warmth = -3.0 * np.cos(day - 0.8)
     return np.stack([demand, draws.astype(np.float64), warmth], axis=1)

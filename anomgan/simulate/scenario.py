@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal, Self
+from zoneinfo import available_timezones
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
@@ -34,6 +35,15 @@ class ClockConfig(Table):
     seed: int = Field(0, ge=0)
     day_s: float = Field(86_400.0, ge=60)
     """the length of a day for loads and temperatures; shorter shows all a device does sooner"""
+    zone: str = "UTC"
+    """where the devices stand, for the time of day and summer time: an IANA name such as Europe/Berlin"""
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"no such time zone: {name!r}; IANA names such as 'Europe/Berlin' are meant")
+        return name
 
     @field_validator("speed", mode="before")
     @classmethod
