@@ -7,7 +7,8 @@ from anomgan.config import parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Floats
 from anomgan.simulate.almanac import TRUE_DAY_S, Moments, moments
-from anomgan.simulate.cold_store import (
+from anomgan.simulate.kind import Inputs
+from anomgan.simulate.kinds.cold_store import (
     AIR_HEAT,
     COLD_STORE,
     FROST_HEAT,
@@ -21,7 +22,6 @@ from anomgan.simulate.cold_store import (
     saturation_bar,
     step,
 )
-from anomgan.simulate.kind import Inputs
 
 DEVICES = 3
 

@@ -10,7 +10,7 @@ import pytest
 from anomgan.records import Floats, TimeSeries
 from anomgan.simulate import SENSOR_FAULTS, parse_scenario, simulate
 from anomgan.simulate.faults import SEVERITY
-from anomgan.simulate.pump import PUMP
+from anomgan.simulate.kinds.pump import PUMP
 from anomgan.simulate.randomness import BLOCK
 
 START, END, PERIOD_S = 401, 601, 4.0

@@ -6,7 +6,7 @@ import pytest
 from anomgan.records import Floats
 from anomgan.simulate.almanac import TRUE_DAY_S, moments
 from anomgan.simulate.kind import Inputs
-from anomgan.simulate.pump import (
+from anomgan.simulate.kinds.pump import (
     CONVERTER_EFFICIENCY,
     PUMP,
     Duty,

@@ -64,7 +64,7 @@ class Inputs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[G, P, S]):
-    """A device kind: `KINDS` in simulate/scenario.py names them all."""
+    """A device kind: `KINDS` in simulate/kinds names them all."""
 
     name: str
     channels: tuple[Channel, ...]

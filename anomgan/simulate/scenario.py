@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
@@ -14,12 +13,10 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Source
-from anomgan.simulate.cold_store import COLD_STORE
 from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, row_at, rows_of
 from anomgan.simulate.kind import Kind
-from anomgan.simulate.pump import PUMP
+from anomgan.simulate.kinds import KINDS
 
-KINDS: Mapping[str, Kind[Any, Any, Any]] = MappingProxyType({kind.name: kind for kind in (PUMP, COLD_STORE)})
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -20,7 +20,7 @@ from anomgan.config import BrokerConfig, DetectorConfig
 from anomgan.detector import Detector
 from anomgan.errors import AnomganError, Unreachable
 from anomgan.records import Source, TimeSeries
-from anomgan.simulate.scenario import KINDS
+from anomgan.simulate import KINDS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import parse_template
