@@ -230,6 +230,20 @@ def test_killed_at_any_moment_all_has_happened_or_nothing(path: Path) -> None:
     assert bodies(journal) == [b"%d" % number for number in range(total)]
 
 
+@pytest.mark.parametrize("act", [retry, drop])
+def test_what_fails_in_the_middle_has_not_happened(
+    journal: Journal, path: Path, act: Callable[[Path, Choice], list[Amount]]
+) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER stop BEFORE DELETE ON quarantine WHEN OLD.number = 3 BEGIN SELECT RAISE(FAIL, 'stop'); END"
+        )
+    with pytest.raises(ServerError, match="stop"):
+        act(path, Choice())
+    assert numbers(path) == [1, 2, 3, 4]
+    assert bodies(journal) == [b"waits"]
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["refuse", "retry", "drop"]),
