@@ -420,6 +420,7 @@ def test_the_command_retries_and_drops_and_says_so_in_one_line(run: Run, journal
     [
         ("drop",), ("drop", "1", "--all"), ("show", "--json", "x"), ("retry", "--out", "x"), ("--out", "x"), ("--all",),
         ("--addressee", "influx"), ("shred",), ("drop", "one"), ("drop", "9"), ("retry", "1", "9"),
+        ("--json", "anomgan-journal.db"), ("show", "1", "--out", "./anomgan-journal.db"),
     ],
 )  # fmt: skip
 def test_what_is_not_clear_is_an_error_and_changes_nothing(

@@ -64,6 +64,8 @@ def journal(
     table = read_config(config, ServiceConfig).journal
     path, choice = Path(table.path), Choice(numbers, addressee)
     _require_fitting(action, choice, every, out, json_file)
+    if path.resolve() in {written.resolve() for written in (out, json_file) if written is not None}:
+        raise click.UsageError(f"{path} is the journal itself; write to another file")
     if action is None:
         _look(table, json_file)
     elif action == "show":
