@@ -71,7 +71,7 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "apprise": "anomgan/adapters/notify.py",
     "prometheus_client": "services/anomgan_detector/metrics.py",
     "google": "anomgan/wire/sparkplug_schema.py",
-    "sqlite3": ("anomgan/adapters/sqlite", "anomgan/adapters/journal.py"),
+    "sqlite3": ("anomgan/adapters/sqlite", "anomgan/adapters/journal"),
     "polars": "anomgan/adapters/",
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",

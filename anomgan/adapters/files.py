@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -191,14 +191,14 @@ def is_date(time_s: float) -> bool:
     return time_s >= _YEAR_S
 
 
-def write_bytes(path: str | PathLike[str], content: bytes) -> None:
+def write_bytes(path: str | PathLike[str], content: bytes | Iterable[bytes]) -> None:
     """Put a file in place whole or not at all; DataError where that cannot be done."""
     target = Path(path)
     try:
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             mask = os.umask(0)

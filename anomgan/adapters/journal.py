@@ -20,56 +20,11 @@ from fcntl import LOCK_EX, LOCK_NB, flock
 from io import BufferedWriter
 from pathlib import Path
 
+from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, JOURNAL, kept_bytes, transaction
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
-from anomgan.adapters.sqlite_kind import Kind, connect_writer, header_number, plain_errors
+from anomgan.adapters.sqlite_kind import connect_writer, plain_errors
 from anomgan.errors import Refused, ServerError, Unreachable
 
-SCHEMA = """
-CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
-CREATE TABLE turn (number INTEGER PRIMARY KEY, now_s REAL NOT NULL, messages BLOB NOT NULL);
-CREATE TABLE letter (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a carrier's word is about one letter
-    addressee TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    body BLOB NOT NULL,
-    retain INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX letter_by_addressee ON letter (addressee, number);
-CREATE TABLE quarantine (             -- what an addressee has read and will not have
-    number INTEGER PRIMARY KEY,
-    addressee TEXT NOT NULL,
-    body BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    since_s REAL NOT NULL
-);
-CREATE TABLE subscription (           -- what persistent sessions may still hold; MQTT cannot list it
-    session TEXT NOT NULL,
-    filter TEXT NOT NULL,
-    PRIMARY KEY (session, filter)
-) WITHOUT ROWID;
-CREATE TABLE kept (bytes INTEGER NOT NULL);  -- of letters and quarantine: a sum over all would be slow
-INSERT INTO kept VALUES (0);
-CREATE TRIGGER letter_comes AFTER INSERT ON letter BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
-CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
-CREATE TRIGGER quarantine_comes AFTER INSERT ON quarantine BEGIN UPDATE kept SET bytes = bytes + length(NEW.body); END;
-CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
-"""
-SCHEMA_VERSION = 2
-
-
-def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Change an older schema into this one, keeping every row; within the caller's transaction."""
-    if header_number(connection, "user_version") == 1:  # messages of version 1 are all of the broker without a name
-        connection.execute(
-            "CREATE TABLE subscription (session TEXT NOT NULL, filter TEXT NOT NULL, PRIMARY KEY (session, filter)) "
-            "WITHOUT ROWID"
-        )
-        connection.execute("ALTER TABLE letter ADD COLUMN retain INTEGER NOT NULL DEFAULT 0")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-JOURNAL = Kind("journal", 0x61676A6C, SCHEMA_VERSION, SCHEMA, bring_up_to_date)  # `agjl` in ASCII
-BUSY_TIMEOUT_S = 10.0
 ROOM_BYTES = 32_000_000
 _HEAD = struct.Struct("<HIB")
 _RETAINED, _BROKER = 1, 2
@@ -143,9 +98,9 @@ class Journal:
         """A turn and what follows from it, durable on return; raises ServerError and then nothing was appended."""
         rows = _rows(letters)
         with self._transaction() as connection:
-            if rows and self.limit_bytes <= _kept_bytes(connection):
+            if rows and self.limit_bytes <= kept_bytes(connection):
                 raise ServerError(
-                    f"journal {self.path}: {_kept_bytes(connection):,} bytes wait for delivery, which is its limit"
+                    f"journal {self.path}: {kept_bytes(connection):,} bytes wait for delivery, which is its limit"
                 )
             connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
             connection.executemany(INSERT_LETTER, rows)
@@ -209,10 +164,14 @@ class Journal:
 
     def quarantine(self, rejections: Sequence[Rejection], now_s: float) -> None:
         """Keep what an addressee will not have, with the reason, and forget the letters that it was part of."""
-        rows = [(one.letter.addressee, one.part, one.reason, now_s) for one in rejections]
+        rows = [
+            (one.letter.addressee, one.letter.topic, one.part, one.letter.retain, one.reason, now_s)
+            for one in rejections
+        ]
         with self._transaction() as connection:
             connection.executemany(
-                "INSERT INTO quarantine (addressee, body, reason, since_s) VALUES (?, ?, ?, ?)", rows
+                "INSERT INTO quarantine (addressee, topic, body, retain, reason, since_s) VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
             )
             connection.executemany("DELETE FROM letter WHERE number = ?", {(one.letter.number,) for one in rejections})
 
@@ -222,7 +181,7 @@ class Journal:
             connection = self._open()
             waiting = dict(connection.execute("SELECT addressee, count(*) FROM letter GROUP BY addressee").fetchall())
             quarantined = connection.execute("SELECT count(*) FROM quarantine").fetchone()[0]
-            return Standing(sum(waiting.values()), quarantined, _kept_bytes(connection), waiting)
+            return Standing(sum(waiting.values()), quarantined, kept_bytes(connection), waiting)
 
     # ---------------------------------------------------------------- the file
 
@@ -230,14 +189,8 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, durable when it ends."""
         connection = self._open()
-        with self._plain_errors():
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+        with self._plain_errors(), transaction(connection):
+            yield connection
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -255,10 +208,6 @@ INSERT_LETTER = "INSERT INTO letter (addressee, topic, body, retain) VALUES (?, 
 
 def _rows(letters: Iterable[Letter]) -> list[tuple[str, str, bytes, bool]]:
     return [(letter.addressee, letter.topic, letter.body, letter.retain) for letter in letters]
-
-
-def _kept_bytes(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT bytes FROM kept").fetchone()[0])
 
 
 # ---------------------------------------------------------------- messages as bytes

@@ -104,10 +104,10 @@ def period_text(period_s: float) -> str:
     return f"{period_s:.3g} s" if period_s < 120 else f"{period_s / 60:.3g} min"
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = LONGEST_SHOWN) -> str:
     """Text from outside, fit for a comment or a terminal: printable, on one line, not too long."""
-    shown = _printable(text[: LONGEST_SHOWN + 1])
-    return shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + "..."
+    shown = _printable(text[: longest + 1])
+    return shown if len(shown) <= longest else shown[:longest] + "..."
 
 
 def _printable(text: str) -> str:

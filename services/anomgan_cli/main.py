@@ -18,6 +18,7 @@ from anomgan_cli.evaluate import evaluate
 from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
+from anomgan_cli.journal import journal
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
 from anomgan_cli.reliability import reliability
@@ -37,6 +38,7 @@ COMMANDS: dict[str, click.Command] = {
     "mute": mute,
     "unmute": unmute,
     "models": models,
+    "journal": journal,
     "simulate": simulate,
     "dashboard": dashboard,
     "homeassistant": homeassistant,

@@ -105,7 +105,8 @@ class Courier:
             self.counters[f"quarantined.{self.addressee}"] += len(rejections)
             first = rejections[0]
             log.error(
-                "%s will not have %d of what it was sent; the first: %s (%s). They are kept in quarantine",
+                "%s will not have %d of what it was sent; the first: %s (%s). They are kept in quarantine; "
+                "`anomgan journal` shows them",
                 self.addressee,
                 len(rejections),
                 first.part[:500].decode("utf-8", "replace"),
