@@ -26,13 +26,16 @@ from anomgan.drift import QUARTILE, Drift, follow, raised, taken_back
 from anomgan.errors import DataError
 from anomgan.likeness import Places, places, surprises_around
 from anomgan.records import Floats, Source
-from anomgan.strips import Strip, begin, extend, pack_strip, unpack_strip, windows_of
+from anomgan.snapshots import UNREADABLE, checked, text, timely, tuples
+from anomgan.strips import Strip, begin, extend, pack_strip, require_fit, unpack_strip, windows_of
 
 Kind = Literal["false-alarm", "real"]
 MOST_LESSONS = 16
 """of one device"""
 STRIPS_EACH = 4
 MOST_STRIPS = 300
+MOST_DECADES = 6.0
+"""by which any configuration lets a threshold drift"""
 _MAGIC = b"agAD\x01"
 _LENGTH = struct.Struct("<I")
 
@@ -177,7 +180,9 @@ class Adaptation:
         if lesson is None:
             return False
         if lesson.before is not None and lesson.after is not None and lesson.before.level != lesson.after.level:
-            now = self._drift[source]
+            now = self._drift.get(source)
+            if now is None:  # nothing has been followed since: drifts are off
+                return True
             level = lesson.before.level + (now.level - lesson.after.level)  # with what was followed since
             marks = lesson.before.marks if now == lesson.after else now.marks
             self._drift[source] = replace(now, level=min(max(level, 0.0), self.rule.most_decades), marks=marks)
@@ -230,24 +235,31 @@ class Adaptation:
                 strips = []
                 for length in sizes:
                     strips.append(unpack_strip(snapshot[at : at + length]))
+                    require_fit(strips[-1], len(self.detector.channels), self.detector.rule.window)
                     at += length
                 return strips
 
-            drift = {(site, device): _drift_from(one) for site, device, one in head["drift"]}
-            strips = {(site, device): take(sizes) for site, device, sizes in head["strips"]}
+            drift = {(text(site), text(device)): _drift_from(one) for site, device, one in head["drift"]}
+            strips = {(text(site), text(device)): take(sizes) for site, device, sizes in head["strips"]}
             lessons: dict[Source, dict[str, Lesson]] = {}
             for site, device, event_id, kind, before, after, sizes in head["lessons"]:
-                lesson = Lesson(
-                    kind,
-                    tuple(take(sizes)),
-                    None if before is None else _drift_from(before),
-                    None if after is None else _drift_from(after),
-                )
-                lessons.setdefault((site, device), {})[event_id] = lesson
-        except (ValueError, TypeError, KeyError, struct.error) as error:
+                known = [None if one is None else _drift_from(one) for one in (before, after)]
+                lesson = checked(Lesson(kind, tuple(take(sizes)), *known))
+                if not lesson.strips:
+                    raise ValueError("a lesson is of no rows")
+                lessons.setdefault((text(site), text(device)), {})[text(event_id)] = lesson
+            if at != len(snapshot):
+                raise ValueError("it is longer than it says")
+        except (*UNREADABLE, struct.error) as error:
             raise DataError(f"these bytes are not a snapshot of an adaptation: {error}") from None
         self._drift, self._strips, self._lessons, self._places = drift if self.rule.hours else {}, strips, lessons, {}
 
 
 def _drift_from(document: dict[str, Any]) -> Drift:
-    return Drift(document["time_s"], document["level"], tuple((at_s, level) for at_s, level in document["marks"]))
+    drift = checked(Drift(**tuples(document)))
+    timely(drift.time_s, *(at_s for at_s, _ in drift.marks))
+    if not drift.marks or not all(
+        0.0 <= level <= MOST_DECADES for level in (drift.level, *(m[1] for m in drift.marks))
+    ):
+        raise ValueError("a drift has no marks, or a level that none can have")
+    return drift

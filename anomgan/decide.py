@@ -8,8 +8,8 @@ peak stands above the threshold, in decades of probability.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -19,8 +19,8 @@ from anomgan.errors import DataError
 from anomgan.explain import NO_ONSET, Onsets, finding, leading_channels, onsets_of, reason
 from anomgan.motion import PLACES
 from anomgan.records import Event, Severity, Source, Verdict
+from anomgan.snapshots import UNREADABLE, checked, event_from, known, text, timely
 
-Record = TypeVar("Record", "DeviceDecision", Verdict, Event)
 SNAPSHOT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """the first knew no courses, so that nothing was said of direction and lead"""
@@ -114,6 +114,8 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float,
     seen = tuple(float(observed[c]) for c in lead)
     meant = tuple(float(expected[c]) for c in lead)
     of = tuple(oddest.units[c] if oddest.units else "" for c in lead)
+    if len(onsets) != len(oddest.channels):
+        onsets = ()  # of another model, which has taken over or been there before
     name = f"{oddest.site}/{oddest.device}" if oddest.site else oddest.device
     return Event(
         id=f"{name}@{round(start_s * 1000)}",
@@ -181,8 +183,8 @@ class FleetDecisions:
             document = orjson.loads(snapshot)
             if document["version"] not in READABLE_VERSIONS:
                 raise DataError(f"a snapshot of decisions of version {document['version']}, not {SNAPSHOT_VERSION}")
-            states = {(_text(site), _text(device)): _state_from(state) for site, device, state in document["states"]}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            states = {(text(site), text(device)): _state_from(state) for site, device, state in document["states"]}
+        except UNREADABLE as error:
             raise DataError(f"these bytes are not a snapshot of decisions: {error}") from None
         self._states.update(states)
         self.open_count = sum(state.event is not None for state in self._states.values())
@@ -196,15 +198,16 @@ class FleetDecisions:
 
 def _state_from(document: dict[str, Any]) -> DeviceDecision:
     oddest, event = document.pop("oddest"), document.pop("event")
-    state = _checked(
+    state = checked(
         DeviceDecision(
-            **{name: _known(value) for name, value in document.items()},
+            **{name: known(value) for name, value in document.items()},
             oddest=None if oddest is None else _verdict_from(oddest),
             event=None if event is None else event_from(event),
         )
     )
     if any(len(onset) != len(NO_ONSET) for onset in state.onsets):
         raise ValueError("an onset is a time and two values")
+    timely(state.start_s)
     return state
 
 
@@ -213,57 +216,16 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
     arrays: dict[str, Any] = {
         name: None if document.get(name) is None else np.array(document[name], np.float32) for name in ARRAYS
     }
-    rest = {name: _known(value) for name, value in document.items() if name not in ARRAYS}
-    verdict = _checked(Verdict(**rest, **arrays))
+    rest = {name: known(value) for name, value in document.items() if name not in ARRAYS}
+    verdict = checked(Verdict(**rest, **arrays))
     channels = len(verdict.channels)
     shapes = {name: (channels, PLACES) if name == "course" else (channels,) for name in ARRAYS}
     if any(array is not None and array.shape != shapes[name] for name, array in arrays.items()):
         raise ValueError("an array is not as long as there are channels")
+    if len(verdict.units) not in (0, channels):
+        raise ValueError("a verdict does not have a unit for every channel")
+    timely(verdict.time_s)
     return verdict
-
-
-def event_from(document: dict[str, Any]) -> Event:
-    """An event as orjson writes it, read back; TypeError or ValueError for anything else."""
-    event = _checked(Event(**{name: _known(value) for name, value in document.items()}))
-    if any(len(told) != len(event.channels) for told in (event.observed, event.expected, event.contributions)):
-        raise ValueError("an event does not tell as much of every channel")
-    return event
-
-
-def _checked(record: Record) -> Record:
-    """The record; TypeError where a field is not of its type."""
-    for field in fields(record):
-        if not _fits(getattr(record, field.name), field.type):
-            raise TypeError(f"{field.name} of {type(record).__name__} is of another type")
-    return record
-
-
-def _fits(value: object, kind: object) -> bool:
-    """Whether a value is of a field's type, for the types that records have."""
-    if kind is float:
-        return type(value) is float or type(value) is int
-    if kind is int:
-        return type(value) is int and abs(value) < 2**53
-    if isinstance(kind, type) and get_origin(kind) is None:
-        return isinstance(value, kind)
-    if get_origin(kind) is tuple:
-        return isinstance(value, tuple) and all(_fits(one, get_args(kind)[0]) for one in value)
-    if get_origin(kind) is Literal:
-        return value in get_args(kind)
-    return True  # arrays and what may be None are made, and looked at, where they are read
-
-
-def _text(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError("a name is no text")
-    return name
-
-
-def _known(value: Any) -> Any:
-    """A JSON value as a record has it: NaN for null, tuples for arrays."""
-    if isinstance(value, list):
-        return tuple(_known(one) for one in value)
-    return float("nan") if value is None else value
 
 
 def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:

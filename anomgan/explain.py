@@ -62,7 +62,8 @@ def onsets_of(known: Onsets, verdict: Verdict, *, keep: bool = False) -> Onsets:
     """
     if verdict.course is None:
         return known if keep else ()
-    known = known or (NO_ONSET,) * len(verdict.channels)
+    if len(known) != len(verdict.channels):  # nothing, or of another model's channels
+        known = (NO_ONSET,) * len(verdict.channels)
     after = []
     for before, (since, level, low, _, motion) in zip(known, verdict.course.tolist(), strict=True):
         if math.isnan(since):

@@ -4,6 +4,7 @@ Windows overlap, so a strip of rows says as much as hundreds of them in a fracti
 in which the fault comes into view, and the tail, in which it goes, are kept.
 """
 
+import math
 import struct
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ Rows = NDArray[np.float32]
 HEAD, TAIL = 4, 2
 """windows' lengths"""
 MOST_WINDOWS = 64
+LARGEST_SCALED = 1000.0
+"""an inverse hyperbolic sine is never so large"""
 _HEAD = struct.Struct("<ddqIII")
 
 
@@ -80,3 +83,14 @@ def unpack_strip(packed: bytes) -> Strip:
         raise DataError("a strip of rows is truncated")
     rows = np.frombuffer(packed, "<f4", offset=_HEAD.size).reshape(head + tail, channels).astype(np.float32)
     return Strip(first_s, last_s, run, rows[:head], rows[head:])
+
+
+def require_fit(strip: Strip, channels: int, length: int) -> None:
+    """DataError for a strip that windows of this shape do not leave."""
+    (head, wide), tail = strip.head.shape, len(strip.tail)
+    if wide != channels or not length <= head <= HEAD * length or not (tail == 0 or length <= tail <= TAIL * length):
+        raise DataError("a strip of rows does not fit the windows")
+    if not (-math.inf < strip.first_s <= strip.last_s < math.inf and 0 <= strip.run < 2**53):
+        raise DataError("a strip of rows has no times")
+    if any((np.abs(rows) > LARGEST_SCALED).any() for rows in (strip.head, strip.tail)):
+        raise DataError("a strip of rows has values that no scaling gives")

@@ -4,38 +4,43 @@ A target takes bytes and says what became of them; it raises where a law is brok
 function here and a line in TARGETS: tests/test_fuzz.py and `make fuzz` then take it up.
 """
 
-import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import orjson
 from broker_samples import NOW, mixed_broker
-from examples import CHANNELS, normal_series, readings_of
+from fuzz_journal import (
+    CALENDAR,
+    busy_alarms,
+    restoring_a_stream,
+    restoring_alarms,
+    restoring_births,
+    restoring_decisions,
+    restoring_rows,
+    small_detector,
+    snapshots,
+    unpacking_a_turn,
+)
+from fuzz_learned import adaptations, restoring_an_adaptation, restoring_quality, watches
 from fuzzing import Target
 from wire_fuzz import TOPICS, is_sound
 
 from anomgan.adapters.files import read_config
-from anomgan.adapters.journal import pack_messages, unpack_messages
-from anomgan.adapters.ports import Message, Turn
 from anomgan.alarms import Alarms
-from anomgan.assemble import RowAssembler
-from anomgan.config import AlarmsConfig, DecideConfig, DetectorConfig, DialectName, ServiceConfig
+from anomgan.config import AlarmsConfig, DialectName, ServiceConfig
 from anomgan.control import Gate, Pass
-from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError, ModelFileError, PayloadError
 from anomgan.model_file import DIGEST, pack, unpack
 from anomgan.recognise import Sample, Watch, recognise
-from anomgan.records import Reading, Verdict
-from anomgan.stream import StreamDetector
+from anomgan.records import Reading
 from anomgan.wire import Decoder, PayloadFormat, encode, parse_template
 from anomgan.wire.control import encode_answer, named_transaction, signature
 from anomgan.wire.conventions import CONVENTIONS
-from anomgan.wire.sparkplug_births import Births
 from anomgan_detector.requests import Asked, Requests
 
 LONGEST_MESSAGE = 1000
@@ -180,13 +185,6 @@ def small_configs() -> list[bytes]:
     ]
 
 
-@cache
-def small_detector() -> Detector:
-    """A detector that takes a second to make."""
-    config = DetectorConfig(window=16, stride=2, steps=20, latent=2, width=4, batch=8, device="cpu")
-    return Detector.fit(normal_series(200, seed=0), config)
-
-
 def unpacking(content: bytes) -> str:
     """Law: a model file is refused with a ModelFileError, or it is a detector that scores."""
     try:
@@ -222,103 +220,6 @@ def inner_header() -> bytes:
     return str(orjson.loads(whole[8 : 8 + size])["__metadata__"]["anomgan"]).encode()
 
 
-# ---------------------------------------------------------------- what the journal holds
-
-
-def restoring_a_stream(snapshot: bytes) -> str:
-    """Law of all that is restored: it is refused and changes nothing, or what goes on from it raises nothing."""
-    stream = StreamDetector(small_detector())
-    try:
-        stream.restore(snapshot)
-    except DataError:
-        assert len(stream) == 0
-        return "refused"
-    stream.push(readings_of(normal_series(20, seed=3)))
-    stream.snapshot()
-    return "restored"
-
-
-def restoring_decisions(snapshot: bytes) -> str:
-    """The same."""
-    decisions = FleetDecisions(DecideConfig(close_after=2))
-    try:
-        decisions.restore(snapshot)
-    except DataError:
-        assert decisions.snapshot() == FleetDecisions(DecideConfig(close_after=2)).snapshot()
-        return "refused"
-    decisions.open_events()
-    decisions.update(odd_verdicts())
-    FleetDecisions(DecideConfig(close_after=2)).restore(decisions.snapshot())
-    return "restored"
-
-
-def restoring_rows(snapshot: bytes) -> str:
-    """The same."""
-    rows = RowAssembler(CHANNELS, 1.0)
-    try:
-        rows.restore(snapshot)
-    except DataError:
-        assert len(rows) == rows.repeated == 0
-        return "refused"
-    rows.push([Reading("p1", NOW, {"flow": 1.0}), Reading("p1", NOW + 9, {"flow": 1.0})])
-    RowAssembler(CHANNELS, 1.0).restore(rows.snapshot())
-    return "restored"
-
-
-def restoring_births(snapshot: bytes) -> str:
-    """The same."""
-    births = Births(most=1000)
-    try:
-        births.restore(snapshot)
-    except DataError:
-        assert len(births) == 0
-        return "refused"
-    assert len(births) <= 1000
-    births.table(("plant", "e1"), "p1", NOW)
-    Births().restore(births.snapshot())
-    return "restored"
-
-
-def unpacking_a_turn(packed: bytes) -> str:
-    """Law: the messages of a turn, or what the journal takes for damage; packed again they are the same bytes."""
-    try:
-        messages = unpack_messages(packed)
-    except (struct.error, UnicodeDecodeError, IndexError):
-        return "refused"
-    assert unpack_messages(pack_messages(Turn(NOW, messages))) == messages
-    return "read"
-
-
-@cache
-def odd_verdicts() -> list[Verdict]:
-    """Verdicts that open an event."""
-    series = normal_series(60, seed=2)
-    series.values[30:] += 50.0
-    return StreamDetector(small_detector()).push(readings_of(series))
-
-
-def snapshots() -> dict[str, bytes]:
-    """Of everything, in the middle of its work."""
-    stream = StreamDetector(small_detector())
-    stream.push(readings_of(normal_series(20, seed=1), device="p1", site="north"))
-    decisions = FleetDecisions(DecideConfig(close_after=2))
-    decisions.update(odd_verdicts())
-    rows = RowAssembler(CHANNELS, 1.0)
-    rows.push([Reading("p1", NOW, {"flow": 1.0}, "north"), Reading("p2", NOW, {"flow": float("nan")})])
-    births = Decoder(PayloadFormat(parse_template(CONVENTIONS["sparkplug_b"].topic), "sparkplug_b"))
-    for sample in mixed_broker(1):
-        if "BIRTH" in sample.topic:
-            births.decode(sample.topic, sample.payload, NOW)
-    turn = Turn(NOW, [Message("a/b", b"20.5", None, True), Message("\udcff", b"", None, False)])
-    return {
-        "stream": stream.snapshot(),
-        "decisions": decisions.snapshot(),
-        "rows": rows.snapshot(),
-        "births": births.snapshot(),
-        "turn": pack_messages(turn),
-    }
-
-
 TARGETS: Mapping[str, Fuzzed] = {
     **{f"dialect {name}": Fuzzed(partial(decoding, name), partial(payloads_of, name)) for name in CONVENTIONS},
     "recognise": Fuzzed(lambda: recognising, lambda: [sample.payload for sample in mixed_broker(1)], 2000),
@@ -330,5 +231,10 @@ TARGETS: Mapping[str, Fuzzed] = {
     "journal: decisions": Fuzzed(lambda: restoring_decisions, lambda: [snapshots()["decisions"]], 2000),
     "journal: rows": Fuzzed(lambda: restoring_rows, lambda: [snapshots()["rows"]]),
     "journal: births": Fuzzed(lambda: restoring_births, lambda: [snapshots()["births"]]),
+    "journal: alarms": Fuzzed(
+        lambda: restoring_alarms, lambda: [busy_alarms(calendar).snapshot() for calendar in (b"", CALENDAR)], 4000
+    ),
+    "journal: quality": Fuzzed(lambda: restoring_quality, watches, 10_000),
+    "journal: adaptation": Fuzzed(lambda: restoring_an_adaptation, adaptations, 10_000),
     "journal: turn": Fuzzed(lambda: unpacking_a_turn, lambda: [snapshots()["turn"]]),
 }

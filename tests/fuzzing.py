@@ -54,8 +54,9 @@ def mutated(seed: bytes, corpus: Sequence[bytes], dice: random.Random) -> bytes:
         except (ValueError, RecursionError):
             pass
         else:
+            alike = [*_leaves(document), *VALUES]
             for _ in range(dice.randint(1, 3)):
-                document = _with_change(document, dice)
+                document = _with_change(document, dice, alike)
             return json.dumps(document).encode()[:longest]
     payload = bytearray(seed)
     text = dice.random() < 0.8 and _is_text(seed)
@@ -95,8 +96,15 @@ def _change(payload: bytearray, corpus: Sequence[bytes], dice: random.Random, *,
             payload[at:] = other[start:]
 
 
-def _with_change(document: Any, dice: random.Random) -> Any:
-    """The document with one value, key or element changed."""
+def _leaves(document: Any) -> list[Any]:
+    """The innermost values of a document, and its keys."""
+    if isinstance(document, dict):
+        return [*document, *(leaf for one in document.values() for leaf in _leaves(one))]
+    return [leaf for one in document for leaf in _leaves(one)] if isinstance(document, list) else [document]
+
+
+def _with_change(document: Any, dice: random.Random, alike: Sequence[Any]) -> Any:
+    """The document with one value, key or element changed; half of the values to one `alike` that has their type."""
     if isinstance(document, dict) and document and dice.random() < 0.9:
         key = dice.choice(list(document))
         inner = dict(document)
@@ -106,7 +114,7 @@ def _with_change(document: Any, dice: random.Random) -> Any:
             case 1:
                 inner[dice.choice(["ts", "value", "", "a.b", "x", "bn", "t", key + "_", "device"])] = inner.pop(key)
             case _:
-                inner[key] = _with_change(inner[key], dice)
+                inner[key] = _with_change(inner[key], dice, alike)
         return inner
     if isinstance(document, list) and document and dice.random() < 0.9:
         at = dice.randrange(len(document))
@@ -117,8 +125,10 @@ def _with_change(document: Any, dice: random.Random) -> Any:
             case 1:
                 inner_list.insert(at, dice.choice(VALUES))
             case _:
-                inner_list[at] = _with_change(inner_list[at], dice)
+                inner_list[at] = _with_change(inner_list[at], dice, alike)
         return inner_list
+    if dice.random() < 0.5:  # what is refused for its type says nothing of what stands behind that
+        return dice.choice([one for one in alike if type(one) is type(document)] or VALUES)
     return dice.choice(VALUES)
 
 

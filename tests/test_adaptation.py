@@ -1,6 +1,7 @@
 """Feedback moves one device's threshold for one kind of window, and can be taken back exactly."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -295,3 +296,38 @@ def test_a_sensor_that_drifts_slowly_alarms_less_and_a_fault_that_grows_within_t
     late = [time_s for time_s in found if time_s >= 1100.0]
     assert len(late) >= 0.95 * len([time_s for time_s in still if time_s >= 1100.0])
     assert next(t for t in late) - next(t for t in still if t >= 1100.0) <= 20.0
+
+
+def test_a_lesson_is_taken_back_also_where_drifts_have_been_turned_off_since(detector: Detector) -> None:
+    moving = Device(detector, AdaptConfig(hours=1.0, decades=3.0))
+    for _ in range(5):
+        moving.see(seed=3)
+    effect = moving.teach(moving.see(FLOW, seed=2), "real")
+    assert effect["drift_taken_back"] > 0.0
+    still = Device(detector, AdaptConfig(hours=0.0))
+    still.adaptation.restore(moving.adaptation.snapshot())
+    assert still.adaptation.forget(("", "p"), "e1")
+    assert still.adaptation.standing() == {"lessons": 0, "largest_drift": 0.0}
+
+
+def test_strips_that_no_windows_of_the_model_leave_are_refused(detector: Detector) -> None:
+    device = Device(detector)
+    odd = device.see(FLOW, seed=2)
+    whole = device.adaptation.snapshot()
+    device.teach(odd)
+    strip = device.adaptation._strips[("", "p")][0]
+    for bad in (
+        replace(strip, head=strip.head[:3]),
+        replace(strip, head=strip.head[:, :2], tail=strip.tail[:, :2]),
+        replace(strip, first_s=float("nan")),
+        replace(strip, run=-1),
+        replace(strip, head=np.full_like(strip.head, np.inf)),
+    ):
+        device.adaptation._strips[("", "p")] = [bad]
+        fresh = Device(detector).adaptation
+        before = fresh.snapshot()
+        with pytest.raises(DataError, match="a strip of rows"):
+            fresh.restore(device.adaptation.snapshot())
+        assert fresh.snapshot() == before
+    with pytest.raises(DataError, match="longer than it says"):
+        fresh.restore(whole + b"x")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -501,3 +502,73 @@ def test_so_many_closed_events_are_remembered_and_every_open_one(monkeypatch: py
     assert desk.alarms.find(lasting.id) is not None
     assert [one.start_s for one in desk.alarms.recent(2)] == [START + 9900.0, START + 9800.0]
     assert isinstance(desk.alarms.latest("north", "pump-1"), Tracked)
+
+
+def damaged(path: str, value: object) -> bytes:
+    """A snapshot with one value, under keys and indices separated by dots, changed; `...` takes it away."""
+    desk = Desk(fleet_min=2, cool_down_s=100.0)
+    desk.update(event("pump-1"), event("pump-2"))
+    desk.update(closed(event("pump-1")), later_s=10.0)
+    desk.update(event("pump-1", START + 10.0))
+    desk.update(event("pump-9", START + 500.0))
+    mute(desk, 30.0, "pump-3")
+    document = orjson.loads(desk.alarms.snapshot())
+    assert document["aliases"]
+    assert document["held"]
+    *way, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    inner = document
+    for key in way:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return orjson.dumps(document)
+
+
+def test_what_is_damaged_in_these_tests_is_whole_before() -> None:
+    Alarms(AlarmsConfig()).restore(damaged("version", 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("last.0", "abc"),
+        ("last.0.2", "nobody@1"),
+        ("aliases", []),
+        ("aliases.x", "nobody@1"),
+        ("aliases.pump-2@1767600000000", "pump-1@1767600000000"),
+        ("held", []),
+        ("held.0", "nobody@1"),
+        ("held.0", ["pump-9@1767600500000"]),
+        ("events.0", ...),
+        ("events.0.fleet", 5),
+        ("events.0.told", "muted away"),
+        ("events.0.mark", None),
+        ("events.0.held_s", "soon"),
+        ("events.0.opened_s", None),
+        ("events.0.event.units", ["bar", "bar"]),
+        ("events.0.event.start_s", 1e300),
+        ("events.0.event.end_s", None),
+        ("events.0.event.state", "muted"),
+        ("events.1.event.id", "pump-1@1767600000000"),
+        ("events.0.base.id", "another"),
+        ("mutes.0.until_s", 1e300),
+        ("mutes.0.device", 5),
+        ("mutes.0.channels", "flow"),
+        ("fleets.pumps", []),
+        ("fleets.pumps.heard", [["north", "pump-1", "now"]]),
+        ("fleets.pumps.recent", [["id", "ab", 1.0]]),
+        ("fleets.pumps.open", {"fleet:pump@1767600000000": []}),
+        ("fleets.pumps.open", {"fleet:pump@1767600000000": ["nobody@1"]}),
+        ("fleets.pumps.newest_id", "nobody@1"),
+        ("maintenance", 5),
+        ("maintenance", "BEGIN:VCALENDAR"),
+    ],
+)
+def test_a_snapshot_with_one_value_that_cannot_be_is_refused_and_changes_nothing(path: str, value: object) -> None:
+    alarms = Alarms(AlarmsConfig())
+    before = alarms.snapshot()
+    with pytest.raises(DataError):
+        alarms.restore(damaged(path, value))
+    assert alarms.snapshot() == before

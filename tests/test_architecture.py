@@ -28,10 +28,11 @@ MAY_IMPORT = {
     "scaling": "records",
     "calibrate": "errors records",
     "explain": "motion records",
-    "decide": "config errors explain motion records",
-    "alarms": "alarms config decide errors records",
+    "snapshots": "records",
+    "decide": "config errors explain motion records snapshots",
+    "alarms": "alarms config errors records snapshots",
     "assemble": "errors records",
-    "quality": "config errors growth quality records roles scaling",
+    "quality": "config errors growth quality records roles scaling snapshots",
     "gan": "config errors gan",
     "pool": "records scaling windows",
     "motion": "",
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     "drift": "config",
     "strips": "errors",
     "likeness": "calibrate fit gaussian records score",
-    "adaptation": "config detector drift errors likeness records strips",
+    "adaptation": "config detector drift errors likeness records snapshots strips",
     "handover": "records scaling windows",
     "stream": "adaptation config detector errors examination handover records scaling windows",
     "enough": "calibrate config records",
@@ -61,8 +62,8 @@ MAY_IMPORT = {
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = """records errors config windows decide alarms control explain motion examination assemble scaling
-calibrate quality simulate wire recognise adapters"""
+WITHOUT_TORCH = """records snapshots errors config windows decide alarms control explain motion examination assemble
+scaling calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

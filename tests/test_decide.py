@@ -365,3 +365,27 @@ def test_an_event_opens_when_its_verdicts_are_many_and_long_enough(least_s: floa
     rule = DecideConfig(open_after=2, open_after_s=least_s, close_after=2)
     assert [at for at, *_ in told(rule, 0.0, 9.0, 9.0, 9.0, 9.0)] == [opens_at]
     assert told(rule, *([9.0, 0.0] * 5)) == []
+
+
+def test_with_another_model_s_channels_an_open_event_goes_on() -> None:
+    """As when a model with more channels takes over, or one with fewer."""
+    fleet = FleetDecisions(RULE)
+    course = np.array([[1.0, 0.5, 0.1, 9.0, 1.0]] * 2, np.float32)
+    fleet.update(replace(one, course=course) for one in verdicts(5, 5, 5))
+    more = [
+        replace(
+            one,
+            channels=("a", "b", "c"),
+            units=(),
+            values=np.ones(3, np.float32),
+            expected=np.ones(3, np.float32),
+            contribution=np.full(3, 1 / 3, np.float32),
+            course=np.ones((3, 5), np.float32),
+        )
+        for one in (verdict(5.0, 4.0), verdict(9.0, 5.0), verdict(4.5, 6.0))
+    ]
+    assert [event.state for event in fleet.update(more)] == ["open"]
+    (event,) = fleet.open_events()
+    assert event.channels[0] in ("a", "b", "c")
+    fleet.update([replace(verdict(12.0, 7.0), course=course)])
+    assert fleet.open_events()[0].channels[0] in ("flow", "pressure")

@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 import pytest
-from fuzz_targets import TARGETS, Fuzzed, small_detector
+from fuzz_journal import small_detector
+from fuzz_targets import TARGETS, Fuzzed
 from fuzzing import BrokenLaw, fuzz, mutated
 from hypothesis import given, settings
 from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, TOPICS, decoder_of, read_or_refuse

@@ -1,6 +1,8 @@
 """FleetQuality: what reaches the model of a whole fleet, what is told, and that a restart changes neither."""
 
 import math
+import struct
+import zlib
 from collections import Counter
 from dataclasses import replace
 
@@ -14,6 +16,7 @@ from anomgan.config import parse_config
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError
 from anomgan.quality import FleetQuality, HealthIssue, Limits, QualityConfig, learn_limits
+from anomgan.quality.packed import MAGIC, pack
 from anomgan.records import Reading, TimeSeries
 from anomgan.simulate import parse_scenario, simulate
 from anomgan.stream import StreamDetector
@@ -309,3 +312,44 @@ def test_a_stream_takes_what_is_left(detector: Detector) -> None:
     stream.push(fed)
     assert stream.counters["readings_admitted"] == len(fed)
     assert not any(key.startswith("dropped.") for key in stream.counters)
+
+
+def test_what_no_reading_leaves_is_refused_though_its_checksum_is_right_and_changes_nothing(limits: Limits) -> None:
+    def spoil(name: str, value: object) -> bytes:
+        source = FleetQuality(limits)
+        screen_all(source, troubled_fleet(3))
+        for array in source._arrays():
+            if name in (array.dtype.names or ()):
+                array[name][1] = value
+        return source.snapshot()
+
+    FleetQuality(limits).restore(spoil("none", 0))
+    damage = [("kind", 9), ("unit", 100), ("lenient", -1), ("rate", 2.0), ("rate", math.nan), ("offset_s", math.nan)]
+    damage += [("left", 99), ("offset", math.inf), ("newest_s", math.nan), ("count", -1), ("end_s", 1e300), ("run", -1)]
+    for name, value in damage:
+        target = FleetQuality(limits)
+        with pytest.raises(DataError, match="data quality"):
+            target.restore(spoil(name, value))
+        assert len(target) == 0
+
+
+def test_a_snapshot_that_says_another_length_or_names_a_device_twice_is_refused(limits: Limits) -> None:
+    source = FleetQuality(limits)
+    source.screen([Reading("a", START_S, {"door": 0.0}), Reading("b", START_S, {"door": 0.0})], [START_S] * 2)
+    arrays, made_for = source._arrays(), source.made_for
+    for bad in (
+        pack(made_for, [("", "a"), ("", "a")], arrays),
+        pack(made_for, [("", "a")], arrays[:2]),
+        pack(made_for, [("", "a")], [*arrays, arrays[0]]),
+        with_checksum(struct.pack("<II", made_for, 2**32 - 1)),
+        with_checksum(struct.pack("<IIII", made_for, 1, 2**32 - 1, 2**32 - 1)),
+        with_checksum(pack(made_for, [("", "a")], arrays)[len(MAGIC) + 4 :].replace(b"a", b"\xff", 1)),
+    ):
+        target = FleetQuality(limits)
+        with pytest.raises(DataError, match="data quality"):
+            target.restore(bad)
+        assert len(target) == 0
+
+
+def with_checksum(told: bytes) -> bytes:
+    return MAGIC + struct.pack("<I", zlib.crc32(told)) + told

@@ -6,8 +6,7 @@ gets worse and ends (`tracked.telling`). Nothing here asks a clock: `now_s` is t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -19,6 +18,7 @@ from anomgan.alarms.tracked import Mark, Tracked, telling, tracked_from
 from anomgan.config import AlarmsConfig
 from anomgan.errors import DataError
 from anomgan.records import Event, Source
+from anomgan.snapshots import UNREADABLE, typed
 
 VERSION = 1
 KEPT = 1000
@@ -252,17 +252,13 @@ class Alarms:
 
     def snapshot(self) -> bytes:
         """Everything as versioned JSON; `restore` goes on as if nothing had happened."""
-        fleets = {
-            key: {**asdict(fleet), "heard": [[*source, at_s] for source, at_s in fleet.heard.items()]}
-            for key, fleet in self._fleets.items()
-        }
         document = {
             "version": VERSION,
             "events": list(self._events.values()),
             "last": [[*source, key] for source, key in self._last.items()],
             "aliases": self._aliases,
             "mutes": self.mutes,
-            "fleets": fleets,
+            "fleets": {key: together.as_document(fleet) for key, fleet in self._fleets.items()},
             "held": list(self._held),
             "maintenance": self.maintenance.content.decode(),
         }
@@ -274,24 +270,22 @@ class Alarms:
             document = orjson.loads(snapshot)
             if document["version"] != VERSION:
                 raise DataError(f"a snapshot of alarms of version {document['version']}, not {VERSION}")
-            events = {one["event"]["id"]: tracked_from(one) for one in document["events"]}
-            last = {(site, device): key for site, device, key in document["last"]}
-            muted = tuple(Mute(**{**one, "channels": tuple(one["channels"])}) for one in document["mutes"])
-            fleets = {key: _fleet_from(one) for key, one in document["fleets"].items()}
-            maintenance = Maintenance(document["maintenance"].encode())
-            held, aliases = dict.fromkeys(document["held"]), dict(document["aliases"])
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            tracked = [tracked_from(one) for one in document["events"]]
+            events = {one.event.id: one for one in tracked}
+            rows = typed(document, "last", tuple[tuple[str, str, str], ...])
+            last = {(site, device): key for site, device, key in rows}
+            aliases = typed(document, "aliases", dict[str, str])
+            held = dict.fromkeys(typed(document, "held", tuple[str, ...]))
+            muted = tuple(mutes.mute_from(one) for one in document["mutes"])
+            fleets = {key: together.fleet_from(one, events.keys()) for key, one in document["fleets"].items()}
+            if len(events) != len(tracked) or not {*last.values(), *aliases.values()} <= events.keys():
+                raise ValueError("an event is there twice, or spoken of and not there")
+            if not aliases.keys().isdisjoint(events):
+                raise ValueError("an event goes by another's name")
+            if held.keys() != {key for key, one in events.items() if one.held_s is not None}:
+                raise ValueError("those that wait to be told are not those that are said to wait")
+            maintenance = Maintenance(typed(document, "maintenance", str).encode())
+        except UNREADABLE as error:
             raise DataError(f"these bytes are not a snapshot of alarms: {error}") from None
         self._events, self._last, self._aliases, self._held = events, last, aliases, held
         self.mutes, self._fleets, self.maintenance = muted, fleets, maintenance
-
-
-def _fleet_from(document: dict[str, Any]) -> together.Fleet:
-    newest = document["newest_start_s"]
-    return together.Fleet(
-        heard={(site, device): at_s for site, device, at_s in document["heard"]},
-        recent=[(key, (site, device), start_s) for key, (site, device), start_s in document["recent"]],
-        open={key: list(members) for key, members in document["open"].items()},
-        newest_id=document["newest_id"],
-        newest_start_s=float("-inf") if newest is None else newest,
-    )

@@ -1,11 +1,13 @@
 """Mutes: a device, or some of its channels, of which nothing is told until a time of the service's clock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from typing import Any
 
 from anomgan.records import Event
+from anomgan.snapshots import checked, timely, tuples
 
 MOST = 10_000
 """mutes at a time"""
@@ -64,3 +66,10 @@ def muted_until(mutes: Sequence[Mute], event: Event, now_s: float) -> float | No
 def iso(time_s: float) -> str:
     """A time for people, to the second."""
     return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def mute_from(document: Mapping[str, Any]) -> Mute:
+    """A mute as orjson writes it, read back; TypeError or ValueError for anything else."""
+    mute = checked(Mute(**tuples(document)))
+    timely(mute.until_s)
+    return mute

@@ -7,13 +7,15 @@ are no event of the fleet. It is open as long as one of its members is.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
 from statistics import median
+from typing import Any
 
 from anomgan.alarms.cool_down import RANK
 from anomgan.config import AlarmsConfig
 from anomgan.records import Event, Source
+from anomgan.snapshots import timely, typed
 
 ACTIVE_S = 3600.0
 """a device is active that has been heard within so long, by the service's clock"""
@@ -102,3 +104,32 @@ def told_as_one(event_id: str, model: str, members: Mapping[str, Event], active:
 def _median(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return float(median(known)) if known else math.nan
+
+
+def as_document(fleet: Fleet) -> dict[str, Any]:
+    """What is remembered, as JSON can have it."""
+    return {**asdict(fleet), "heard": [[*source, at_s] for source, at_s in fleet.heard.items()]}
+
+
+def fleet_from(document: Mapping[str, Any], events: Set[str]) -> Fleet:
+    """What `as_document` gave, through JSON and back; KeyError, TypeError or ValueError for anything else.
+
+    events: ids of those that are remembered. Members of what is open are among them; what opened lately need not be.
+    """
+    newest_s = -math.inf if document["newest_start_s"] is None else typed(document, "newest_start_s", float)
+    fleet = Fleet(
+        heard={
+            (site, device): at_s for site, device, at_s in typed(document, "heard", tuple[tuple[str, str, float], ...])
+        },
+        recent=list(typed(document, "recent", tuple[tuple[str, Source, float], ...])),
+        open={key: list(members) for key, members in typed(document, "open", dict[str, tuple[str, ...]]).items()},
+        newest_id=typed(document, "newest_id", str),
+        newest_start_s=newest_s,
+    )
+    timely(*fleet.heard.values(), *(one[2] for one in fleet.recent), *filter(math.isfinite, [newest_s]))
+    for key, members in fleet.open.items():
+        if not members or not {key, *members} <= events:
+            raise ValueError(f"event {key[:100]!r} is of many, which are not remembered")
+    if fleet.newest_id and fleet.newest_id not in fleet.open:
+        raise ValueError("the newest event of many is not open")
+    return fleet

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from anomgan.alarms.cool_down import RANK
-from anomgan.decide import event_from
 from anomgan.records import Event, EventState, Severity
+from anomgan.snapshots import checked, event_from, timely
 
 Mark = Literal["", "false-alarm", "real", "maintenance"]
 """what a person has said of an event"""
@@ -82,7 +82,15 @@ def telling(tracked: Tracked) -> tuple[Tracked, list[Event]]:
 
 
 def tracked_from(document: Mapping[str, Any]) -> Tracked:
-    """What orjson has written of one, read back."""
+    """What orjson has written of one, read back; TypeError or ValueError for anything else."""
     base = document["base"]
     parts = {**document, "event": event_from(document["event"]), "base": None if base is None else event_from(base)}
-    return Tracked(**parts)
+    tracked = checked(Tracked(**parts))
+    timely(tracked.opened_s, 0.0 if tracked.held_s is None else tracked.held_s)
+    if any(one.state not in ("open", "closed") for one in (tracked.event, tracked.base) if one is not None):
+        raise ValueError("an event is neither open nor closed")
+    if tracked.base is not None and tracked.base.id != tracked.event.id:
+        raise ValueError("an event goes on from one of another name")
+    if tracked.held_s is not None and not tracked.open:
+        raise ValueError("an event that is over waits to be told")
+    return tracked

@@ -105,6 +105,7 @@ class ChannelHealth:
             )
             for c, one in enumerate(of)
         ]
+        self.conversions = [len(rule.conversions) for rule in self._rules]
         self.cells = self._blank(0)
         self.counts = np.zeros((0, len(self.counters)), COUNTER)
 

@@ -7,32 +7,28 @@ The state is bounded, `bytes_per_device` says by what.
 
 import json
 import math
-import struct
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.config import QualityConfig
-from anomgan.errors import DataError
 from anomgan.quality.arrival import FATES, TAKEN
 from anomgan.quality.cell import NEW_STATE, OUT_OF_RANGE, SILENT, STUCK, UNIT_JUMP
 from anomgan.quality.channels import ChannelHealth
 from anomgan.quality.delivery import DeliveryHealth, refused
 from anomgan.quality.issues import WHOLE_DEVICE, Change
 from anomgan.quality.limits import Limits, with_ranges, without
+from anomgan.quality.packed import pack, unpack
 from anomgan.records import DeviceHealth, HealthIssue, Reading, Source, picker
 from anomgan.scaling import usable
 
-_MAGIC = b"agQS\x01"
 SPREAD = 0.6180339887
 """golden: whatever the number of devices, their moments lie evenly"""
-_CHECK, _HEAD = struct.Struct("<I"), struct.Struct("<II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,31 +221,14 @@ class FleetQuality:
 
     def snapshot(self) -> bytes:
         """All that is remembered of every device, as versioned bytes; `restore` goes on as if nothing had happened."""
-        names = [part.encode() for source in self._sources for part in source]
-        parts = [struct.pack(f"<{len(names)}I", *map(len, names)), *names]
-        body = b"".join(parts + [array[: len(self)].tobytes() for array in self._arrays()])
-        told = _HEAD.pack(self.made_for, len(self)) + body
-        return _MAGIC + _CHECK.pack(zlib.crc32(told)) + told
+        return pack(self.made_for, self._sources, self._arrays())
 
     def restore(self, snapshot: bytes) -> None:
         """Put back what `snapshot` gave; DataError for foreign, damaged or unfitting bytes, which change nothing."""
-        if not snapshot.startswith(_MAGIC):
-            raise DataError("these bytes are not a snapshot of data quality, or of another version")
-        check, told = snapshot[len(_MAGIC) :][: _CHECK.size], snapshot[len(_MAGIC) + _CHECK.size :]
-        if len(told) < _HEAD.size or check != _CHECK.pack(zlib.crc32(told)):
-            raise DataError("the snapshot of data quality is truncated or damaged")
-        made_for, known = _HEAD.unpack_from(told)
-        if made_for != self.made_for:
-            raise DataError("the snapshot of data quality was made for other channels")
-        lengths = struct.unpack_from(f"<{2 * known}I", told, _HEAD.size)
-        edges = list(accumulate(lengths, initial=_HEAD.size + 8 * known))
-        names = [told[a:b].decode() for a, b in pairwise(edges)]
-        numbers = [self._number(source) for source in zip(names[::2], names[1::2], strict=True)]
-        at = edges[-1]
-        for array in self._arrays():
-            stored = np.ndarray((known, *array.shape[1:]), array.dtype, told, at)
-            array[numbers] = stored
-            at += stored.nbytes
+        sources, stored = unpack(snapshot, self.made_for, self._arrays(), self._channels.conversions)
+        numbers = [self._number(source) for source in sources]  # which may make new arrays
+        for array, rows in zip(self._arrays(), stored, strict=True):
+            array[numbers] = rows
 
     def _arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         return self._delivery.devices, self._channels.cells, self._channels.counts

@@ -20,6 +20,7 @@ from anomgan.errors import DataError
 from anomgan.quality.fleet import FleetQuality
 from anomgan.quality.limits import Limits
 from anomgan.records import DeviceHealth, HealthIssue, Reading, Source
+from anomgan.snapshots import UNREADABLE, timely, typed
 
 AWAY_S = 20.0
 """a longer step between turns is an absence"""
@@ -96,11 +97,14 @@ class QualityWatch:
         end = _SIZE.size + (_SIZE.unpack_from(snapshot)[0] if len(snapshot) >= _SIZE.size else 0)
         try:
             head = orjson.loads(snapshot[_SIZE.size : end])
+            counters = typed(head, "counters", dict[str, int])
             # an infinity is null in JSON: before the first turn
-            times = [-math.inf if time_s is None else float(time_s) for time_s in head["times_s"]]
-            counters = {str(name): int(count) for name, count in head["counters"].items()}
+            times = [-math.inf if at_s is None else at_s for at_s in typed(head, "times_s", tuple[float | None, ...])]
+            timely(*filter(math.isfinite, times))
+            if any(count < 0 for count in counters.values()):
+                raise ValueError("a counter is negative")
             turn_s, since_s, until_s = times
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except UNREADABLE as error:
             raise DataError(f"these bytes are not a snapshot of a watch over data quality: {error}") from None
         self.quality.restore(snapshot[end:])
         self._turn_s, self._listening_since_s, self._catching_up_until_s = turn_s, since_s, until_s
