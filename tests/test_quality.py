@@ -15,7 +15,7 @@ from quality_cases import START_S, Delivery, clock, held_up, in_order, lost, out
 from anomgan.config import parse_config
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError
-from anomgan.quality import FleetQuality, HealthIssue, Limits, QualityConfig, learn_limits
+from anomgan.quality import FleetQuality, HealthIssue, Limits, QualityConfig, QualityWatch, learn_limits
 from anomgan.quality.packed import MAGIC, pack
 from anomgan.records import Reading, TimeSeries
 from anomgan.simulate import parse_scenario, simulate
@@ -49,6 +49,29 @@ def screen_all(quality: FleetQuality, sent: Delivery, size: int = 50) -> tuple[l
         issues += screened.issues
         issues += quality.silent(part[-1].at_s)
     return fed, issues
+
+
+EXTREMES = (0.0, 1.0, -1.0, 50.0, 50.1, -127.0, 65535.0, 122.0, 1e38, -1e38, 3e37, 1e-300, float("nan"), float("inf"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_was_sent_what_is_remembered_of_it_is_taken_back(limits: Limits, data: st.DataObject) -> None:
+    """A snapshot that is refused keeps the service from starting: no device may bring that about."""
+    watch = QualityWatch(limits, QualityConfig())
+    now_s = time_s = START_S
+    for _ in range(data.draw(st.integers(1, 12))):
+        now_s += data.draw(st.sampled_from([0.0, 0.25, 1.0, 30.0, 4000.0, -10.0]))
+        readings = []
+        for _ in range(data.draw(st.integers(0, 12))):
+            time_s += data.draw(st.sampled_from([0.0, 1.0, 1.0, 1.0, -5.0, 1e5, -1e5, 1e9, -1e9]))
+            time_s = min(max(time_s, 946_684_800.0), START_S + 86_400.0)
+            values = {name: data.draw(st.sampled_from(EXTREMES)) for name in limits.channels}
+            readings.append(Reading(data.draw(st.sampled_from(["a", "b"])), time_s, values))
+        watch.turn(readings, now_s)
+        again = QualityWatch(limits, QualityConfig())
+        again.restore(watch.snapshot())
+        assert again.snapshot() == watch.snapshot()
 
 
 def troubled_fleet(seed: int) -> Delivery:

@@ -19,14 +19,14 @@ from anomgan.quality.arrival import DEVICE
 from anomgan.quality.cell import CALM, CELL, CERTAIN, MOST_CALM, NEW_STATE, NO_STATE, SUSPECT
 from anomgan.quality.counters import COUNTER, DROPOUT
 from anomgan.records import Source
-from anomgan.scaling import LARGEST
 
 MAGIC = b"agQS\x01"
 CHECK, HEAD = struct.Struct("<I"), struct.Struct("<II")
 Arrays = Sequence[NDArray[Any]]
 Range = tuple[float, float]
 TIME: Range = (-1e15, 1e15)
-VALUE: Range = (-LARGEST, LARGEST)
+VALUE: Range = (-1e45, 1e45)
+"""what readings may be, and seen in another unit"""
 SUM: Range = (-1e60, 1e60)
 COUNT: Range = (0, 2**31 - 1)
 COUNTING: Range = (0, 2**30)
@@ -42,7 +42,7 @@ RANGES: Mapping[np.dtype[Any], Mapping[str, Range]] = {
         **dict.fromkeys(("last", "evidence", "unit_x"), VALUE),
         **dict.fromkeys(("last_s", "run_s", "start_s", "end_s", "unit_s"), TIME),
         **{"run": COUNT, "missing": COUNT, "began": (0, 2), "kind": (0, SUSPECT - 1), "lenient": (0, NO_STATE)},
-        **{"calm": (0, CALM << MOST_CALM), "seen": (0, CERTAIN), "moved": (0, CERTAIN), "way": (0.0, LARGEST)},
+        **{"calm": (0, CALM << MOST_CALM), "seen": (0, CERTAIN), "moved": (0, CERTAIN), "way": (0.0, np.inf)},
         **{"unit": (0, 127)},
     },
     COUNTER: {"offset": SUM, "before": SUM, "undo": SUM, "left": (0, DROPOUT), "resets": COUNTING},
