@@ -4,6 +4,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,32 @@ def test_a_damaged_turn_is_refused_by_its_number(path: Path) -> None:
     connection.close()
     with pytest.raises(Refused, match="turn 1 is damaged"):
         list(Journal(path, LIMIT).turns())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE snapshot SET content = x'737461746f' WHERE name = 'fleet'",
+        "UPDATE snapshot SET content = 'stato' WHERE name = 'fleet'",
+        "UPDATE snapshot SET name = 'other' WHERE name = 'fleet'",
+        "UPDATE snapshot SET content = zeroblob(32) WHERE name = 'check'",
+        "DELETE FROM snapshot WHERE name = 'counters'",
+        "INSERT INTO snapshot VALUES ('more', x'00')",
+    ],
+)
+def test_a_state_that_is_not_as_it_was_written_is_refused_by_the_file_s_name(path: Path, spoil: str) -> None:
+    journal = Journal(path, 10**6)
+    journal.checkpoint({"fleet": b"state", "counters": b"{}"})
+    assert journal.snapshot() == {"fleet": b"state", "counters": b"{}"}
+    journal.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(spoil)
+        connection.commit()
+    with (
+        closing(Journal(path, 10**6)) as again,
+        pytest.raises(Refused, match=r"journal .*: the state in it is damag"),
+    ):
+        again.snapshot()
 
 
 def test_a_journal_of_the_first_version_is_brought_up_to_date_with_all_it_holds(path: Path) -> None:

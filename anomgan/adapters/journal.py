@@ -17,10 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fcntl import LOCK_EX, LOCK_NB, flock
+from hashlib import sha256
 from io import BufferedWriter
 from pathlib import Path
 
-from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, JOURNAL, kept_bytes, transaction
+from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, CHECK, JOURNAL, kept_bytes, transaction
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
 from anomgan.adapters.sqlite_kind import connect_writer, plain_errors
 from anomgan.errors import Refused, ServerError, Unreachable
@@ -109,13 +110,17 @@ class Journal:
         """The state as it is after all turns so far, which need not be made again."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM snapshot")
-            connection.executemany("INSERT INTO snapshot VALUES (?, ?)", parts.items())
+            connection.executemany("INSERT INTO snapshot VALUES (?, ?)", [*parts.items(), (CHECK, _digest(parts))])
             connection.execute("DELETE FROM turn")
 
     def snapshot(self) -> dict[str, bytes]:
-        """The parts of the last checkpoint; {} where there was none."""
+        """The parts of the last checkpoint, {} where there was none; Refused where they are not as they were."""
         with self._plain_errors():
-            return dict(self._open().execute("SELECT name, content FROM snapshot").fetchall())
+            parts = dict(self._open().execute("SELECT name, CAST(content AS BLOB) FROM snapshot").fetchall())
+        check = parts.pop(CHECK, None)  # older ones have none
+        if check is not None and check != _digest(parts):
+            raise Refused(f"journal {self.path}: the state in it is damaged")
+        return parts
 
     def turns(self) -> Iterator[Turn]:
         """The turns since the last checkpoint, in their order; Refused where one is damaged."""
@@ -204,6 +209,12 @@ class Journal:
 
 
 INSERT_LETTER = "INSERT INTO letter (addressee, topic, body, retain) VALUES (?, ?, ?, ?)"
+
+
+def _digest(parts: Mapping[str, bytes]) -> bytes:
+    """Of all parts, whatever their order."""
+    each = [(sha256(name.encode()), sha256(parts[name])) for name in sorted(parts)]
+    return sha256(b"".join(name.digest() + content.digest() for name, content in each)).digest()
 
 
 def _rows(letters: Iterable[Letter]) -> list[tuple[str, str, bytes, bool]]:

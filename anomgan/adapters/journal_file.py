@@ -81,6 +81,8 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
 
 JOURNAL = Kind("journal", 0x61676A6C, SCHEMA_VERSION, SCHEMA, bring_up_to_date)  # `agjl` in ASCII
 BUSY_TIMEOUT_S = 10.0
+CHECK = "check"
+"""in a snapshot, what the other parts are known by"""
 
 
 def kept_bytes(connection: sqlite3.Connection) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomgan.adapters.journal import ROOM_BYTES
-from anomgan.adapters.journal_file import changing, kept_bytes, looking
+from anomgan.adapters.journal_file import CHECK, changing, kept_bytes, looking
 from anomgan.errors import DataError, ServerError, Unreachable
 
 PAGE = 200
@@ -96,7 +96,8 @@ def overview(path: Path) -> Overview:
     with looking(path) as connection:
         connection.execute("BEGIN")
         turns, since_s = connection.execute("SELECT count(*), min(now_s) FROM turn").fetchone()
-        snapshot_bytes = connection.execute("SELECT coalesce(sum(length(content)), 0) FROM snapshot").fetchone()[0]
+        sizes = "SELECT coalesce(sum(length(content)), 0) FROM snapshot WHERE name <> ?"
+        snapshot_bytes = connection.execute(sizes, (CHECK,)).fetchone()[0]
         waiting = connection.execute(
             "SELECT addressee, count(*), sum(length(body)) FROM letter GROUP BY addressee ORDER BY addressee"
         ).fetchall()
