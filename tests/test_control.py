@@ -113,6 +113,12 @@ def test_who_asks_is_a_name_that_can_be_printed() -> None:
         assert refused(gate(""), "mute", payload) == "bad_request"
 
 
+def test_bytes_that_are_no_text_are_refused_and_not_mended() -> None:
+    for payload in (b'{"device": "pump-\xd0"}', b'{"device": "p", "transaction": "t\xff"}', b"\xff"):
+        assert refused(gate(""), "mute", payload) == "bad_request"
+        assert refused(gate(), "mute", payload) == "bad_request"
+
+
 def test_where_the_broker_authenticates_a_fixed_payload_will_do_again_and_again() -> None:
     one = gate("")
     for _ in range(3):

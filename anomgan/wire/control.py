@@ -151,20 +151,19 @@ def decode_request(name: str, payload: bytes, secret: str) -> Request:
         raise PayloadError("request_too_large", f"a request of {len(payload):,} bytes; at most {MOST_BYTES:,}")
     if name not in COMMANDS:
         raise PayloadError("unknown_command", f"unknown command; there are {', '.join(COMMANDS)}")
-    text = payload.decode("utf-8", "replace")
+    body = payload
     if secret:
         try:
             signed = _Signed.model_validate(_object(payload))
         except ValidationError:
             raise PayloadError("unsigned", 'requests are signed: {"body": "...", "signature": "..."}') from None
-        text = signed.body
         try:
-            wanted = signature(secret, name, text)
+            body, wanted = signed.body.encode(), signature(secret, name, signed.body)
         except UnicodeEncodeError:  # half a surrogate pair
             raise PayloadError("bad_request", "the body is not UTF-8") from None
         if not hmac.compare_digest(signed.signature.encode("utf-8", "replace"), wanted.encode()):
             raise PayloadError("bad_signature", "the signature does not fit: another secret, command or body")
-    document = _object(text.encode()) if text.strip() else {}
+    document = _object(body) if body.strip() else {}
     try:
         envelope = _Envelope.model_validate(document)
         own = {key: value for key, value in document.items() if key not in _Envelope.model_fields}
