@@ -19,7 +19,7 @@ from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments, between
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
-MAX_STEP_S = 60.0
+MAX_STEP_S = 100.0
 HOUR_S, DAY_S = 3600.0, 86_400.0
 PRESSURE = 101_325.0
 AIR_HEAT = 1.2 * 1006.0
@@ -162,7 +162,7 @@ def course(node: AirQuality, when: Moments) -> Floats:
     office = between(own, 8.4, 17.2, 0.35) * (1.0 - 0.6 * between(own, 12.1, 13.0, 0.1)) * 0.85
     lesson = np.asarray((own - 8.0) % 1.0)  # three quarters of each hour; the long break is at noon
     school = (
-        between(own, 8.0, 14.8, 0.03) * (0.15 + 0.82 * (lesson < 0.75)) * (1.0 - 0.9 * between(own, 12.0, 12.9, 0.05))
+        between(own, 8.0, 14.8, 0.03) * (0.15 + 0.82 * (lesson < 0.75)) * (1.0 - 0.9 * between(own, 11.7, 12.95, 0.05))
     )
     expected = works * np.where(node.classroom == 1.0, school, office)
     runs = works * between(hour, 6.0, 19.0, 0.02)

@@ -17,7 +17,7 @@ from anomgan.records import Floats
 from anomgan.simulate.almanac import YEAR_DAYS, Moments, between
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
-MAX_STEP_S = 10.0
+MAX_STEP_S = 15.0
 KWH = 3.6e6
 ROLLOVER_KWH = 1e6
 """the register has six digits before the point"""
@@ -245,13 +245,14 @@ def step(
     fridge, compressor, since_s = state.fridge, state.compressor, state.since_s
     leaks = 1.0 + 4.0 * runs_on
     kept = np.exp(-dt * leaks / FRIDGE_TIME_S)
-    pulls = np.empty((count, len(fridge)))
+    warms, cools = kitchen * (1.0 - kept), meter.fridge_reach / leaks * (1.0 - kept)
+    runs, ages_s = np.empty((count, len(fridge))), np.empty((count, len(fridge)))
     for k in range(count):
-        fridge = (kitchen - compressor * meter.fridge_reach / leaks) * (1.0 - kept) + fridge * kept
+        fridge = kept * fridge + warms - compressor * cools
         running = np.where(fridge > FRIDGE_STARTS_C, 1.0, np.where(fridge < FRIDGE_STOPS_C, 0.0, compressor))
         since_s = np.where(running == compressor, since_s + dt, 0.0)
-        compressor = running
-        pulls[k] = compressor * meter.fridge * (1.0 + 0.4 * np.exp(-since_s / 150.0))
+        runs[k], ages_s[k], compressor = running, since_s, running
+    pulls = runs * meter.fridge * (1.0 + 0.4 * np.exp(-ages_s / 150.0))
     # a heater that was left on turns itself up slowly, until somebody pulls its plug
     cool = math.exp(-period_s / 300.0)
     heater = np.where(creeps > 0.0, cool * state.heater + (1.0 - cool) * 450.0 * creeps, 0.0)
