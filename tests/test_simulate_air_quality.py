@@ -287,3 +287,14 @@ def test_a_stretch_is_the_same_as_cut_from_the_whole_run() -> None:
     for whole, piece in zip(simulate(scenario), simulate(scenario, 200, 300), strict=True):
         assert np.array_equal(whole.values[200:500], piece.values)
         assert np.array_equal(whole.labels[200:500], piece.labels)
+
+
+def test_people_who_find_the_air_stuffy_open_the_window_but_nobody_does_in_an_empty_room(rooms: AirQuality) -> None:
+    somebody_would = np.zeros((4, DEVICES))
+    for expected in (0.0, 1.0):
+        given = course(rooms, moments(MONDAY, "UTC", TRUE_DAY_S, np.zeros(1)))[0]
+        given[[EXPECTED, CLEANS]] = [[expected], [0.0]]
+        inputs = Inputs(given, np.zeros((6, DEVICES)), somebody_would, HEALTHY)
+        stuffy = AIR_QUALITY.rest(rooms, inputs)._replace(co2=np.full(DEVICES, 1500.0))
+        after, _ = step(rooms, stuffy, inputs, 10.0)
+        assert np.all((after.window_s > 0.0) == (expected == 1.0))
