@@ -57,6 +57,11 @@ def moments(start_s: float, zone: str, day_s: float, since_s: Floats) -> Moments
     return Moments(local - midnight_s, weekday, _year(local), day_s)
 
 
+def between(hour: Floats, begin: float, end: float, soft: float) -> Floats:
+    """About 1 from `begin` to `end` o'clock and 0 elsewhere, with edges about `soft` hours wide."""
+    return np.asarray(0.5 * (np.tanh((hour - begin) / (2.0 * soft)) - np.tanh((hour - end) / (2.0 * soft))))
+
+
 def _year(local: Floats) -> Floats:
     """(R,) the share of the year that has passed at local times."""
     when = local.astype("datetime64[s]")

@@ -25,6 +25,8 @@ from anomgan.simulate.randomness import BLOCK, Key, generator, stream_key
 
 REPLACING = frozenset({"stuck", "correlation_break"})
 """sensor faults that leave nothing of the true value"""
+OF_COUNTERS = frozenset({"spike", "level_shift", "drift", "stuck"})
+"""sensor faults of a register: a misread value, a jump, another pace, a stop"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,13 @@ SEVERITY: Mapping[str, float] = MappingProxyType(
     {"spike": 6.0, "level_shift": 4.0, "drift": 5.0, "stuck": 1.0, "noise": 1.5, "correlation_break": 1.0}
 )
 """where a scenario names none; for a process fault it is 1"""
+
+
+def possible(sensor: Channel) -> frozenset[str]:
+    """The sensor faults that make sense for this sensor."""
+    if sensor.digital:
+        return REPLACING
+    return OF_COUNTERS if sensor.counter else frozenset(SENSOR_FAULTS)
 
 
 def row_at(seconds: float, period_s: float) -> int:

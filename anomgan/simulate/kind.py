@@ -38,6 +38,8 @@ class Channel:
     """a contact (0 or 1): it can stick, but neither drift nor be noisy"""
     lively: bool = True
     """it moves within a minute, so that a sensor that sticks can be told from one that works"""
+    counter: bool = False
+    """a register that only rises: it can stop, jump or run at another pace, but is neither noisy nor goes to and fro"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Source
-from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, row_at, rows_of
+from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, possible, row_at, rows_of
 from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds import KINDS
 
@@ -214,8 +214,10 @@ def _check_fault(scenario: Scenario, table: FaultConfig, place: str) -> Fault:
     for channel in table.channels:
         if channel not in kind.names:
             raise ConfigError(f"{place}.channels: {_unknown(f'channel of a {kind.name}', channel, kind.names)}")
-        if kind.channels[kind.names.index(channel)].digital and table.kind not in REPLACING:
-            raise ConfigError(f"{place}.channels: {channel!r} is a contact; it knows {' and '.join(sorted(REPLACING))}")
+        sensor = kind.channels[kind.names.index(channel)]
+        if table.kind in SENSOR_FAULTS and table.kind not in possible(sensor):
+            what, known = "contact" if sensor.digital else "counter", sorted(possible(sensor))
+            raise ConfigError(f"{place}.channels: {channel!r} is a {what}; it knows {' and '.join(known)}")
     if len(set(table.channels)) < len(table.channels):
         raise ConfigError(f"{place}.channels: one stands there twice")
     if table.severity == 0 or (table.kind in process and (table.severity or 1.0) < 0):

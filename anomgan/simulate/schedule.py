@@ -7,12 +7,23 @@ from typing import Any
 import numpy as np
 
 from anomgan.records import Source
-from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, Normal
+from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, Normal, possible
 from anomgan.simulate.kind import Channel, Kind
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 
-LASTS_S: Mapping[str, float] = {"stuck": 240.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
+LASTS_S: Mapping[str, float] = {
+    "stuck": 240.0,
+    "refrigerant_leak": 600.0,
+    "door_left_open": 120.0,
+    "fridge_runs_on": 2700.0,
+    "base_load_creep": 900.0,
+    "register_stopped": 600.0,
+    "loose_neutral": 300.0,
+    "ventilation_blocked": 3600.0,
+    "window_left_open": 1200.0,
+    "sensor_heated": 1200.0,
+}
 """at least this long, or it may pass before it shows"""
 
 
@@ -85,7 +96,7 @@ def _draw(
 
 def _shows(name: str, channel: Channel) -> bool:
     """Whether such a fault of this channel could be told from normal."""
-    return not channel.digital and (channel.lively or name != "stuck")
+    return not channel.digital and name in possible(channel) and (channel.lively or name != "stuck")
 
 
 def _direction(name: str, channel: Channel, mean: float, size: float, source: np.random.Generator) -> float:
