@@ -12,7 +12,16 @@ from anomgan.simulate.kind import Channel, Kind
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 
-LASTS_S: Mapping[str, float] = {"stuck": 240.0, "refrigerant_leak": 600.0, "door_left_open": 120.0}
+LASTS_S: Mapping[str, float] = {
+    "stuck": 240.0,
+    "refrigerant_leak": 600.0,
+    "door_left_open": 120.0,
+    "heating_valve_leak": 900.0,
+    "cooling_valve_stuck": 900.0,
+    "leak": 1800.0,
+    "inlet_stuck": 3600.0,
+    "inlet_blockage": 1800.0,
+}
 """at least this long, or it may pass before it shows"""
 
 
