@@ -173,6 +173,13 @@ def test_people_come_on_weekdays_leave_for_lunch_and_go_home() -> None:
     assert np.all(people[5:] == 0)
 
 
+def test_the_first_hour_is_on_the_rooms_own_air_and_one_that_never_stops_has_none() -> None:
+    hours = at(WINTER, *np.arange(0.0, 24.0, 0.5))
+    runs, fresh = course(units(), hours)[:, 4:6].transpose(1, 0, 2)
+    assert np.all(runs.sum(axis=0) - fresh.sum(axis=0) == 2.0)
+    assert np.all(course(units(start_h=0.0, stop_h=24.0), hours)[:, 4:6] == 1.0)
+
+
 def test_in_winter_it_heats_and_in_summer_it_cools(winter: list[TimeSeries], summer: list[TimeSeries]) -> None:
     day = slice(8 * HOUR, 18 * HOUR)
     for cold, warm in zip(winter, summer, strict=True):

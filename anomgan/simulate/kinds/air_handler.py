@@ -109,7 +109,8 @@ def course(unit: AirHandler, when: Moments) -> Floats:
     lunch = 1.0 - 0.3 * np.exp(-(((hour - 12.5) / 0.5) ** 2))
     people = (weekday < 5) * come * go * lunch * np.where(weekday == 4, 0.8, 1.0)  # fewer on Fridays
     runs = works & (hour >= unit.start_h) & (hour < unit.stop_h)
-    fresh = runs & (hour >= unit.start_h + 1.0)  # until then the rooms warm up on their own air
+    warms_up = (hour < unit.start_h + 1.0) & (unit.stop_h - unit.start_h < 24.0)  # on the rooms' own air
+    fresh = runs & ~warms_up
     dust = (2.0 * year + unit.dust_phase) % 1.0  # two filters a year
     back = np.where(unit.weekend > 0, 1, np.array([3, 1, 1, 1, 1, 1, 2])[weekday])  # days since the last working day
     idle_h = np.where(runs, 0.0, hour - unit.stop_h + 24.0 * np.where(works & (hour >= unit.stop_h), 0, back))

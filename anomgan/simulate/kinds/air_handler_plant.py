@@ -114,7 +114,7 @@ def air(unit: AirHandler, speed: Floats, opening: Floats, dust: Floats, fouling:
     load = flow / np.maximum(wheel, 1e-3)
     # efficiency is a parabola of the load, best at rated flow and full speed; so shaft power stays finite at no flow
     shaft = unit.flow * rise * wheel / (unit.efficiency * np.maximum(2.0 - load, 0.3))
-    electric = 25.0 + shaft / (1.0 - slip) / 0.86 + 60.0 * speed
+    electric = 25.0 + shaft / (1.0 - slip) / MOTOR_EFFICIENCY + 60.0 * speed
     return Air(flow, rise, 0.5 * filter_pa * (flow + flow**2), boxes * flow**2, shaft, electric)
 
 
