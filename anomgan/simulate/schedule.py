@@ -23,6 +23,11 @@ LASTS_S: Mapping[str, float] = {
     "ventilation_blocked": 3600.0,
     "window_left_open": 1200.0,
     "sensor_heated": 1200.0,
+    "heating_valve_leak": 900.0,
+    "cooling_valve_stuck": 900.0,
+    "leak": 1800.0,
+    "inlet_stuck": 3600.0,
+    "inlet_blockage": 1800.0,
 }
 """at least this long, or it may pass before it shows"""
 
