@@ -7,5 +7,17 @@ from typing import Any
 from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds.cold_store import COLD_STORE
 from anomgan.simulate.kinds.pump import PUMP
+from anomgan.simulate.kinds.rotating_machine import ROTATING_MACHINE
+from anomgan.simulate.kinds.solar_inverter import SOLAR_INVERTER
 
-KINDS: Mapping[str, Kind[Any, Any, Any]] = MappingProxyType({kind.name: kind for kind in (PUMP, COLD_STORE)})
+KINDS: Mapping[str, Kind[Any, Any, Any]] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            PUMP,
+            COLD_STORE,
+            SOLAR_INVERTER,
+            ROTATING_MACHINE,
+        )
+    }
+)
