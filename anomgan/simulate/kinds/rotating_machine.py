@@ -173,7 +173,8 @@ def vibration(
     burst = (HIGH_HZ * rings) ** 2 + (DEFECT_ORDER * turns * knocks) ** 2
     total = (once * turns) ** 2 + (2.0 * turns * twice) ** 2 + (DEFECT_ORDER * turns * defect) ** 2
     total = total + (HIGH_HZ * high) ** 2
-    lasts = within(0.06 + 0.5 * wear**2, 0.0, 1.0)  # the share of the time that bursts fill
+    # the share of the time that bursts fill; how many one measurement catches is chance
+    lasts = within((0.06 + 0.5 * wear**2) * jitter[2] ** 2, 0.0, 1.0)
     kurtosis = 3.0 + ((SINE_KURTOSIS - 3.0) * sines + 3.0 * (1.0 / lasts - 1.0) * burst**2) / total**2
     crest = PEAKS * np.sqrt((total - burst + burst / lasts) / total)
     return Vibration(rms, once, twice, defect, high, crest, kurtosis)

@@ -131,8 +131,9 @@ def parameters(settings: SolarSettings, traits: Floats) -> Solar:
 
 
 def course(solar: Solar, when: Moments) -> Floats:
-    """(R, 8, D): beam on the modules, what of it passes their glass, beam on level ground and diffuse sky, W/m²; the
-    air's temperature on the average of the day, and its swing; the neighbours' load; how fast weather passes.
+    """(R, 9, D): beam on the modules, what of it passes their glass, beam on level ground and diffuse sky, W/m²; the
+    air's temperature on the average of the day, and its swing; the neighbours' load; how fast weather passes; how
+    gloomy the season is.
     """
     sky = sun(solar.latitude, solar.longitude, solar.tilt, solar.facing, when)
     facing = np.maximum(sky.incidence, 0.0)
@@ -148,7 +149,8 @@ def course(solar: Solar, when: Moments) -> Floats:
     level = sky.beam * np.maximum(sky.height, 0.0)
     pace = TRUE_DAY_S / when.day_s * same
     beam = sky.beam * facing
-    return np.stack([beam, beam * glass, level, sky.diffuse, mean, swing * same, load * same, pace], axis=1)
+    gloom = 0.08 * (solar.temperature - mean)  # winters are overcast more often
+    return np.stack([beam, beam * glass, level, sky.diffuse, mean, swing * same, load * same, pace, gloom], axis=1)
 
 
 def fed_in(solar: Solar, dc: Floats) -> Floats:
@@ -190,7 +192,7 @@ def rest(solar: Solar, inputs: Inputs) -> SolarState:
 
 def step(solar: Solar, state: SolarState, inputs: Inputs, period_s: float) -> tuple[SolarState, tuple[Floats, ...]]:
     """One period of the sky, the modules and the inverter; then what perfect sensors show."""
-    beam, glazed, level, diffuse, mean, swing, load, pace = inputs.course
+    beam, glazed, level, diffuse, mean, swing, load, pace, gloom = inputs.course
     shading, soiling, fan_failure, disconnect = inputs.faults
     shocks = inputs.shocks
     weather_s = period_s * float(pace[0])
@@ -204,7 +206,7 @@ def step(solar: Solar, state: SolarState, inputs: Inputs, period_s: float) -> tu
     fast, slow = wander(state.grid_fast, shocks[5], period_s, 8.0), wander(state.grid_slow, shocks[6], period_s, 600.0)
     track_1, track_2 = wander(state.track_1, shocks[7], period_s, 3.0), wander(state.track_2, shocks[8], period_s, 3.0)
     # the sky: how much of it is covered, and how much of the sun by the cloud that passes
-    index = solar.cloudiness + CHANGEABLE * cover
+    index = solar.cloudiness + CHANGEABLE * cover + gloom
     covered = 1.0 / (1.0 + np.exp(-1.702 * index))
     behind = 1.0 / (1.0 + np.exp(-7.0 * (0.85 * edge + 0.55 * bank + index)))
     through = 1.0 - behind * (0.8 + 0.19 * covered)
