@@ -40,6 +40,14 @@ def test_summer_time_skips_an_hour_and_the_clock_goes_on_over_midnight() -> None
     np.testing.assert_allclose(hours, [0.0, 1.5, 3.5, 25.0])
 
 
+@pytest.mark.parametrize("day_s", [TRUE_DAY_S, 900.0])
+def test_universal_time_passes_evenly_and_is_the_same_everywhere(day_s: float) -> None:
+    start_s, since_s = seconds(2024, 3, 30, 23), np.array([0.0, 1.5, 2.5, 24.0]) * 3600
+    for zone in ("UTC", BERLIN, "Asia/Tokyo"):
+        found = moments(start_s, zone, day_s, since_s).universal_s
+        np.testing.assert_allclose(found, start_s % day_s + since_s)
+
+
 def test_runs_begun_whole_days_apart_in_utc_are_told_the_same_time_to_the_bit() -> None:
     since_s = np.arange(0.0, 5000.0, 0.7)
     one, other = (moments(seconds(2024, 1, day), "UTC", TRUE_DAY_S, since_s).clock_s for day in (1, 9))

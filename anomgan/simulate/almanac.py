@@ -21,12 +21,14 @@ class Moments(NamedTuple):
     clock_s (R,): seconds since midnight of the day on which the run began, by the clock on the wall: it jumps by an
     hour where summer time begins or ends, and goes on counting over midnight.
     weekday (R,): 0 = Monday, ..., 6 = Sunday. year (R,): the share of the year that has passed, in [0, 1).
+    universal_s (R,): seconds since the midnight before the run began at longitude 0, for the sun knows no summer time.
     """
 
     clock_s: Floats
     weekday: Floats
     year: Floats
     day_s: float
+    universal_s: Floats
 
     @property
     def days(self) -> Floats:
@@ -40,12 +42,13 @@ def moments(start_s: float, zone: str, day_s: float, since_s: Floats) -> Moments
     A day of another length than a true one knows no summer time: then noon is when half of it has passed since a
     multiple of `day_s`, and the week and the year pass faster, too.
     """
+    universal_s = start_s % day_s + since_s
     if day_s != TRUE_DAY_S:
-        clock_s = start_s % day_s + since_s
+        clock_s = universal_s
         first = _local(start_s, zone)
         days = np.floor(clock_s / day_s)
         passed = (first - first.replace(month=1, day=1)).days + clock_s / day_s
-        return Moments(clock_s, (first.weekday() + days) % 7, (passed / YEAR_DAYS) % 1.0, day_s)
+        return Moments(clock_s, (first.weekday() + days) % 7, (passed / YEAR_DAYS) % 1.0, day_s, universal_s)
     times = start_s + since_s
     offset: Floats = np.full(len(times), _offset_s(start_s, zone))
     if zone != "UTC":
@@ -54,7 +57,7 @@ def moments(start_s: float, zone: str, day_s: float, since_s: Floats) -> Moments
     local = times + offset
     midnight_s = (start_s + _offset_s(start_s, zone)) // day_s * day_s
     weekday = (local // day_s + EPOCH_WEEKDAY) % 7
-    return Moments(local - midnight_s, weekday, _year(local), day_s)
+    return Moments(local - midnight_s, weekday, _year(local), day_s, universal_s)
 
 
 def between(hour: Floats, begin: float, end: float, soft: float) -> Floats:

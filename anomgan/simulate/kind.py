@@ -49,6 +49,8 @@ class ProcessFault:
     name: str
     channels: tuple[str, ...]
     """those that show it, first the most"""
+    least_s: float = 0.0
+    """one by chance lasts at least so long, or it may pass before it shows"""
 
 
 class Inputs(NamedTuple):

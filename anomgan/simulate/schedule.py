@@ -12,24 +12,8 @@ from anomgan.simulate.kind import Channel, Kind
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 
-LASTS_S: Mapping[str, float] = {
-    "stuck": 240.0,
-    "refrigerant_leak": 600.0,
-    "door_left_open": 120.0,
-    "fridge_runs_on": 2700.0,
-    "base_load_creep": 900.0,
-    "register_stopped": 600.0,
-    "loose_neutral": 300.0,
-    "ventilation_blocked": 3600.0,
-    "window_left_open": 1200.0,
-    "sensor_heated": 1200.0,
-    "heating_valve_leak": 900.0,
-    "cooling_valve_stuck": 900.0,
-    "leak": 1800.0,
-    "inlet_stuck": 3600.0,
-    "inlet_blockage": 1800.0,
-}
-"""at least this long, or it may pass before it shows"""
+STUCK_S = 240.0
+"""what is stuck stays so at least so long, or it may pass before it shows"""
 
 
 def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[Fault]:
@@ -74,12 +58,13 @@ def _draw(
     """One fault of one device, in whole periods."""
     kind, period_s = scenario.kinds[device], scenario.period_s
     name = str(source.choice(_choices(kind, table.kinds)))
-    lasts_s = max(float(source.uniform(*table.duration_s)), LASTS_S.get(name, 0.0))
+    process = {fault.name: fault for fault in kind.process_faults}
+    least_s = process[name].least_s if name in process else STUCK_S if name == "stuck" else 0.0
+    lasts_s = max(float(source.uniform(*table.duration_s)), least_s)
     size = SEVERITY.get(name, 1.0)
     if name not in REPLACING:
         size *= float(source.uniform(0.9, 1.4)) * table.severity
     first, rows = round(start_s / period_s), max(1, round(lasts_s / period_s))
-    process = {fault.name: fault for fault in kind.process_faults}
     if name in process:
         channels, ramp_s = process[name].channels, 0.2 * rows * period_s
     else:

@@ -172,9 +172,13 @@ AIR_HANDLER: Kind[AirHandlerSettings, AirHandler, AirHandlerState] = Kind(
         ProcessFault("filter_fouling", ("filter_pressure", "fan_speed", "fan_power")),
         ProcessFault("belt_slip", ("fan_speed", "fan_power", "supply_pressure")),
         # in winter the valve closes, in between more outside air comes in, in summer the other coil must cool it away
-        ProcessFault("heating_valve_leak", ("heating_valve", "outside_damper", "mixed_temperature", "cooling_valve")),
+        ProcessFault(
+            "heating_valve_leak",
+            ("heating_valve", "outside_damper", "mixed_temperature", "cooling_valve"),
+            least_s=900.0,
+        ),
         # it does not close below four fifths
-        ProcessFault("cooling_valve_stuck", ("heating_valve", "cooling_valve", "supply_temperature")),
+        ProcessFault("cooling_valve_stuck", ("heating_valve", "cooling_valve", "supply_temperature"), least_s=900.0),
     ),
     settings=AirHandlerSettings,
     traits=14,

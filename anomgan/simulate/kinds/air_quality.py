@@ -284,10 +284,10 @@ AIR_QUALITY: Kind[AirQualitySettings, AirQuality, AirQualityState] = Kind(
         Channel("signal", "dBm", 1.0, 1.6, -125.0, -20.0),
     ),
     process_faults=(
-        ProcessFault("ventilation_blocked", ("co2", "voc_index", "humidity")),
-        ProcessFault("window_left_open", ("temperature", "humidity", "co2", "pm25")),
+        ProcessFault("ventilation_blocked", ("co2", "voc_index", "humidity"), least_s=3600.0),
+        ProcessFault("window_left_open", ("temperature", "humidity", "co2", "pm25"), least_s=1200.0),
         ProcessFault("battery_failing", ("battery_voltage", "signal")),
-        ProcessFault("sensor_heated", ("temperature", "humidity")),
+        ProcessFault("sensor_heated", ("temperature", "humidity"), least_s=1200.0),
     ),
     settings=AirQualitySettings,
     traits=17,

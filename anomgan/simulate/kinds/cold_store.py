@@ -268,8 +268,10 @@ COLD_STORE: Kind[ColdStoreSettings, ColdStore, ColdStoreState] = Kind(
         Channel("door", "", 1.0, 0.0, 0.0, 1.0, digital=True),
     ),
     process_faults=(
-        ProcessFault("refrigerant_leak", ("suction_pressure", "evaporator_temperature", "compressor_current")),
-        ProcessFault("door_left_open", ("door", "air_temperature", "humidity")),
+        ProcessFault(
+            "refrigerant_leak", ("suction_pressure", "evaporator_temperature", "compressor_current"), least_s=600.0
+        ),
+        ProcessFault("door_left_open", ("door", "air_temperature", "humidity"), least_s=120.0),
     ),
     settings=ColdStoreSettings,
     traits=15,

@@ -239,9 +239,9 @@ WATER_TANK: Kind[WaterTankSettings, WaterTank, WaterTankState] = Kind(
         Channel("water_temperature", "°C", 0.05, 0.03, -5.0, 90.0, bias=0.1, lively=False),
     ),
     process_faults=(
-        ProcessFault("leak", ("level", "bottom_pressure", "inflow")),
-        ProcessFault("inlet_stuck", ("level", "bottom_pressure", "inlet_valve", "inflow")),
-        ProcessFault("inlet_blockage", ("inflow", "level", "bottom_pressure")),
+        ProcessFault("leak", ("level", "bottom_pressure", "inflow"), least_s=1800.0),
+        ProcessFault("inlet_stuck", ("level", "bottom_pressure", "inlet_valve", "inflow"), least_s=3600.0),
+        ProcessFault("inlet_blockage", ("inflow", "level", "bottom_pressure"), least_s=1800.0),
         ProcessFault("outlet_blockage", ("outflow", "level")),
     ),
     settings=WaterTankSettings,
