@@ -182,23 +182,26 @@ def test_messages_a_second(model: Path, tmp_path: Path, messages: int, rows: int
 
 
 def test_latency_at_half_load(model: Path, tmp_path: Path) -> None:
-    devices = 1_000
-    _, counted, spent = one_case(tmp_path / "full", model, devices, MESSAGES, 1)
-    full = counted / spent.wall_s
-    with LocalBroker() as local:
-        folder = tmp_path / "half"
-        warm_up(folder, local.config, model, devices)
-        with service(folder, local.config, model):
-            sender = subprocess.Popen(
-                [sys.executable, str(CLIENT), "steady", str(local.port), str(devices), str(full / 2), str(STEADY_S)]
-            )
-            delays = until_ended(sender, folder)
-    assert len(delays) > devices
-    half, most = np.percentile(delays, [50, 99])
+    shown: list[Sequence[str]] = []
+    for devices in FLEETS:
+        _, counted, spent = one_case(tmp_path / f"full-{devices}", model, devices, MESSAGES, 1)
+        rate = counted / spent.wall_s / 2.0
+        with LocalBroker() as local:
+            folder = tmp_path / f"half-{devices}"
+            warm_up(folder, local.config, model, devices)
+            with service(folder, local.config, model):
+                sender = subprocess.Popen(
+                    [sys.executable, str(CLIENT), "steady", str(local.port), str(devices), str(rate), str(STEADY_S)]
+                )
+                delays = until_ended(sender, folder)
+        assert len(delays) > 100
+        half, most = np.percentile(delays, [50, 99])
+        numbers = [f"{1e3 * delay:.0f}" for delay in (half, most, max(delays))]
+        shown.append([f"{devices:,}", f"{rate:,.0f}", f"{len(delays):,}", *numbers])
     table(
-        f"From sending to the stored flag, {devices:,} devices, {full / 2:,.0f} messages/s; aim: 250 ms for 99 of 100",
-        ["flags seen", "p50 ms", "p99 ms", "largest ms"],
-        [[f"{len(delays):,}", f"{1e3 * half:.0f}", f"{1e3 * most:.0f}", f"{1e3 * max(delays):.0f}"]],
+        "From sending to the stored flag at half load; aim: 250 ms for 99 of 100",
+        ["devices", "messages/s", "flags seen", "p50 ms", "p99 ms", "largest ms"],
+        shown,
     )
 
 
