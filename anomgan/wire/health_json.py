@@ -1,11 +1,11 @@
 """A device's health as JSON for MQTT: what is wrong with its data, each with the plain sentence."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 import orjson
 
 from anomgan.records import DeviceHealth
+from anomgan.wire.event_json import iso_utc
 
 
 def encode_health(health: DeviceHealth) -> bytes:
@@ -15,7 +15,7 @@ def encode_health(health: DeviceHealth) -> bytes:
             "id": issue.id,
             "kind": issue.kind,
             "channel": issue.channel,
-            "since": _iso(issue.start_s),
+            "since": iso_utc(issue.start_s),
             "since_s": issue.start_s,
             "reason": issue.reason,
         }
@@ -25,12 +25,8 @@ def encode_health(health: DeviceHealth) -> bytes:
         "device": health.device,
         "site": health.site,
         "ok": not issues,
-        "time": _iso(health.time_s),
+        "time": iso_utc(health.time_s),
         **{key: value for key, value in asdict(health).items() if key not in ("device", "site", "issues")},
         "issues": issues,
     }
     return orjson.dumps(document)
-
-
-def _iso(time_s: float) -> str:
-    return datetime.fromtimestamp(time_s, UTC).isoformat().replace("+00:00", "Z")
