@@ -199,6 +199,13 @@ def test_without_anybody_to_tell_nothing_is_made_or_kept() -> None:
     assert told.due_s == float("inf")
 
 
+def test_what_waited_when_nobody_is_to_be_told_any_more_makes_no_turn_due() -> None:
+    told, nobody = Notices(NotifyConfig(per_hour=1), WHO), Notices(NotifyConfig(per_hour=1), ())
+    told.update(NOW, [event(i) for i in range(5)], Counter())
+    nobody.restore(told.snapshot())
+    assert (told.due_s, nobody.due_s) == (NOW + 3600, float("inf"))
+
+
 def test_restored_the_notices_go_on_as_if_nothing_had_happened() -> None:
     steady, first, second = (Notices(NotifyConfig(per_hour=2), WHO) for _ in range(3))
     for told in (steady, first):

@@ -38,8 +38,8 @@ class Notices:
 
     @property
     def due_s(self) -> float:
-        """When there will be something to tell without any new event."""
-        return self._hour_ends_s if self._held else math.inf
+        """When there will be something to tell without any new event; never where there is nobody to tell."""
+        return self._hour_ends_s if self._held and self._addressees else math.inf
 
     def update(self, now_s: float, events: Iterable[Event], counters: Counter[str]) -> list[Letter]:
         """The letters that a turn's events make."""
