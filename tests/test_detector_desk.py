@@ -281,6 +281,9 @@ def test_a_calendar_that_cannot_be_used_is_refused_at_the_start(model: Path, tmp
     file.write_text("nonsense")
     with pytest.raises(ConfigError, match=r"plant.ics: not a calendar"):
         check_calendar(plant.config)
+    file.write_bytes(b" " * 1_000_001)
+    with pytest.raises(ConfigError, match=r"alarms.maintenance_file: .*plant.ics: larger than 1 MB"):
+        check_calendar(plant.config)
     write(file, "p1")
     assert check_calendar(plant.config) == f"maintenance file {file}: 1 entries"
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from anomgan.adapters.bounded import read_at_most
 from anomgan.errors import ConfigError
 
 State = tuple[int, int, int] | None
@@ -30,9 +31,9 @@ class WatchedFile:
         if now == self._seen:
             return None
         self._seen = now
-        if about.st_size > self._most:
-            raise ConfigError(f"{self._key}: {self._path} has {about.st_size:,} bytes; at most {self._most:,} are read")
         try:
-            return self._path.read_bytes()
+            return read_at_most(self._path, self._most, ConfigError)
         except OSError as error:
             raise ConfigError(f"{self._key}: cannot read {self._path}: {error.strerror}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{self._key}: {error}") from None
