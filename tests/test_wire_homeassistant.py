@@ -20,6 +20,7 @@ from anomgan.wire.homeassistant import (
     problem_state,
     retract,
     score_state,
+    states_beside,
 )
 
 TOPICS = Topics("homeassistant", "anomgan/{site}/{device}", "anomgan/status", "anomgan/request", 86_400.0)
@@ -77,6 +78,13 @@ def test_the_switch_means_its_device_and_no_other_be_its_name_a_pattern(name: st
     pattern = json.loads(entities(("", name))["switch"]["payload_on"])["device"]
     assert fnmatchcase(name, pattern)
     assert other == name or not fnmatchcase(other, pattern)
+
+
+def test_the_states_are_found_from_the_topic_of_one_also_where_no_switch_shows_them() -> None:
+    told = entities(topics=Topics("ha", "a/{device}", "", "", 1.0))
+    every = ["a/pump-1/problem", "a/pump-1/score", "a/pump-1/muted"]
+    assert [states_beside(entity["state_topic"]) for entity in told.values()] == [every, every]
+    assert states_beside("a/pump-1/temperature") == states_beside("") == []
 
 
 def test_what_is_retracted_is_all_that_was_announced_with_its_states() -> None:

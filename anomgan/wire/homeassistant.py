@@ -20,6 +20,7 @@ from anomgan.wire.event_json import iso_utc, topic_of_device
 
 Messages = list[tuple[str, bytes]]
 NODE = "anomgan"
+STATES = ("problem", "score", "muted")
 BIRTH = b"online"
 NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]+")
 PATTERN_LETTERS = re.compile(r"([*?\[])")
@@ -79,8 +80,13 @@ def announce(topics: Topics, source: Source, model: str) -> Messages:
 def retract(topics: Topics, source: Source) -> Messages:
     """The retained messages that make a device disappear, with the states it has shown."""
     configs = [topic for topic, _ in _places(topics, source)]
-    states = [topics.problem(source), topics.score(source), topics.muted(source)]
-    return [(topic, b"") for topic in (*configs, *states)]
+    return [(topic, b"") for topic in (*configs, *states_beside(topics.problem(source)))]
+
+
+def states_beside(topic: str) -> list[str]:
+    """All of a device's states, from the topic of one; [] for a topic that is none."""
+    place, _, last = topic.rpartition("/")
+    return [f"{place}/{state}" for state in STATES] if last in STATES else []
 
 
 def problem_state(event: Event | None) -> bytes:

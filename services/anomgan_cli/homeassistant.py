@@ -54,9 +54,11 @@ def homeassistant(config: Path, remove: str | None) -> None:
 
 
 def _read(payload: bytes) -> tuple[str, list[str]]:
-    """The device in a discovery message and the topic of its state; ("", []) for anything else."""
+    """The device in a discovery message and the topics of its states; ("", []) for anything else."""
+    from anomgan.wire.homeassistant import states_beside
+
     try:
         document: Any = json.loads(payload)
-        return str(document["device"]["name"]), [document["state_topic"]] if "state_topic" in document else []
-    except (ValueError, TypeError, KeyError):
+        return str(document["device"]["name"]), states_beside(document.get("state_topic", ""))
+    except (ValueError, TypeError, KeyError, AttributeError):
         return "", []
