@@ -11,7 +11,7 @@ from anomgan.config.control import ControlConfig
 from anomgan.config.detection import DecideConfig
 from anomgan.config.learning import LearnConfig
 from anomgan.config.quality import QualityConfig
-from anomgan.config.table import Table
+from anomgan.config.table import Table, check_publishable
 from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 DialectName = Literal[
@@ -147,11 +147,7 @@ class PublishConfig(Table):
     @field_validator("events", "health", "status")
     @classmethod
     def _can_be_published_to(cls, topic: str, info: ValidationInfo) -> str:
-        placeholders = () if info.field_name == "status" else ("{site}", "{device}")
-        for level in topic.split("/"):
-            if level not in placeholders and any(letter in "+#{}\0" for letter in level):
-                allowed = f"; placeholders that fill a level: {', '.join(placeholders)}" if placeholders else ""
-                raise ValueError(f"{level!r} cannot stand in a topic to publish to{allowed}")
+        check_publishable(topic, () if info.field_name == "status" else ("{site}", "{device}"))
         return topic
 
 

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
-from anomgan.config.table import Table
+from anomgan.config.table import Table, check_publishable
 
 SeverityName = Literal["minor", "major", "critical"]
 Occasion = Literal["open", "worse", "closed"]
@@ -27,10 +27,8 @@ class HomeAssistantConfig(Table):
 
     @field_validator("prefix", "topic")
     @classmethod
-    def _can_be_published_to(cls, topic: str) -> str:
-        for level in topic.split("/"):
-            if level not in ("{site}", "{device}") and any(letter in "+#{}\0" for letter in level):
-                raise ValueError(f"{level!r} cannot stand in a topic to publish to")
+    def _can_be_published_to(cls, topic: str, info: ValidationInfo) -> str:
+        check_publishable(topic, ("{site}", "{device}") if info.field_name == "topic" else ())
         return topic
 
     @field_validator("topic")
@@ -76,6 +74,5 @@ class MonitorConfig(Table):
     @field_validator("heartbeat")
     @classmethod
     def _can_be_published_to(cls, topic: str) -> str:
-        if any(letter in "+#{}\0" for letter in topic):
-            raise ValueError("a topic to publish to has no wildcards and no placeholders")
+        check_publishable(topic)
         return topic
