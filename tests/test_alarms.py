@@ -405,6 +405,20 @@ def test_a_fleet_wide_event_can_be_muted_by_its_name() -> None:
     assert desk.update(later_s=10.0) == []
 
 
+def test_a_fleet_wide_event_is_muted_by_a_calendar_for_all_devices_and_stays_so() -> None:
+    desk = plant(10, fleet_hold_s=0.0)
+    events = [event(f"pump-{i}", START + i) for i in range(10)]
+    desk.update(*events)
+    fleet_id = "fleet:pump@1767600000000"
+    assert desk.told[-1] == (fleet_id, "open")
+    desk.alarms.maintenance = Maintenance(CALENDAR.replace(b"pump-*", b"*"))
+    assert desk.take(desk.alarms.look_again(GROUPS, desk.now_s)) == [(fleet_id, "muted")]
+    assert desk.update(standing=events, later_s=1.0) == []
+    assert (desk.stored[fleet_id].state, desk.stored[fleet_id].note) == ("muted", "maintenance: filter change")
+    outlast = [replace(one, end_s=START + 3600.0 + GROUP.window_s + 1.0) for one in events]
+    assert desk.update(standing=outlast) == [(fleet_id, "open")]
+
+
 def test_no_share_means_never_and_a_share_of_all_means_at_least_the_least() -> None:
     assert needed(AlarmsConfig(fleet_share=0.0), 1000) == float("inf")
     assert needed(AlarmsConfig(fleet_share=0.3), 4) == float("inf")
