@@ -15,6 +15,7 @@ from anomgan.wire.control import (
     MOST_BYTES,
     Feedback,
     Mute,
+    decode_answer,
     decode_request,
     encode_answer,
     encode_request,
@@ -153,6 +154,12 @@ def test_nonces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_carries_the_transaction_and_the_error() -> None:
     assert json.loads(encode_answer("t", {"a": 1})) == {"status": "ok", "data": {"a": 1}, "transaction": "t"}
     assert json.loads(encode_answer(None, {}, "no")) == {"status": "error", "data": {}, "error": "no"}
+
+
+@pytest.mark.parametrize("other", [b"", b"\xff", b"[1]", b"3", b"{}", encode_answer("t2", {}), encode_answer(None, {})])
+def test_what_is_no_answer_to_a_request_is_passed_over(other: bytes) -> None:
+    assert decode_answer(other, "t1") is None
+    assert decode_answer(encode_answer("t1", {"a": 1}), "t1") == {"status": "ok", "data": {"a": 1}, "transaction": "t1"}
 
 
 JSON = st.recursive(

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-import orjson
-
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import BrokerConfig, ControlConfig
 from anomgan.errors import ConfigError, Refused, Unreachable
-from anomgan.wire.control import encode_request
+from anomgan.wire.control import decode_answer, encode_request
 
 MIN_SECRET = 16
 
@@ -58,8 +56,8 @@ def ask(
         while time.monotonic() < deadline:
             for message in answers.receive(10, min(1.0, timeout_s)):
                 answers.acknowledge([message])
-                answer = orjson.loads(message.payload)
-                if isinstance(answer, dict) and answer.get("transaction") == transaction:
+                answer = decode_answer(message.payload, transaction)
+                if answer is not None:
                     return _data(answer)
     where = f"{broker.host}:{broker.port}"
     raise Unreachable(

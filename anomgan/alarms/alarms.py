@@ -151,8 +151,7 @@ class Alarms:
         elif tracked.held_s is not None and event.end_s >= tracked.opened_s + self.rule.fleet_hold_s:
             tracked = replace(tracked, held_s=now_s)
         tracked = replace(tracked, event=event)
-        until_s = mutes.muted_until(self.mutes, event, now_s)
-        self._events[key] = replace(tracked, muted="" if until_s is None else f"muted until {mutes.iso(until_s)}")
+        self._events[key] = replace(tracked, muted=self._why_muted(group, tracked, now_s))
         self._tell(key)
         if event.state == "closed":
             del fleet.open[key]

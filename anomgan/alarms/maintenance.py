@@ -102,7 +102,6 @@ class Maintenance:
         if day not in self._days:
             if len(self._days) >= KEPT_DAYS:
                 del self._days[next(iter(self._days))]
-                assert self._query is not None  # noqa: S101 `during` has asked
             try:
                 first = datetime.fromtimestamp(day * DAY_S, UTC)
                 self._days[day] = tuple(islice(_windows(self._query, first, first + timedelta(days=1)), MOST_A_DAY))

@@ -59,7 +59,7 @@ def opens(rule: AlarmsConfig, fleet: Fleet, event_id: str, source: Source, start
     near = [one for one in fleet.recent if abs(one[2] - start_s) <= rule.fleet_span_s]
     if len({one[1] for one in near}) < needed(rule, active):
         return []
-    fleet.recent = [one for one in fleet.recent if one not in near]
+    fleet.recent = [one for one in fleet.recent if abs(one[2] - start_s) > rule.fleet_span_s]
     fleet.newest_id, fleet.newest_start_s = "", max(one[2] for one in near)
     return [one[0] for one in near]
 

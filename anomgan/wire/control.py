@@ -213,6 +213,15 @@ def encode_answer(transaction: str | None, data: Mapping[str, Any], error: str =
     return orjson.dumps(document)
 
 
+def decode_answer(payload: bytes, transaction: str) -> dict[str, Any] | None:
+    """The answer to the request of this transaction; None for any other message, of whatever bytes."""
+    try:
+        document = _object(payload)
+    except PayloadError:
+        return None
+    return document if document.get("transaction") == transaction else None
+
+
 def event_data(event: Event) -> dict[str, Any]:
     """An event in an answer, as it is on its own topic."""
     document: dict[str, Any] = orjson.loads(encode_event(event))

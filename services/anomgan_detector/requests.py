@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from anomgan.alarms import Alarms, Group, Outcome, mutes
-from anomgan.alarms.tracked import Tracked
+from anomgan.alarms.tracked import Mark, Tracked
 from anomgan.errors import DataError
+from anomgan.records import Event
 from anomgan.wire import control
 from anomgan_detector.post import Post
 
+T = TypeVar("T")
 Data = dict[str, Any]
 
 
@@ -110,10 +112,10 @@ class Requests:
             raise DataError(f"there is no feedback on event {tracked.event.id}")
         return self._mark(tracked, asked, "")
 
-    def _mark(self, tracked: Tracked, asked: Asked, says: Any) -> Done:
+    def _mark(self, tracked: Tracked, asked: Asked, says: Mark) -> Done:
         """Mark an event, and the members of a fleet-wide one."""
-        told: list[Any] = []
-        stored: list[Any] = []
+        told: list[Event] = []
+        stored: list[Event] = []
         learned: Data = {}
         for one in (tracked, *self.alarms.members(tracked.event.id)):
             outcome = self.alarms.mark(one.event.id, says, asked.client)
@@ -124,7 +126,7 @@ class Requests:
         data = {"event": tracked.event.id, "was": tracked.mark or None, "says": says or None, "learned": learned}
         return Done(data, Outcome(told, stored), tracked.event.id)
 
-    def _learn(self, tracked: Tracked, says: Any) -> Any:
+    def _learn(self, tracked: Tracked, says: Mark) -> Data | str:
         """What the fleet's adaptation makes of what is said of a device's event, in numbers; or why nothing."""
         event, fleet = tracked.event, self.fleets.get(tracked.fleet)
         if fleet is None:
@@ -152,7 +154,7 @@ class Requests:
         return found
 
 
-def _as(command: control.Command, kind: type[Any]) -> Any:
+def _as(command: control.Command, kind: type[T]) -> T:
     assert isinstance(command, kind)  # noqa: S101 ACTIONS says so
     return command
 
