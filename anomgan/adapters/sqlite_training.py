@@ -72,15 +72,14 @@ class TrainingHistory:
         """Keep what the batch gathered for this folder; durable on return, idempotent when repeated."""
         connection = self._open()
         readings = batch.gathered.get(self.folder, ())
-        events = [event for event in batch.events if (event.site, event.device) in self._devices]
-        if not readings and not events:
+        if not readings and not batch.events:
             return
         written = False
         try:
             with self._plain_errors():
                 connection.execute("BEGIN IMMEDIATE")
                 self._add(connection, readings)
-                self._mark(connection, events)
+                self._mark(connection, batch.events)
                 self._trim(connection)
                 connection.execute("COMMIT")
             written = True
@@ -181,6 +180,7 @@ class TrainingHistory:
         spans = [
             (event.state != "false_alarm", self._devices[event.site, event.device], event.start_s, event.end_s)
             for event in events
+            if (event.site, event.device) in self._devices
         ]
         connection.executemany(
             "UPDATE reading SET odd = ?1 WHERE device_id = ?2 AND time_s BETWEEN ?3 AND ?4 AND odd <> ?1", spans
