@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from detector_plant import NOW, START, Plant, faulty_series, folder, model
 from examples import CHANNELS, normal_series, readings_of
-from test_detector_service import NOW, START, Plant, faulty_series, folder, model
 
 from anomgan.adapters.mqtt_request import control_secret
 from anomgan.alarms.maintenance import Maintenance

@@ -354,6 +354,20 @@ def test_a_challenger_tells_nothing_and_is_counted_as_if_it_judged_alone(
     assert set(told) == set(plant.store.events)
 
 
+def test_a_challenger_in_place_of_another_has_its_windows_filled_from_the_history(models: list[bytes]) -> None:
+    with folder_of(models, 2) as here:
+        plant = Plant()
+        plant.feed(readings_of(faulty_series(), "a"))
+        plant.turns(6)
+        here.add(models[0], 2.0, "")
+        plant.turns(6)
+    (post,) = plant.service._maker.fleets
+    assert isinstance(post, Shadowed)
+    assert post.shadow.model.name == "pumps-0003"
+    later = [one for one in plant.store.verdicts.values() if one.time_s >= START + 60]
+    assert post.shadow.comparison.windows == len(later) > 0
+
+
 def test_what_a_shadow_has_counted_survives_a_crash(models: list[bytes]) -> None:
     with folder_of(models, 2):
         plant = Plant()

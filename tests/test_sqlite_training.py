@@ -68,6 +68,14 @@ def test_what_was_read_while_an_event_was_open_is_left_out_unless_asked_for(hist
     assert [one.time_s for one in history.readings(8.0, 17.0) if one.device == "a"] == [8.0, 9.0, 16.0, 17.0]
 
 
+def test_an_event_that_is_over_in_the_turn_in_which_its_device_is_first_heard_is_left_out(
+    history: TrainingHistory,
+) -> None:
+    history.write(batch(history, readings_of(normal_series(50, 1), "a"), events=[event("a", 10.0, 12.0)]))
+    times = [one.time_s for one in history.readings()]
+    assert sorted(set(range(50)) - set(times)) == [10, 11, 12]
+
+
 def test_every_device_keeps_its_newest_rows(tmp_path: Path) -> None:
     with closing(TrainingHistory(f"{tmp_path}/m/", keep_rows=200)) as history:
         for start in range(0, 500, 10):

@@ -10,7 +10,6 @@ disk has less than `ROOM_BYTES` left, for SQLite needs room to forget letters, t
 the last byte would stay full when their addressee is back.
 """
 
-import shutil
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,10 +20,10 @@ from hashlib import sha256
 from io import BufferedWriter
 from pathlib import Path
 
-from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, CHECK, JOURNAL, kept_bytes, transaction
+from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, CHECK, JOURNAL, free_bytes, kept_bytes, transaction
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
 from anomgan.adapters.sqlite_kind import connect_writer, plain_errors
-from anomgan.errors import Refused, ServerError, Unreachable
+from anomgan.errors import Refused, ServerError
 
 ROOM_BYTES = 32_000_000
 _HEAD = struct.Struct("<HIB")
@@ -86,10 +85,7 @@ class Journal:
             connection = self._open()
             pages = connection.execute("PRAGMA freelist_count").fetchone()[0]
             own = pages * connection.execute("PRAGMA page_size").fetchone()[0]  # of letters that have left
-        try:
-            left = shutil.disk_usage(self.path.parent).free + own
-        except OSError as error:
-            raise Unreachable(f"journal {self.path}: its disk does not answer: {error.strerror}") from None
+        left = free_bytes(self.path) + own
         if left < self.room_bytes:
             raise ServerError(
                 f"journal {self.path}: the disk is full but for {left:,} bytes, which are needed to empty it"

@@ -1,5 +1,6 @@
 """The journal's file: its schema and its versions, to write, to change while the service runs, and to look at."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -88,6 +89,14 @@ CHECK = "check"
 def kept_bytes(connection: sqlite3.Connection) -> int:
     """What letters and quarantine hold, together."""
     return int(connection.execute("SELECT bytes FROM kept").fetchone()[0])
+
+
+def free_bytes(path: Path) -> int:
+    """What the disk of a journal has left; Unreachable where it does not answer."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise Unreachable(f"journal {path}: its disk does not answer: {error.strerror}") from None
 
 
 @contextmanager

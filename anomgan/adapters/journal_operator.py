@@ -5,14 +5,13 @@ Looking leaves the file as it is and keeps no lock, so that nobody who reads slo
 """
 
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from anomgan.adapters.journal import ROOM_BYTES
-from anomgan.adapters.journal_file import CHECK, changing, kept_bytes, looking
+from anomgan.adapters.journal_file import CHECK, changing, free_bytes, kept_bytes, looking
 from anomgan.errors import DataError, ServerError, Unreachable
 
 PAGE = 200
@@ -143,7 +142,7 @@ def retry(path: Path, choice: Choice, room_bytes: int = ROOM_BYTES) -> list[Amou
     with changing(path) as connection:
         moved = _choose(connection, path, choice)
         needed = 2 * sum(one.bytes for one in moved) + room_bytes  # in the file and in SQLite's log beside it
-        left = _free_bytes(path)
+        left = free_bytes(path)
         if moved and left < needed:
             raise ServerError(
                 f"journal {path}: that takes {needed:,} bytes of room, and the disk has {left:,} left; "
@@ -198,10 +197,3 @@ def _file_bytes(path: Path) -> int:
         return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
     except OSError as error:
         raise Unreachable(f"journal {path}: {error.strerror}") from None
-
-
-def _free_bytes(path: Path) -> int:
-    try:
-        return shutil.disk_usage(path.parent).free
-    except OSError as error:
-        raise Unreachable(f"journal {path}: its disk does not answer: {error.strerror}") from None

@@ -41,6 +41,10 @@ MAX_DEVICES = 64
 SLACK = 1.05
 """a device's readings outgrow their number by so much before they are cut, for cutting one by one is slow"""
 KEEP_ROWS = 500_000
+IN_RANGE = (
+    "SELECT time_s, channels_id, observed FROM reading WHERE device_id = ? AND time_s BETWEEN ? AND ?"
+    " AND odd <= ? ORDER BY time_s"
+)
 
 
 class TrainingHistory:
@@ -68,15 +72,14 @@ class TrainingHistory:
         """Keep what the batch gathered for this folder; durable on return, idempotent when repeated."""
         connection = self._open()
         readings = batch.gathered.get(self.folder, ())
-        events = [event for event in batch.events if (event.site, event.device) in self._devices]
-        if not readings and not events:
+        if not readings and not batch.events:
             return
         written = False
         try:
             with self._plain_errors():
                 connection.execute("BEGIN IMMEDIATE")
                 self._add(connection, readings)
-                self._mark(connection, events)
+                self._mark(connection, batch.events)
                 self._trim(connection)
                 connection.execute("COMMIT")
             written = True
@@ -108,14 +111,10 @@ class TrainingHistory:
         self, first_s: float = float("-inf"), last_s: float = float("inf"), *, with_events: bool = False
     ) -> Iterator[Reading]:
         """What was read in a range of event time, device by device, in order of time; without what events marked."""
-        names = {at: channels for channels, at in self._ids().items()}
-        statement = (
-            "SELECT time_s, channels_id, observed FROM reading WHERE device_id = ? AND time_s BETWEEN ? AND ?"
-            " AND odd <= ? ORDER BY time_s"
-        )
+        names = self._names()
         for (site, device), at in self._devices.items():
             with self._plain_errors():
-                rows = self._open().execute(statement, (at, first_s, last_s, int(with_events)))
+                rows = self._open().execute(IN_RANGE, (at, first_s, last_s, int(with_events)))
                 for time_s, channels, observed in rows:
                     values = np.frombuffer(observed, "<f8").tolist()
                     yield Reading(device, time_s, dict(zip(names[channels], values, strict=True)), site)
@@ -124,15 +123,11 @@ class TrainingHistory:
         self, first_s: float = float("-inf"), last_s: float = float("inf"), *, with_events: bool = False
     ) -> list[TimeSeries]:
         """The same as one series per device, in a tenth of the memory; not for parts of rows."""
-        statement = (
-            "SELECT time_s, channels_id, observed FROM reading WHERE device_id = ? AND time_s BETWEEN ? AND ?"
-            " AND odd <= ? ORDER BY time_s"
-        )
-        names = {at: channels for channels, at in self._ids().items()}
+        names = self._names()
         found: list[TimeSeries] = []
         for (_, device), at in self._devices.items():
             with self._plain_errors():
-                rows = self._open().execute(statement, (at, first_s, last_s, int(with_events))).fetchall()
+                rows = self._open().execute(IN_RANGE, (at, first_s, last_s, int(with_events))).fetchall()
             of = np.array([row[1] for row in rows], np.int64)
             times, place = np.unique(np.array([row[0] for row in rows], np.float64), return_inverse=True)
             columns = {name: np.full(len(times), np.nan) for known in np.unique(of).tolist() for name in names[known]}
@@ -149,7 +144,7 @@ class TrainingHistory:
 
     def newest(self, source: Source, count: int) -> list[Reading]:
         """The newest readings of a device, in order of time."""
-        names = {at: channels for channels, at in self._ids().items()}
+        names = self._names()
         statement = "SELECT time_s, channels_id, observed FROM reading WHERE device_id = ? ORDER BY time_s DESC LIMIT ?"
         with self._plain_errors():
             rows = self._open().execute(statement, (self._devices[source], count)).fetchall()
@@ -185,6 +180,7 @@ class TrainingHistory:
         spans = [
             (event.state != "false_alarm", self._devices[event.site, event.device], event.start_s, event.end_s)
             for event in events
+            if (event.site, event.device) in self._devices
         ]
         connection.executemany(
             "UPDATE reading SET odd = ?1 WHERE device_id = ?2 AND time_s BETWEEN ?3 AND ?4 AND odd <> ?1", spans
@@ -220,9 +216,10 @@ class TrainingHistory:
 
     # ---------------------------------------------------------------- the file
 
-    def _ids(self) -> dict[tuple[str, ...], int]:
+    def _names(self) -> dict[int, tuple[str, ...]]:
+        """The channels by their number in the file."""
         self._open()
-        return self._channels
+        return {at: channels for channels, at in self._channels.items()}
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:

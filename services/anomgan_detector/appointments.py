@@ -109,7 +109,7 @@ def succeed(before: Post, after: Post, history: TrainingHistory | None) -> None:
     elif isinstance(new, Gathering):
         new.go_on(old.snapshot()["wire"], old.counters())
     if isinstance(after, Shadowed):
-        if isinstance(before, Shadowed):
+        if isinstance(before, Shadowed) and before.shadow.model.digest == after.shadow.model.digest:
             after.shadow.restore(before.shadow.snapshot())
         elif history is not None:
             after.shadow.warm_up(newest_rows(history, after.fleet))

@@ -15,7 +15,7 @@ from anomgan.config import FleetConfig, InputConfig
 from anomgan.errors import DataError
 from anomgan.records import Source
 from anomgan.wire.topics import TopicTemplate
-from anomgan_detector.post import Judged, Learnable, anything, group_of
+from anomgan_detector.post import Judged, Learnable, anything, group_of, scope_of
 from anomgan_detector.reader import Own, Reader
 
 
@@ -36,8 +36,7 @@ class Gathering:
     @property
     def key(self) -> str:
         """What its state belongs to."""
-        config = self.config.model_dump_json(exclude={"qos", "alarms_per_week", "learn"})
-        return sha256(b"gathering" + config.encode()).hexdigest()[:16]
+        return sha256(b"gathering" + scope_of(self.config).encode()).hexdigest()[:16]
 
     @property
     def devices(self) -> int:
