@@ -58,7 +58,10 @@ def ask(
         while time.monotonic() < deadline:
             for message in answers.receive(10, min(1.0, timeout_s)):
                 answers.acknowledge([message])
-                answer = orjson.loads(message.payload)
+                try:
+                    answer = orjson.loads(message.payload)
+                except orjson.JSONDecodeError:
+                    continue  # somebody else's
                 if isinstance(answer, dict) and answer.get("transaction") == transaction:
                     return _data(answer)
     where = f"{broker.host}:{broker.port}"
