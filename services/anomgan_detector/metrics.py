@@ -118,7 +118,7 @@ def _gauges(report: Report) -> Iterator[Metric]:
     plain = {
         "up_seconds": ("time since the start", report.uptime_s),
         "connected": ("1 while messages can arrive from every broker", float(seen.connected)),
-        "last_message_age_seconds": ("time since the last message, or since the start", seen.silent_s),
+        "last_message_age_seconds": ("time since the last message, or since the connection", seen.silent_s),
         "queued_messages": ("messages between the network and the loop", report.queued),
         "journal_bytes": ("what waits for delivery, with what is in quarantine", report.journal_bytes),
         "journal_limit_bytes": ("at which nothing more is acknowledged", report.journal_limit),

@@ -65,7 +65,9 @@ def test_feedback_and_mute_by_command_signed_and_refused_to_who_has_not_the_secr
         assert capsys.readouterr().out == f"{known}: no longer false-alarm\n  {known}: taken back\n"
         assert run(["feedback", known, "undo"]) == 2
         assert "there is no feedback on event" in capsys.readouterr().err
+        publisher.publish("anomgan/response/mute", b"no JSON", retain=True)  # somebody else's answer
         assert run(["mute", "p1", "--for", "2h", "--channel", "flow"]) == 0
+        publisher.publish("anomgan/response/mute", b"", retain=True)
         until = r"p1 \(flow\): muted until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ; no event is open\n"
         assert re.fullmatch(until, capsys.readouterr().out)
         assert run(["mute", "p1", "--for", "tomorrow"]) == 2
