@@ -1,7 +1,7 @@
 """Bad input of every kind, given to every command that takes it: a line a mistake, exit status 2.
 
 tests/test_cli.py does the same for `train` and model files, tests/test_simulate_service.py for `simulate`; servers that
-are away or say no are in tests/service/test_detector_process.py.
+are away or say no are in tests/service/test_detector_check.py.
 """
 
 from collections.abc import Callable

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from contract import normal_series, with_fault
+from detector_program import pump_model, send, write_config
 from playwright.sync_api import expect, sync_playwright
 from programs import PATIENCE_S, Program, detecting
 from servers import eventually, free_port, http_answers, require
-from test_detector_process import pump_model, send, write_config
 
 from anomgan.adapters.mqtt import MqttPublisher
 from anomgan.adapters.sqlite_read import open_reader

@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 from contract import normal_series, with_fault
+from detector_program import pump_model, send, write_config
 from programs import PATIENCE_S, detecting
 from servers import Mosquitto, eventually, mosquitto_password_file
-from test_detector_process import pump_model, send, write_config
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.adapters.mqtt_request import ask

@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 from contract import normal_series, with_fault
+from detector_program import await_messages, counters, pump_model, send, write_config  # noqa: F401 a fixture
 from listeners import Webhook, serving
 from programs import PATIENCE_S, Program, anomgan, detecting
 from prometheus_client.parser import text_string_to_metric_families
 from servers import Mosquitto, eventually, free_port, influxql
-from test_detector_process import await_messages, counters, pump_model, send, write_config  # noqa: F401 a fixture
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.config import BrokerConfig, InfluxConfig
