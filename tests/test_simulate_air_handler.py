@@ -309,18 +309,6 @@ def test_it_is_stable_and_within_its_sensors_range_at_any_period(period_s: float
         assert 20.0 < of(series, "return_temperature").mean() < 24.0
 
 
-def test_units_differ_and_are_the_same_in_pieces_to_the_last_bit() -> None:
-    clock = {"start": WINTER + timedelta(hours=5), "period_s": 60.0, "duration_s": 300 * 60.0, "seed": 9}
-    device = {"kind": "air_handler", "name": "air-", "count": 2, "site": "s"}
-    fault = {"device": "air-2", "kind": "belt_slip", "start_s": 6000.0, "end_s": 10_000.0}
-    scenario = parse_scenario({"clock": clock, "devices": [device], "faults": [fault]}, "plant.toml")
-    whole = simulate(scenario)
-    for start, rows in ((0, 100), (100, 57), (157, 143)):
-        for piece, series in zip(simulate(scenario, start, rows), whole, strict=True):
-            assert piece.values.tobytes() == series.values[start : start + rows].tobytes()
-    assert not np.array_equal(whole[0].values, whole[1].values)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [({"start_h": 20.0, "stop_h": 6.0}, "start_h .* is not before stop_h"), ({"night_c": 21.0}, "2 K below room_c")],

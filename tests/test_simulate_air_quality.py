@@ -279,16 +279,6 @@ def test_whatever_the_period_all_is_finite_within_range_and_likely(period_s: flo
         assert np.all((humidity > 8.0) & (humidity < 80.0))
 
 
-def test_a_stretch_is_the_same_as_cut_from_the_whole_run() -> None:
-    clock = {"period_s": 60.0, "duration_s": 40_000.0}
-    devices = [{"kind": "air_quality", "name": "a-", "count": 2, "site": "x"}]
-    heated = {"device": "a-1", "kind": "sensor_heated", "start_s": 9000, "end_s": 20_000}
-    scenario = parse_scenario({"clock": clock, "devices": devices, "faults": [heated]}, "rooms.toml")
-    for whole, piece in zip(simulate(scenario), simulate(scenario, 200, 300), strict=True):
-        assert np.array_equal(whole.values[200:500], piece.values)
-        assert np.array_equal(whole.labels[200:500], piece.labels)
-
-
 def test_people_who_find_the_air_stuffy_open_the_window_but_nobody_does_in_an_empty_room(rooms: AirQuality) -> None:
     somebody_would = np.zeros((4, DEVICES))
     for expected in (0.0, 1.0):

@@ -260,14 +260,3 @@ def test_at_every_sampling_period_all_values_are_finite_and_within_range(period_
         for channel, column in zip(ROTATING_MACHINE.channels, series.values.T, strict=True):
             assert channel.low <= column.min()
             assert column.max() < channel.high
-
-
-def test_two_machines_differ_and_a_stretch_is_the_same_as_cut_from_the_whole() -> None:
-    clock = {"start": MONDAY, "period_s": 10.0, "duration_s": 6000.0}
-    fans = {"kind": "rotating_machine", "name": "fan-", "count": 2, "site": "hall", "settings": ALWAYS}
-    scenario = parse_scenario({"clock": clock, "devices": [fans], "random_faults": {}}, "plant.toml")
-    whole = simulate(scenario)
-    assert np.all((whole[0].values != whole[1].values).any(axis=0))
-    for start, rows in ((0, 100), (130, 300), (599, 1)):
-        for cut, series in zip(simulate(scenario, start, rows), whole, strict=True):
-            assert cut.values.tobytes() == series.values[start : start + rows].tobytes()

@@ -256,16 +256,6 @@ def test_a_household_uses_as_much_as_households_do_and_more_in_winter() -> None:
     assert yearly[0].mean() > yearly[1].mean()
 
 
-def test_a_stretch_is_the_same_as_cut_from_the_whole_run() -> None:
-    clock = {"period_s": 60.0, "duration_s": 40_000.0}
-    devices = [{"kind": "smart_meter", "name": "m-", "count": 2, "site": "x"}]
-    leak = {"device": "m-1", "kind": "fridge_runs_on", "start_s": 9000, "end_s": 20_000}
-    scenario = parse_scenario({"clock": clock, "devices": devices, "faults": [leak]}, "homes.toml")
-    for whole, piece in zip(simulate(scenario), simulate(scenario, 200, 300), strict=True):
-        assert np.array_equal(whole.values[200:500], piece.values)
-        assert np.array_equal(whole.labels[200:500], piece.labels)
-
-
 def test_a_register_keeps_its_watt_hours_for_as_long_as_it_has_digits(homes: SmartMeter) -> None:
     for start in (0.0, 12_345.678, 987_654.321):
         exact = np.round(start + np.arange(1000) * 1e-3, 3)

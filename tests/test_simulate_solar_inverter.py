@@ -291,17 +291,6 @@ def test_clouds_pass_within_minutes_and_cover_as_much_as_the_settings_say() -> N
     assert (changes == 0).mean() > 0.1  # a day of blue or grey
 
 
-def test_two_inverters_differ_and_a_stretch_is_the_same_as_cut_from_the_whole() -> None:
-    clock = {"start": datetime(2024, 6, 21, 11, tzinfo=UTC), "period_s": 10.0, "duration_s": 6000.0}
-    devices = [{"kind": "solar_inverter", "name": "solar-", "count": 2, "site": "roof"}]
-    scenario = parse_scenario({"clock": clock, "devices": devices, "random_faults": {}}, "plant.toml")
-    whole = simulate(scenario)
-    assert np.all((whole[0].values != whole[1].values).any(axis=0))
-    for start, rows in ((0, 100), (130, 300), (599, 1)):
-        for cut, series in zip(simulate(scenario, start, rows), whole, strict=True):
-            assert cut.values.tobytes() == series.values[start : start + rows].tobytes()
-
-
 def test_channels_move_together_as_on_a_roof() -> None:
     series = fleet(datetime(2024, 6, 21, 7, tzinfo=UTC), 20.0, 10.0)[0]
     together = np.corrcoef(series.values.T)

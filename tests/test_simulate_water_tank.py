@@ -257,18 +257,6 @@ def test_the_smallest_tank_is_stable_too() -> None:
         assert of(series, "level").max() < 3.9
 
 
-def test_tanks_differ_and_are_the_same_in_pieces_to_the_last_bit() -> None:
-    clock = {"start": FRIDAY, "period_s": 60.0, "duration_s": 300 * 60.0, "seed": 9}
-    device = {"kind": "water_tank", "name": "tank-", "count": 2, "site": "s"}
-    fault = {"device": "tank-2", "kind": "inlet_stuck", "start_s": 6000.0, "end_s": 10_000.0}
-    scenario = parse_scenario({"clock": clock, "devices": [device], "faults": [fault]}, "plant.toml")
-    whole = simulate(scenario)
-    for start, rows in ((0, 100), (100, 57), (157, 143)):
-        for piece, series in zip(simulate(scenario, start, rows), whole, strict=True):
-            assert piece.values.tobytes() == series.values[start : start + rows].tobytes()
-    assert not np.array_equal(whole[0].values, whole[1].values)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
