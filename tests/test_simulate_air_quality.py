@@ -26,12 +26,10 @@ from anomgan.simulate.kinds.air_quality import (
     AirQualityState,
     course,
     parameters,
-    relative_humidity,
-    saturated,
-    saturation_pa,
     step,
     voltage,
 )
+from anomgan.simulate.moist_air import relative_humidity, saturated_air, saturation_pa
 
 DEVICES = 3
 CO2, TEMPERATURE, HUMIDITY, DUST, VOC, BATTERY, SIGNAL = range(7)
@@ -109,15 +107,17 @@ STEADY = {
 def test_water_saturates_air_as_the_steam_table_says() -> None:
     table = {0.0: 611.2, 10.0: 1228.0, 20.0: 2339.0, 30.0: 4246.0, 40.0: 7384.0}  # °C: Pa
     np.testing.assert_allclose(saturation_pa(np.array(list(table))), list(table.values()), rtol=3e-3)
-    np.testing.assert_allclose(relative_humidity(saturated(np.array([15.0])), np.array([15.0])), 100.0)
-    np.testing.assert_allclose(relative_humidity(0.5 * saturated(np.array([15.0])), np.array([15.0])), 50.0, rtol=0.01)
+    np.testing.assert_allclose(relative_humidity(saturated_air(np.array([15.0])), np.array([15.0])), 100.0)
+    np.testing.assert_allclose(
+        relative_humidity(0.5 * saturated_air(np.array([15.0])), np.array([15.0])), 50.0, rtol=0.01
+    )
 
 
 def test_in_the_end_the_air_change_carries_off_exactly_what_comes_in(rooms: AirQuality) -> None:
     state, seen = live(rooms, 120.0, period_s=600.0, always=STEADY)
     exchange_m3s = (rooms.leaks + rooms.ventilation) * rooms.volume / 3600.0
     np.testing.assert_allclose((state.co2 - OUTSIDE_CO2) * 1e-6 * exchange_m3s, rooms.people * BREATH_M3S, rtol=1e-6)
-    outside = 0.76 * saturated(np.array([5.0]))
+    outside = 0.76 * saturated_air(np.array([5.0]))
     np.testing.assert_allclose((state.water - outside) * exchange_m3s * 1.2, rooms.people * SWEAT_KGS, rtol=1e-6)
     sheds = rooms.walls + AIR_HEAT * rooms.volume / 3600.0 * (rooms.leaks + 0.25 * rooms.ventilation)
     heater = np.clip(25.0 * rooms.volume * (rooms.set_point - state.air), 0.0, 45.0 * rooms.volume)

@@ -18,10 +18,10 @@ from anomgan.simulate.kinds.cold_store import (
     course,
     cycle,
     parameters,
-    saturated_air,
     saturation_bar,
     step,
 )
+from anomgan.simulate.moist_air import saturated_air
 
 DEVICES = 3
 

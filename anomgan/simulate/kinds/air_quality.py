@@ -5,7 +5,7 @@ the street bring in, what the air change carries off. The room's heat balance ha
 The relative humidity is that of the room's water at the temperature inside the sensor's box (Magnus). The battery's
 voltage follows its charge, its temperature and the radio's current through its inner resistance.
 Textbook relations: Persily and de Jonge, Carbon dioxide generation rates for building occupants, Indoor Air 27 (2017);
-ISO 7730 for heat and moisture given off; WMO No. 8 for the Magnus formula.
+ISO 7730 for heat and moisture given off.
 """
 
 import math
@@ -16,12 +16,12 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import Moments, between
+from anomgan.simulate.almanac import TRUE_DAY_S, Moments, between
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
+from anomgan.simulate.moist_air import relative_humidity, saturated_air
 
 MAX_STEP_S = 100.0
-HOUR_S, DAY_S = 3600.0, 86_400.0
-PRESSURE = 101_325.0
+HOUR_S = 3600.0
 AIR_HEAT = 1.2 * 1006.0
 """J/(m³ K)"""
 OUTSIDE_CO2 = 425.0
@@ -108,22 +108,6 @@ class AirQualityState(NamedTuple):
     pulse: Floats
 
 
-def saturation_pa(celsius: Floats) -> Floats:
-    """Vapour pressure of water at which air is saturated (Magnus), Pa."""
-    return np.asarray(611.2 * np.exp(17.62 * celsius / (243.12 + celsius)))
-
-
-def saturated(celsius: Floats) -> Floats:
-    """Water that a kilogram of dry air can hold, kg."""
-    vapour = saturation_pa(celsius)
-    return np.asarray(0.622 * vapour / (PRESSURE - vapour))
-
-
-def relative_humidity(water: Floats, celsius: Floats) -> Floats:
-    """% at a temperature of air that holds `water` kg per kg."""
-    return np.asarray(100.0 * water * PRESSURE / (0.622 + water) / saturation_pa(celsius))
-
-
 def parameters(settings: AirQualitySettings, traits: Floats) -> AirQuality:
     """One room with its node per row of traits (D, 17)."""
     t = traits.T
@@ -144,7 +128,7 @@ def parameters(settings: AirQualitySettings, traits: Floats) -> AirQuality:
         dust=9.0 * np.exp(0.25 * t[10]),
         traffic=5.0 * np.exp(0.4 * t[11]),
         charge=within(0.62 + 0.2 * t[12], 0.15, 1.0),
-        drain=1.0 / (settings.battery_days * DAY_S) * np.exp(0.1 * t[13]),
+        drain=1.0 / (settings.battery_days * TRUE_DAY_S) * np.exp(0.1 * t[13]),
         fresh_v=3.05 + 0.015 * t[14],
         resistance=1.3 * np.exp(0.15 * t[15]),
         signal=-74.0 + 8.0 * t[16],
@@ -194,7 +178,7 @@ def rest(node: AirQuality, inputs: Inputs) -> AirQualityState:
     return AirQualityState(
         co2=OUTSIDE_CO2 + 30.0 + zero,
         air=air,
-        water=0.75 * saturated(outside),
+        water=0.75 * saturated_air(outside),
         dust=0.5 * node.dust,
         compounds=node.off_gassing / (SORBED + LEAKS),
         usual=np.log(1.2 * node.off_gassing / (SORBED + LEAKS)),
@@ -216,14 +200,14 @@ def step(
     expected, runs, climate, daily, sun, traffic, season, heats, cleans = inputs.course
     blocked, left_open, failing, heated = inputs.faults
     crowd = wander(state.crowd, inputs.shocks[0], period_s, 1500.0)
-    weather = wander(state.weather, inputs.shocks[1], period_s, 2 * DAY_S)
-    damp = wander(state.damp, inputs.shocks[2], period_s, DAY_S)
-    haze = wander(state.haze, inputs.shocks[3], period_s, DAY_S / 2)
+    weather = wander(state.weather, inputs.shocks[1], period_s, 2 * TRUE_DAY_S)
+    damp = wander(state.damp, inputs.shocks[2], period_s, TRUE_DAY_S)
+    haze = wander(state.haze, inputs.shocks[3], period_s, TRUE_DAY_S / 2)
     fading = wander(state.fading, inputs.shocks[4], period_s, 900.0)
     pulse = wander(state.pulse, inputs.shocks[5], period_s, 30.0)
     outside = climate + daily + 3.0 * weather
     # the water in the air hardly changes from day to night, but some falls as dew
-    outside_water = np.minimum((0.76 + 0.1 * damp) * saturated(climate + 3.0 * weather), saturated(outside))
+    outside_water = np.minimum((0.76 + 0.1 * damp) * saturated_air(climate + 3.0 * weather), saturated_air(outside))
     outside_dust = (node.dust * season + node.traffic * traffic) * np.exp(0.45 * haze - 0.1)
     spread = np.sqrt(np.maximum(node.people * expected * (1.0 - expected), 0.0))
     people = within(np.rint(node.people * expected + spread * crowd), 0.0, node.people)
@@ -248,7 +232,7 @@ def step(
         source = people * HOUR_S / node.volume  # per m³ and hour
         co2 = approach(co2, OUTSIDE_CO2 + source * BREATH_M3S * 1e6 / exchange, exchange, dt)
         water = approach(water, outside_water + source * SWEAT_KGS / 1.2 / exchange, exchange, dt)
-        water = np.minimum(water, saturated(air))
+        water = np.minimum(water, saturated_air(air))
         gets_in = (DUST_GETS_IN * natural + FILTER * fresh) * outside_dust
         dust_goes = exchange + SETTLES
         dust = approach(dust, (gets_in + 0.02 * source) / dust_goes, dust_goes, dt)

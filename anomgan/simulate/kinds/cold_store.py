@@ -16,6 +16,7 @@ from anomgan.config import Table
 from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander
+from anomgan.simulate.moist_air import saturated_air
 
 MAX_STEP_S = 4.0
 AIR_HEAT = 1006.0
@@ -98,12 +99,6 @@ class ColdStoreState(NamedTuple):
 def saturation_bar(celsius: Floats) -> Floats:
     """Absolute vapour pressure of R134a, bar; within 0.2 % from -30 to 60 °C."""
     return np.exp(9.9106 - 2151.65 / (celsius + 243.475))
-
-
-def saturated_air(celsius: Floats) -> Floats:
-    """Water that a kilogram of air can hold at sea level, kg (Magnus)."""
-    vapour = 611.2 * np.exp(17.62 * celsius / (243.12 + celsius))
-    return 0.622 * vapour / (101325.0 - vapour)
 
 
 def parameters(settings: ColdStoreSettings, traits: Floats) -> ColdStore:
