@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Source
+from anomgan.simulate.almanac import TRUE_DAY_S
 from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, possible, row_at, rows_of
 from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds import KINDS
@@ -30,7 +31,7 @@ class ClockConfig(Table):
     speed: float = Field(1.0, ge=0)
     """simulated seconds per second; 0 or "max" = as fast as the broker takes it"""
     seed: int = Field(0, ge=0)
-    day_s: float = Field(86_400.0, ge=60)
+    day_s: float = Field(TRUE_DAY_S, ge=60)
     """the length of a day for loads and temperatures; shorter shows all a device does sooner"""
     zone: str = "UTC"
     """where the devices stand, for the time of day and summer time: an IANA name such as Europe/Berlin"""

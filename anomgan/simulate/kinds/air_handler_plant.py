@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomgan.records import Floats
+from anomgan.simulate.almanac import TRUE_DAY_S
 from anomgan.simulate.kind import Inputs, substeps, wander, within
 
 MAX_STEP_S = 15.0
@@ -27,7 +28,6 @@ FAN_PA, INSIDE_PA, CLEAN_PA = 900.0, 350.0, 70.0
 FREE, STEEP = 1.25, 0.25
 """the fan's curve: pressure = FAN_PA (FREE speed² - STEEP flow²)"""
 MOTOR_EFFICIENCY = 0.86
-DAY_S = 86_400.0
 
 
 class AirHandler(NamedTuple):
@@ -172,7 +172,7 @@ def step(
     front, clouds, gusts, crowd, boxes, eddies, grip = (
         wander(value, shock, period_s, lasts_s)
         for value, shock, lasts_s in zip(
-            state[-7:], inputs.shocks, (2.5 * DAY_S, 9e3, 1200, 1800, 60, 4, 8), strict=True
+            state[-7:], inputs.shocks, (2.5 * TRUE_DAY_S, 9e3, 1200, 1800, 60, 4, 8), strict=True
         )
     )
     around = weather(unit, front, clouds, gusts, inputs)

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import Moments
+from anomgan.simulate.almanac import TRUE_DAY_S, Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
 MAX_STEP_S = 10.0
@@ -194,7 +194,7 @@ def step(
     taps = wander(state.taps, inputs.shocks[0], period_s, 45.0)
     habits = wander(state.habits, inputs.shocks[1], period_s, 2400.0)
     mains = wander(state.mains, inputs.shocks[2], period_s, 300.0)
-    weather = wander(state.weather, inputs.shocks[3], period_s, 2 * 86_400.0)
+    weather = wander(state.weather, inputs.shocks[3], period_s, 2 * TRUE_DAY_S)
     waves = wander(state.waves, inputs.shocks[4], period_s, 2.0)
     # many small draws: the fewer there are, the more they scatter
     opening = demand * np.exp(0.12 * habits + 0.1 * taps / np.sqrt(demand))
