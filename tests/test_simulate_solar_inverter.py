@@ -189,7 +189,7 @@ NOON = slice(600, 840)
 """10:00 to 14:00"""
 
 
-def test_shade_on_a_part_of_the_first_string_lowers_its_voltage_and_leaves_the_second_alone(healthy: Floats) -> None:
+def test_shade_on_a_part_of_the_first_string_lowers_its_voltage_and_leaves_the_second_alone() -> None:
     solar = plants(dc_ratio=0.8)
     before, after = run(solar, JUNE)[NOON], run(solar, JUNE, partial_shading=1.0)[NOON]
     np.testing.assert_allclose(after[:, VOLTS_1] / before[:, VOLTS_1], 0.63, atol=0.03)
@@ -199,7 +199,7 @@ def test_shade_on_a_part_of_the_first_string_lowers_its_voltage_and_leaves_the_s
     assert np.all(after[:, IRRADIANCE] == before[:, IRRADIANCE])
 
 
-def test_without_direct_sun_shade_takes_little(healthy: Floats) -> None:
+def test_without_direct_sun_shade_takes_little() -> None:
     solar = plants(cloudiness=1.0)
     before, after = run(solar, JUNE)[NOON], run(solar, JUNE, partial_shading=1.0)[NOON]
     assert np.all(after[:, AC] > 0.85 * before[:, AC])

@@ -1,7 +1,8 @@
 """What a device kind is: its channels, its parameters, and a pure step from one state to the next.
 
 A kind works on all its devices at once: D devices, arrays (D,). It sees no clock and no random state: time comes in as
-seconds, chance as drawn numbers. Sensors (bias, noise, resolution, range) are alike for all kinds and are added here.
+moments of the almanac, chance as drawn numbers. Sensors (bias, noise, resolution, range) are alike for all kinds and
+are added here.
 """
 
 import math

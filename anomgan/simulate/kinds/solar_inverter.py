@@ -82,7 +82,7 @@ class Solar(NamedTuple):
 
 
 class SolarState(NamedTuple):
-    """State, each (D,). All but the last four are wanderers of variance 1."""
+    """State, each (D,). All but edge and the last four are wanderers of variance 1."""
 
     cover: Floats
     bank: Floats
