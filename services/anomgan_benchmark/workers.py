@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Generic, TypeVar
+
+from tqdm import tqdm
 
 Task = TypeVar("Task")
 Piece = TypeVar("Piece")
@@ -41,7 +44,7 @@ class _Worker(Generic[Task, Piece]):
         context = multiprocessing.get_context("spawn")  # a forked child would inherit locks that torch's threads hold
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with _single_threaded():
+        with _single_threaded(), _deaf():
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
         self.task = task
@@ -78,8 +81,9 @@ def run_tasks(work: Work[Task, Piece], tasks: Iterable[Task], jobs: int) -> Iter
     `work` and the tasks are sent to other processes, so it is a function of a module and they can be pickled.
     """
     waiting = iter(tasks)
-    workers = [_Worker(work, task) for task in islice(waiting, jobs)]
+    workers: list[_Worker[Task, Piece]] = []
     try:
+        workers.extend(_Worker(work, task) for task in islice(waiting, jobs))
         while workers:
             for worker in [one for one in workers if one.pipe in wait([each.pipe for each in workers])]:
                 message = worker.take()
@@ -105,7 +109,7 @@ def run_tasks(work: Work[Task, Piece], tasks: Iterable[Task], jobs: int) -> Iter
 
 def _serve(pipe: Connection, work: Work[Task, Piece]) -> None:
     """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore, which a process that is ended leaves to the system
     threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
     while (task := pipe.recv()) is not None:
         for piece in work(task):
@@ -119,6 +123,17 @@ def _follow_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C waits until a worker has started whole, and the worker, which inherits this, never hears it."""
+    resource_tracker.ensure_running()  # it lets Ctrl-C through again where the first worker would start it
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 @contextmanager

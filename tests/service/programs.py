@@ -65,7 +65,8 @@ class Program:
         below = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(how)
         status = self.process.wait(PATIENCE_S)
-        assert not [child for child in below if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+        left = psutil.wait_procs(below, PATIENCE_S)[1]
+        assert not [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
         assert "Traceback" not in self.said(), self.said()[-3000:]
         return status
 
