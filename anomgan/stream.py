@@ -22,10 +22,11 @@ from anomgan.config import AdaptConfig
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.examination import Examination
+from anomgan.fleet_windows import FleetWindows, Pushed
 from anomgan.handover import Maker, hand_over
 from anomgan.records import Reading, Source, Verdict, picker
 from anomgan.scaling import usable
-from anomgan.windows import FleetWindows, WindowState, pack_state, unpack_state
+from anomgan.windows import WindowState, pack_state, unpack_state
 
 CHUNK = 4096
 _MAGIC = b"agSD\x01"
@@ -95,52 +96,36 @@ class StreamDetector:
         return verdicts
 
     def _push(self, readings: Sequence[Reading], learnable: Callable[[Source, float], bool]) -> list[Verdict]:
-        admitted, who, turn, rows = self._admit(readings)
+        admitted, who, rows = self._admit(readings)
         if not admitted:
             return []
         values = usable(np.array(rows, np.float64))  # (n, C)
         times = np.array([reading.time_s for reading in admitted])
         scaled = self.detector.scale(values)
-        self.counters["readings_admitted"] += len(admitted)
-        self.counters["missing_values"] += int(np.count_nonzero(np.isnan(scaled)))
-
-        # one row per device at a time: a device's second row in this batch waits for the second turn
-        rule, fleet = self.detector.rule, self._fleet
-        due_rows: list[NDArray[np.int64]] = []
-        windows: list[NDArray[np.float32]] = []
-        runs: list[NDArray[np.int64]] = []
-        waiting: list[NDArray[np.int64]] = []
-        for now in range(int(turn.max()) + 1):
-            at = np.flatnonzero(turn == now) if turn.any() else np.arange(len(admitted))
-            before = fleet.run[who[at]]
-            due = fleet.push(who[at], times[at], scaled[at])
-            run = fleet.run[who[at]]
-            self.counters["gaps"] += int(np.count_nonzero((run == 1) & (before > 0)))
-            warming = run < rule.window
-            self.counters["readings_warming_up"] += int(np.count_nonzero(warming))
-            self.counters["readings_scored"] += int(np.count_nonzero(~warming))
-            waiting.append(at[warming & (run % rule.stride == 0)])
-            if due.any():
-                due_rows.append(at[due])
-                windows.append(fleet.windows(who[at[due]]))
-                runs.append(run[due])
+        pushed, rule = self._fleet.push(who, times, scaled), self.detector.rule
+        warming = pushed.run < rule.window
         seen = values.astype(np.float32)
-        examined = self._verdicts(admitted, seen, due_rows, windows, runs, learnable)
-        unknown = [(row, self._unknown(admitted[row], seen[row])) for row in np.concatenate(waiting).tolist()]
-        known = sum(not np.isnan(verdict.surprise) for _, verdict in examined)
-        self.counters["windows_scored"] += known
-        self.counters["windows_unknown"] += len(examined) - known
+        examined = self._verdicts(admitted, seen, pushed, learnable)
+        known = sum(verdict.surprise == verdict.surprise for _, verdict in examined)
+        counters, warm = self.counters, int(np.count_nonzero(warming))
+        counters["readings_admitted"] += len(admitted)
+        counters["missing_values"] += int(np.count_nonzero(np.isnan(scaled)))
+        counters["gaps"] += pushed.gaps
+        counters["readings_warming_up"] += warm
+        counters["readings_scored"] += len(admitted) - warm
+        counters["windows_scored"] += known
+        counters["windows_unknown"] += len(examined) - known
+        waiting = np.flatnonzero(warming & (pushed.run % rule.stride == 0)).tolist()
+        if not waiting:
+            return [verdict for _, verdict in examined]
+        unknown = [(row, self._verdict(admitted[row], seen[row], self.threshold)) for row in waiting]
         return [verdict for _, verdict in sorted([*examined, *unknown], key=lambda pair: pair[0])]
 
-    def _admit(
-        self, readings: Sequence[Reading]
-    ) -> tuple[list[Reading], NDArray[np.int64], NDArray[np.int64], list[tuple[float, ...]]]:
-        """The readings to take, whose they are (n,), their turn within this batch (n,), their values as rows."""
+    def _admit(self, readings: Sequence[Reading]) -> tuple[list[Reading], NDArray[np.int64], list[tuple[float, ...]]]:
+        """The readings to take, whose they are (n,), their values as rows."""
         admitted: list[Reading] = []
         who: list[int] = []
-        turn: list[int] = []
         rows: list[tuple[float, ...]] = []
-        turns: dict[int, int] = {}
         channels, known, pick, counters = self.detector.channels, self._known, self._pick, self.counters
         nan = float("nan")
         for reading in readings:
@@ -170,10 +155,8 @@ class StreamDetector:
             self._newest_s[number] = reading.time_s
             admitted.append(reading)
             who.append(number)
-            turn.append(turns.get(number, 0))
-            turns[number] = turn[-1] + 1
             rows.append(pick(values) if whole else tuple(values.get(channel, nan) for channel in channels))
-        return admitted, np.array(who, np.int64), np.array(turn, np.int64), rows
+        return admitted, np.array(who, np.int64), rows
 
     def _drop(self, reason: str, reading: Reading) -> None:
         self.counters[f"dropped.{reason}"] += 1
@@ -188,29 +171,23 @@ class StreamDetector:
         self,
         readings: Sequence[Reading],
         values: NDArray[np.float32],
-        due_rows: list[NDArray[np.int64]],
-        windows: list[NDArray[np.float32]],
-        runs: list[NDArray[np.int64]],
+        pushed: Pushed,
         learnable: Callable[[Source, float], bool],
     ) -> list[tuple[int, Verdict]]:
-        if not windows:
+        """What is said of the windows that are due, each with the row that completes it, in order."""
+        at = pushed.due.tolist()
+        if not at:
             return []
-        every = np.concatenate(windows)
-        seen = self.detector.examine_windows(every)
-        at = np.concatenate(due_rows).tolist()
+        seen = self.detector.examine_windows(pushed.windows)
         thresholds = np.full(len(at), self.threshold)
         if self.adaptation is not None:
             sources, times = [readings[row].source for row in at], np.array([readings[row].time_s for row in at])
-            thresholds = self.adaptation.thresholds(
-                sources, times, np.concatenate(runs), seen.surprise, every, learnable
-            )
+            runs = pushed.run[pushed.due]
+            thresholds = self.adaptation.thresholds(sources, times, runs, seen.surprise, pushed.windows, learnable)
         return [
             (row, self._verdict(readings[row], values[row], threshold, seen, i))
             for i, (row, threshold) in enumerate(zip(at, thresholds.tolist(), strict=True))
         ]
-
-    def _unknown(self, reading: Reading, values: NDArray[np.float32]) -> Verdict:
-        return self._verdict(reading, values, self.threshold)
 
     def _verdict(
         self,

@@ -1,4 +1,4 @@
-"""Windows over rows: sliding offline, ring buffers online for a whole fleet, and one pure step that both agree with.
+"""Windows over rows: sliding offline, and one pure step per row that this and `fleet_windows` agree with.
 
 The rules, the same offline and online:
 
@@ -8,18 +8,17 @@ The rules, the same offline and online:
   the channel reads NaN in the window;
 - from the `window`-th row after a start, every `stride`-th row completes a due window.
 
-Values here are already scaled. Letters: D devices, C channels, L window length, T time steps, N windows.
+Values here are already scaled. Letters: C channels, L window length, T time steps, N windows.
 """
 
 import struct
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.errors import DataError
-from anomgan.growth import room_for
 from anomgan.records import Floats
 
 Rows = NDArray[np.float32]
@@ -153,83 +152,3 @@ def unpack_state(packed: bytes) -> WindowState:
         np.frombuffer(packed[a:b], kind) for a, b, kind in zip(edges, edges[1:], ("<f4", "<f4", "<i4"), strict=False)
     )
     return WindowState(rows.reshape(channels, window).copy(), held.copy(), age.copy(), run, last_s)
-
-
-# ---------------------------------------------------------------- online, the fleet
-
-
-class FleetWindows:
-    """The windowing state of many devices as arrays: ring buffers (D, C, L) that grow as `room_for` says.
-
-    Devices are numbered by `add()`. One `push` takes at most one row per device.
-    """
-
-    def __init__(self, channels: int, rule: WindowRule) -> None:
-        self.rule = rule
-        self.channels = channels
-        self.devices = 0
-        self._allocate(room_for(1, 0))
-
-    def _allocate(self, capacity: int) -> None:
-        shape = (capacity, self.channels)
-        self.ring: Rows = np.full((*shape, self.rule.window), np.nan, np.float32)
-        self.held = np.full(shape, np.nan, np.float32)
-        self.age = np.zeros(shape, np.int32)
-        self.run = np.zeros(capacity, np.int64)
-        self.last_s = np.full(capacity, np.nan)
-
-    def _arrays(self) -> list[NDArray[Any]]:
-        return [self.ring, self.held, self.age, self.run, self.last_s]
-
-    def add(self) -> int:
-        """Make room for one more device and return its number."""
-        if self.devices == len(self.run):
-            old = self._arrays()
-            self._allocate(room_for(self.devices + 1, self.devices))
-            for new, array in zip(self._arrays(), old, strict=True):
-                new[: self.devices] = array
-        self.devices += 1
-        return self.devices - 1
-
-    def push(self, who: Indices, times: Floats, rows: Rows) -> NDArray[np.bool_]:
-        """Distinct devices `who` (n,), times (n,), scaled rows (n, C) -> (n,) True where a window is due."""
-        rule = self.rule
-        fresh = (self.run[who] == 0) | (times - self.last_s[who] > rule.max_gap_s)
-        valid = ~np.isnan(rows)
-        before = np.where(fresh[:, None], np.float32(np.nan), self.held[who])
-        held = np.where(valid, rows, before)
-        age = np.where(valid, 0, np.minimum(self.age[who], np.iinfo(np.int32).max - 1) + 1).astype(np.int32)
-        run = np.where(fresh, 1, self.run[who] + 1)
-        self.ring[who, :, (run - 1) % rule.window] = np.where(age <= rule.max_hold, held, np.float32(np.nan))
-        self.held[who], self.age[who], self.run[who], self.last_s[who] = held, age, run, times
-        due: NDArray[np.bool_] = (run >= rule.window) & ((run - rule.window) % rule.stride == 0)
-        return due
-
-    def windows(self, who: Indices) -> Rows:
-        """The newest windows (n, C, L) of devices `who` (n,), oldest row first."""
-        order = (self.run[who][:, None] + np.arange(self.rule.window)) % self.rule.window  # (n, L)
-        return np.ascontiguousarray(np.take_along_axis(self.ring[who], order[:, None, :], axis=2))
-
-    def state(self, who: int) -> WindowState:
-        """One device's state in the pure form; columns from before its last start read NaN."""
-        rows = self.windows(np.array([who]))[0]
-        run = int(self.run[who])
-        rows[:, : max(0, self.rule.window - run)] = np.nan
-        return WindowState(rows, self.held[who].copy(), self.age[who].copy(), run, float(self.last_s[who]))
-
-    def restore(self, who: int, state: WindowState) -> None:
-        """Put a state back; DataError where it was made for another window or number of channels."""
-        self.require_fit(state)
-        order = (state.run + np.arange(self.rule.window)) % self.rule.window
-        self.ring[who][:, order] = state.rows
-        self.held[who], self.age[who] = state.held, state.age
-        self.run[who], self.last_s[who] = state.run, state.last_s
-
-    def require_fit(self, state: WindowState) -> None:
-        """DataError where a state was made for another window or number of channels."""
-        if state.rows.shape != (self.channels, self.rule.window):
-            raise DataError(f"a window state of shape {state.rows.shape} does not fit {self.ring.shape[1:]}")
-
-    def bytes_per_device(self) -> int:
-        """What one device costs in these arrays."""
-        return sum(array[:1].nbytes for array in self._arrays())

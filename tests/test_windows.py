@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomgan.errors import DataError
+from anomgan.fleet_windows import FleetWindows
 from anomgan.records import Floats
 from anomgan.windows import (
-    FleetWindows,
     Rows,
     WindowRule,
     WindowState,
@@ -111,8 +111,9 @@ def test_offline_stepwise_and_naive_windows_are_the_same(
 @settings(max_examples=40, deadline=None)
 @given(rule=rules, seed=st.integers(0, 2**32 - 1), devices=st.integers(1, 20))
 def test_a_fleet_gives_every_device_the_windows_it_would_get_alone(rule: WindowRule, seed: int, devices: int) -> None:
-    """Random batches that mix devices, states moved to another fleet half-way, more devices than were allocated."""
-    rng = np.random.default_rng(seed)
+    """Random batches that mix devices, with one row or several of each, states moved to another fleet half-way, more
+    devices than were allocated."""
+    rng, gaps = np.random.default_rng(seed), 0
     series = [random_series(rng, int(rng.integers(1, 25)), 2) for _ in range(devices)]
     fleet, at, got = FleetWindows(2, rule), [0] * devices, [dict[int, Rows]() for _ in range(devices)]
     for d in range(devices):
@@ -121,14 +122,20 @@ def test_a_fleet_gives_every_device_the_windows_it_would_get_alone(rule: WindowR
         ready = [d for d in range(devices) if at[d] < len(series[d][0])]
         if not ready:
             break
-        who = rng.permutation(ready)[: rng.integers(1, len(ready) + 1)]
-        times = np.array([series[d][0][at[d]] for d in who])
-        rows = np.stack([series[d][1][at[d]] for d in who])
-        due = fleet.push(who, times, rows)
-        for d, window in zip(who[due], fleet.windows(who[due]), strict=True):
-            got[d][at[d]] = window
-        for d in who:
-            at[d] += 1
+        picked = rng.permutation(ready)[: rng.integers(1, len(ready) + 1)]
+        most = int(rng.choice([1, 3, 12]))
+        each = {d: min(int(rng.integers(1, most + 1)), len(series[d][0]) - at[d]) for d in picked}
+        who = rng.permutation(np.repeat(picked, [each[d] for d in picked]))
+        index = [int(np.count_nonzero(who[:i] == d)) + at[d] for i, d in enumerate(who)]
+        times = np.array([series[d][0][i] for d, i in zip(who, index, strict=True)])
+        rows = np.stack([series[d][1][i] for d, i in zip(who, index, strict=True)])
+        pushed = fleet.push(who, times, rows)
+        assert np.all(np.diff(pushed.due) > 0)
+        gaps += pushed.gaps
+        for row, window in zip(pushed.due, pushed.windows, strict=True):
+            got[who[row]][index[row]] = window
+        for d in picked:
+            at[d] += each[d]
         if rng.random() < 0.1:
             fleet = moved(fleet)
     for d in range(devices):
@@ -136,6 +143,7 @@ def test_a_fleet_gives_every_device_the_windows_it_would_get_alone(rule: WindowR
         same(got[d], due_alone)
         for mine, alone in zip(fleet.state(d), state, strict=True):
             np.testing.assert_array_equal(mine, alone)
+    assert gaps == sum(int(np.count_nonzero(np.diff(times) > rule.max_gap_s)) for times, _ in series)
 
 
 def moved(fleet: FleetWindows) -> FleetWindows:

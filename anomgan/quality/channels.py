@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.groups import Groups, group, put, take
 from anomgan.growth import room_for
 from anomgan.quality.cell import (
     CELL,
@@ -45,7 +46,6 @@ from anomgan.quality.cell import (
     walk,
 )
 from anomgan.quality.counters import COUNTER, continue_counter
-from anomgan.quality.groups import Groups, group, put, take
 from anomgan.quality.issues import Change
 from anomgan.quality.limits import Limits
 from anomgan.quality.units import conversions

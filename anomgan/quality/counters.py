@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.groups import Groups
 from anomgan.quality.cell import ChannelRule
-from anomgan.quality.groups import Groups
 from anomgan.quality.issues import Change, shown
 from anomgan.quality.limits import ANEW
 from anomgan.records import Floats

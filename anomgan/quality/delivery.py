@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.config import QualityConfig
+from anomgan.groups import Groups, group, take
 from anomgan.growth import room_for
 from anomgan.quality.arrival import (
     DAY_S,
@@ -33,7 +34,6 @@ from anomgan.quality.arrival import (
     told_open,
     walk,
 )
-from anomgan.quality.groups import Groups, group, take
 from anomgan.quality.issues import Change
 from anomgan.quality.limits import Limits
 from anomgan.records import Floats
