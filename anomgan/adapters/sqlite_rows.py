@@ -3,6 +3,7 @@
 import json
 import math
 import sqlite3
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from anomgan.records import Event, Source, Verdict
 
+FLOAT32 = np.dtype("<f4")
+POINT = struct.Struct("<f")
 TRAIL_POINTS = 60
 TRAIL_BUCKET_S = 15.0
 """A point of the sparkline is the highest surprise of a bucket, so that no spike is lost; empty buckets are skipped."""
@@ -29,41 +32,44 @@ class Latest:
     surprise: float = math.nan
     threshold: float = math.nan
     anomalous: bool = False
-    trail: tuple[float, ...] = ()
+    trail: bytes = b""
+    """float32, little endian, oldest first"""
     trail_bucket: float = math.nan
 
 
 def advance(latest: Latest, verdicts: Sequence[tuple[int, Verdict]]) -> Latest:
     """The device's row after more verdicts, each with its channels' id; an older one only moves `first_s`."""
-    for channels_id, verdict in sorted(verdicts, key=lambda pair: pair[1].time_s):
-        time_s = float(verdict.time_s)
-        first_s = time_s if math.isnan(latest.first_s) else min(latest.first_s, time_s)
-        if time_s <= latest.time_s:
-            replaces = time_s == latest.time_s and not math.isnan(verdict.surprise)
-            if not replaces:
-                latest = replace(latest, first_s=first_s)
-                continue
-        step_s = time_s - latest.time_s
-        bucket = math.floor(time_s / TRAIL_BUCKET_S)
-        surprise = float(verdict.surprise)
-        trail = latest.trail
-        if bucket == latest.trail_bucket:
-            trail = (*trail[:-1], max(trail[-1], surprise) if trail[-1] == trail[-1] else surprise)
-        else:
-            trail = (*trail, surprise)[-TRAIL_POINTS:]
-        latest = Latest(
-            id=latest.id,
-            first_s=first_s,
-            time_s=time_s,
-            step_s=smooth_step(latest.step_s, step_s),
-            channels_id=channels_id,
-            surprise=surprise,
-            threshold=float(verdict.threshold),
-            anomalous=bool(verdict.anomalous),
-            trail=trail,
-            trail_bucket=bucket,
-        )
-    return latest
+    first_s, newest_s, step_s, bucket = latest.first_s, latest.time_s, latest.step_s, latest.trail_bucket
+    trail, shown = latest.trail, None
+    of = sorted(verdicts, key=lambda pair: pair[1].time_s) if len(verdicts) > 1 else verdicts
+    for pair in of:
+        time_s, surprise = float(pair[1].time_s), float(pair[1].surprise)
+        first_s = time_s if math.isnan(first_s) else min(first_s, time_s)
+        if time_s < newest_s or (time_s == newest_s and math.isnan(surprise)):
+            continue
+        step_s, newest_s, shown = smooth_step(step_s, time_s - newest_s), time_s, pair
+        now = math.floor(time_s / TRAIL_BUCKET_S)
+        if now != bucket or not trail:
+            trail, bucket = trail[-(TRAIL_POINTS - 1) * POINT.size :] + POINT.pack(surprise), now
+            continue
+        (last,) = POINT.unpack_from(trail, len(trail) - POINT.size)
+        if surprise > last or last != last:
+            trail = trail[: -POINT.size] + POINT.pack(surprise)
+    if shown is None:
+        return replace(latest, first_s=first_s)
+    channels_id, verdict = shown
+    return Latest(
+        id=latest.id,
+        first_s=first_s,
+        time_s=newest_s,
+        step_s=step_s,
+        channels_id=channels_id,
+        surprise=float(verdict.surprise),
+        threshold=float(verdict.threshold),
+        anomalous=bool(verdict.anomalous),
+        trail=trail,
+        trail_bucket=bucket,
+    )
 
 
 def smooth_step(smoothed_s: float, step_s: float) -> float:
@@ -91,7 +97,7 @@ def read_latest(connection: sqlite3.Connection, source: Source) -> Latest:
         surprise=nan_if_null(surprise),
         threshold=nan_if_null(threshold),
         anomalous=bool(anomalous),
-        trail=tuple(np.frombuffer(trail, "<f4").tolist()),
+        trail=trail,
         trail_bucket=math.floor(time_s / TRAIL_BUCKET_S),
     )
 
@@ -116,7 +122,7 @@ def verdict_row(device_id: int, channels_id: int, verdict: Verdict) -> tuple[obj
 
 def pack_floats(values: NDArray[np.float32]) -> bytes:
     """Float32, little endian."""
-    return np.asarray(values, dtype="<f4").tobytes()
+    return np.asarray(values, FLOAT32).tobytes()
 
 
 def device_row(revision: int, latest: Latest) -> tuple[object, ...]:
@@ -130,7 +136,7 @@ def device_row(revision: int, latest: Latest) -> tuple[object, ...]:
         latest.surprise,
         latest.threshold,
         latest.anomalous,
-        pack_floats(np.array(latest.trail, dtype="<f4")),
+        latest.trail,
         latest.id,
     )
 
