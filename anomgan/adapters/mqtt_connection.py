@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from anomgan.adapters.mqtt_bell import Bell
 from anomgan.adapters.mqtt_client import MOST_BYTES, MOST_IN_FLIGHT, Wish, authenticate, connect, make_client, stated
 from anomgan.adapters.mqtt_pulse import Backoff, Pulse
+from anomgan.adapters.mqtt_read_ahead import read_ahead
 from anomgan.adapters.mqtt_tls import exposed_password, read_certificate, tls_context
 from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, no_answer, refusal
 from anomgan.config import BrokerConfig
@@ -81,6 +82,7 @@ class Connection:
         self._left = False
         self._tls = tls_context(config) if config.tls else None
         self.client = make_client(config, wish, self._tls)
+        self.client.on_socket_open = read_ahead
         self.client.on_connect = self._connected
         self.client.on_disconnect = self._disconnected
         self.client.on_unsubscribe = self._unsubscribed
@@ -181,7 +183,7 @@ class Connection:
         readable = self._closing or self._may_read()
         self._bell.wanted = True
         self._each_turn()
-        pending = readable and self.config.tls and sock.pending() > 0
+        pending = readable and sock.pending() > 0
         sources = [sock, self._bell.heard] if readable else [self._bell.heard]
         sinks = [sock] if client.want_write() else []
         ready, writable, _ = select.select(sources, sinks, [], 0.0 if pending else wait_s)

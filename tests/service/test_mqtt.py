@@ -44,7 +44,7 @@ def receive_all(source: MqttSource, count: int, timeout_s: float = 20.0, acknowl
 def crash(source: MqttSource) -> None:
     """What the broker sees when the process is killed."""
     sock = source._connection.client.socket()
-    assert isinstance(sock, socket.socket)
+    assert isinstance(sock, ReadAhead)
     source._connection._closing = True  # the thread must not come back
     sock.shutdown(socket.SHUT_RDWR)
     eventually(lambda: not source._connection._thread.is_alive(), "the thread has ended")
