@@ -13,6 +13,7 @@ from proxy import Proxy
 from servers import Mosquitto, eventually, free_port
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
+from anomgan.adapters.mqtt_read_ahead import ReadAhead
 from anomgan.adapters.ports import Message
 from anomgan.config import BrokerConfig
 from anomgan.errors import ConfigError, DataError, Refused, Unreachable
