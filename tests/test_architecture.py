@@ -78,7 +78,11 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "polars": "anomgan/adapters/",
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
-    "matplotlib": ("services/anomgan_cli/plots.py", "services/anomgan_cli/benchmark_plots.py"),
+    "matplotlib": (
+        "services/anomgan_cli/plots.py",
+        "services/anomgan_cli/benchmark_plots.py",
+        "services/anomgan_cli/kind_plots.py",
+    ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",
     "sklearn": "anomgan/baselines.py",

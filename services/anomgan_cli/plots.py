@@ -96,7 +96,7 @@ def evaluation_png(picture: Picture) -> bytes:
         figure.align_ylabels(axes)
         figure.suptitle(picture.title, x=0.01, ha="left", fontsize=10.5)
         figure.legend(handles=_keys(), loc="outside lower center", ncols=7, fontsize=8.0, handlelength=1.6)
-        return _png(figure)
+        return png(figure)
 
 
 def training_png(course: "Sequence[TrainingHealth]") -> bytes:
@@ -120,10 +120,11 @@ def training_png(course: "Sequence[TrainingHealth]") -> bytes:
                 axis.legend()
         for axis in grid[1]:
             axis.set_xlabel("step")
-        return _png(figure)
+        return png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()
