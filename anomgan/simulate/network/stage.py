@@ -77,36 +77,54 @@ Entry = tuple[float, int, int, int, int, "Parcel | Switch | Told"]
 
 
 class Network:
-    """All devices' links on their way through a run, or the piece of it from first_row on.
+    """All devices' links on their way through a run, or the piece of it from first_row on and before stop_row.
 
-    `take` every row from row 0 on, in order; `due` gives what arrives, which is nothing before the piece begins.
+    `take` every row from row 0 on, in order; `due` gives what arrives, which is nothing before the piece begins. What
+    is under way at stop_row belongs to the next piece; after the last row of the run all of it arrives, until stop_s.
     """
 
-    def __init__(self, plan: NetworkPlan, first_row: int = 0) -> None:
+    def __init__(self, plan: NetworkPlan, first_row: int = 0, stop_row: int | None = None) -> None:
         self.plan = plan
         self.counts = Counts()
         self.first_row = first_row
         self.first_s = first_row * plan.run.period_s
+        self.stop_s = math.inf if stop_row is None or stop_row == plan.run.rows else stop_row * plan.run.period_s
         self._devices = make_devices(plan)
         self._by_source = {device.source: device for device in self._devices}
         numbered = enumerate(plan.incidents)
         self._agenda = [entry for number, incident in numbered for entry in _happenings(incident, number)]
         heapq.heapify(self._agenda)
 
+    @property
+    def shared(self) -> bool:
+        """Whether there is one connection for all devices."""
+        return self.plan.config.connection == "shared"
+
+    def row_s(self, row: int) -> float:
+        """When a row is, after the start of the run."""
+        return row * self.plan.run.period_s
+
     def offline(self) -> set[Source]:
         """The devices that have no connection where the piece begins."""
         return {device.source for device in self._devices if at(device.offline, self.first_s) is not None}
 
-    def take(self, row: int, readings: Sequence[Reading], encode: Callable[[list[Reading]], Messages]) -> None:
-        """Let the devices send a row; `encode` makes a device's messages, and is asked only for those that matter."""
+    def take(self, row: int, readings: Sequence[Reading], encode: Callable[[list[Reading]], Messages]) -> int:
+        """Let the devices send a row; how many measured it. `encode` makes a device's messages, where they matter."""
+        measured = 0
         if row == self.first_row:
             self.counts = Counts(carried=self._under_way())
-        made_s = row * self.plan.run.period_s
+        made_s = self.row_s(row)
         for reading in readings:
             device = self._by_source[reading.source]
             off = at(device.offline, made_s)
             if off is None or off.kind not in OFF:
                 self._send(device, row, made_s, reading, encode)
+                measured += 1
+        return measured
+
+    def next_s(self) -> float:
+        """When the next thing happens; infinite where nothing will."""
+        return self._agenda[0][0] if self._agenda else math.inf
 
     def due(self, until_s: float, *, also: bool) -> Iterator[Delivery | Switch | Told]:
         """What happens from where the last call ended until then, `also` at that very moment, in order."""
