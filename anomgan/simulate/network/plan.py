@@ -36,7 +36,7 @@ class NetworkPlan:
 
     def client_id(self, source: Source) -> str:
         """Under what name a device connects."""
-        return _named(self.config.client_id, source).strip("-")
+        return _named(self.config.client_id, source).removeprefix("-")
 
     def status_topic(self, source: Source) -> str:
         """Where a device says that it is there, "" for nowhere."""
