@@ -20,6 +20,8 @@ from anomgan.errors import DataError, Unreachable
 
 MOST_UNWRITTEN = 1000
 """messages of QoS 0 that wait for the system to take them, of one client"""
+GLANCE_S = 0.01
+"""who has no time to wait looks after the connections no more often"""
 FAREWELL_S, FAREWELL_EACH_S = 3.0, 0.002
 
 
@@ -45,6 +47,7 @@ class MqttFleet:
         self._patience_s = patience_s
         self._open = 0
         self._closed = False
+        self._waited_s = 0.0
         self._board = Switchboard(config, wishes, came=self._came, gone=self._gone)
         for member in self._board.members:
             if member.number not in absent:
@@ -106,7 +109,10 @@ class MqttFleet:
 
     def wait(self, time_s: float, stopped: Callable[[], bool]) -> bool:
         """Look after the connections for a while; True when stopped meanwhile."""
-        until_s = time.monotonic() + time_s
+        now_s = time.monotonic()
+        if time_s <= 0 and now_s - self._waited_s < GLANCE_S:
+            return stopped()
+        self._waited_s, until_s = now_s, now_s + time_s
         while True:
             left_s = until_s - time.monotonic()
             self._board.turn(min(max(left_s, 0.0), TURN_S))
@@ -132,8 +138,9 @@ class MqttFleet:
 
     def _hand_over(self, member: Member, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         client, qos = member.client, min(qos, self._board.most_qos)
-        if qos and not member.asks:  # not before: of QoS 0 it would tell each time, at a cost
+        if qos and not member.asks:  # not always: of QoS 0 it would tell each time, at a cost
             member.asks, client.on_publish = True, self._acknowledged
+        self._board.publishing(member)
         info = client.publish(topic, payload, qos, retain)
         if info.rc == paho.MQTT_ERR_QUEUE_SIZE:
             raise Unreachable(f"{self._board.where}: message not sent ({paho.error_string(info.rc)})")
@@ -194,3 +201,5 @@ class MqttFleet:
         if mid in member.open:
             member.open.remove(mid)
             self._open -= 1
+        if not member.open:
+            member.asks, client.on_publish = False, None

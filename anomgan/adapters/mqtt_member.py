@@ -9,6 +9,8 @@ from anomgan.adapters.mqtt_pulse import Backoff
 
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 FAREWELL = "anomgan/farewell"
+CORK: int | None = getattr(socket, "TCP_CORK", None)
+"""Linux has it"""
 
 
 class Member:
@@ -16,9 +18,9 @@ class Member:
 
     wanted: whether it should be connected; connecting: whether an answer of the broker is awaited, since since_s.
     open: the message ids of QoS 1 and 2 that are not acknowledged. unwritten: QoS 0 messages that the system has not
-    taken yet. left: the broker has read all that was written before the farewell. asks: it has sent with QoS 1 or 2,
-    and wants to hear of acknowledgements. watched: what the selector looks for. brief: how many connections in a row
-    ended soon.
+    taken yet. left: the broker has read all that was written before the farewell. asks: it wants to hear of
+    acknowledgements. watched: what the selector looks for. brief: how many connections in a row
+    ended soon. turn: the owner's when it published last; corked: the system holds back segments that are not full.
     """
 
     __slots__ = (
@@ -28,11 +30,13 @@ class Member:
         "client",
         "connected",
         "connecting",
+        "corked",
         "farewell",
         "left",
         "number",
         "open",
         "since_s",
+        "turn",
         "unwritten",
         "wanted",
         "watched",
@@ -43,9 +47,10 @@ class Member:
         self.number = number
         self.wish = wish
         self.client = client
-        self.wanted = self.connected = self.connecting = self.left = self.asks = False
+        self.wanted = self.connected = self.connecting = self.left = self.asks = self.corked = False
         self.since_s = 0.0
         self.unwritten = self.brief = self.watched = 0
+        self.turn = -1
         self.open: set[int] = set()
         self.farewell: int | None = None
         self.backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
@@ -66,6 +71,17 @@ class Member:
             return True
         self.unwritten = 0
         return False
+
+    def cork(self, on: bool) -> None:
+        """Let the system gather small messages into full segments, for 0.2 s at most, or send what it has gathered.
+
+        Of many small messages most of the time goes to handing over each by itself, at both ends.
+        """
+        sock = self.client.socket()
+        self.corked = on
+        if sock is not None and CORK is not None:
+            with suppress(OSError):  # the connection may just have ended
+                sock.setsockopt(socket.IPPROTO_TCP, CORK, int(on))
 
     def drop(self) -> None:
         """End the connection without a word, as a power cut does; the broker sends the last will."""

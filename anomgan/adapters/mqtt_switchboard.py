@@ -34,8 +34,8 @@ class Switchboard:
     """The members, and which of them are connected; those that are wanted come back by themselves.
 
     failure: why the last attempt to connect failed or the last connection ended. most_qos, most_in_flight, most_bytes:
-    what the broker takes of each (MQTT 5 tells, 3.1.1 does not). came, gone: told when a member has got or lost its
-    connection.
+    what the broker takes of each (MQTT 5 tells, 3.1.1 does not). turns: how many there were. came, gone: told when a
+    member has got or lost its connection.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class Switchboard:
         self._connecting = 0
         self._pause_until_s = 0.0
         self._backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
-        self._next = 0
+        self._corked: list[Member] = []
+        self.turns = self._next = 0
         self._checked_s = time.monotonic()
 
     @property
@@ -101,11 +102,15 @@ class Switchboard:
 
     def turn(self, wait_s: float) -> None:
         """Connect who wants to, read and write what lies ready, waiting at most so long for it, and keep alive."""
+        self.turns += 1
+        for member in self._corked:
+            member.cork(False)
+        self._corked.clear()
         self._connect_some(time.monotonic())
         if self._waiting and self._connecting < AT_ONCE:
             wait_s = min(wait_s, max(self._pause_until_s - time.monotonic(), 0.0))
         for key, mask in self._selector.select(wait_s):
-            member: Member = key.data
+            member = key.data
             if mask & selectors.EVENT_READ:
                 member.read()
             if mask & selectors.EVENT_WRITE or member.client.want_write():  # paho answers what it has read
@@ -119,6 +124,13 @@ class Switchboard:
         if sock is not None and wanted != member.watched:
             member.watched = wanted
             self._selector.modify(sock, wanted, member)
+
+    def publishing(self, member: Member) -> None:
+        """Note that a member is about to publish; from the second time in a turn on, its messages are gathered."""
+        if member.turn == self.turns and not member.corked:
+            member.cork(True)
+            self._corked.append(member)
+        member.turn = self.turns
 
     def close(self) -> None:
         """End what is left of the connections; safe to call twice."""
