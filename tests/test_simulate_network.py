@@ -190,6 +190,12 @@ def test_loss_takes_the_share_that_it_says(rows: list[list[Reading]]) -> None:
     assert deliveries(play("[network]\nloss = 1.0\n", rows)[0]) == []
 
 
+def test_no_stretch_of_a_run_repeats_the_chances_of_another(rows: list[list[Reading]]) -> None:
+    found, _ = play("[network]\nloss = 0.5\n", rows)
+    arrived = np.isin(np.arange(512), stamps(found, "a-1")).reshape(4, 128)
+    assert len({one.tobytes() for one in arrived}) == 4
+
+
 def test_duplicates_are_the_same_bytes_again_and_soon(rows: list[list[Reading]]) -> None:
     found, counts = play("[network]\nduplicate = 0.1\nduplicate_s = 3.0\n", rows)
     times: dict[tuple[str, bytes], list[float]] = {}

@@ -143,6 +143,12 @@ def test_pieces_together_are_the_whole_with_truth_told_once() -> None:
     assert (whole.incidents, whole.truth_published) == (1, 2)
 
 
+def test_a_later_piece_begins_at_once() -> None:
+    _, noted, _ = run(plan("delay_s = 0.5"), speed=1.0, first=60)
+    assert noted.heard[0][0] == 1000.5
+    assert noted.heard[-1][0] == pytest.approx(1000.0 + 99 - 60 + 0.5)
+
+
 def test_truth_of_an_incident_surrounds_what_it_does() -> None:
     totals, noted, _ = run(plan("delay_s = 0.0"))
     truth = [index for index, (_, topic, _) in enumerate(noted.heard) if topic == "anomgan/truth/a-1"]
