@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from anomgan.errors import ConfigError
-from anomgan.simulate import SENSOR_FAULTS, Scenario, parse_scenario
+from anomgan.simulate import INCIDENTS, SENSOR_FAULTS, Scenario, parse_scenario
+from anomgan.simulate.network import IncidentConfig, NetworkConfig
 from anomgan.simulate.scenario import KINDS
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "simulate.toml"
@@ -57,6 +58,7 @@ def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault(
     for name in ("devices", "faults"):
         assert set(type(getattr(scenario.config, name)[0]).model_fields) <= words | {"settings"}
     assert set(type(scenario.config.random_faults).model_fields) <= words
+    assert set(NetworkConfig.model_fields) | set(IncidentConfig.model_fields) | set(INCIDENTS) <= words
     assert set(tables) - {"broker"} <= words | {"clock", "output"}
     assert set(SENSOR_FAULTS) <= words
     for kind in KINDS.values():

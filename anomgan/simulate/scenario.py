@@ -1,6 +1,5 @@
 """The tables of a scenario file, and the checked scenario that comes of them. See configs/simulate.toml."""
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from anomgan.simulate.almanac import TRUE_DAY_S
 from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, possible, row_at, rows_of
 from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds import KINDS
+from anomgan.simulate.names import unknown
+from anomgan.simulate.network.plan import NetworkPlan, Run, plan_network
+from anomgan.simulate.network.tables import IncidentConfig, LinkConfig, NetworkConfig
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -71,6 +73,8 @@ class DevicesConfig(Table):
     name: str = Field(min_length=1, max_length=100)
     site: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
+    network: LinkConfig | None = None
+    """what differs from `[network]`"""
 
 
 class FaultConfig(Table):
@@ -122,6 +126,8 @@ class ScenarioConfig(Table):
     devices: tuple[DevicesConfig, ...] = Field(min_length=1, strict=False)
     faults: tuple[FaultConfig, ...] = Field((), strict=False)
     random_faults: RandomFaultsConfig | None = None
+    network: NetworkConfig = NetworkConfig()
+    incidents: tuple[IncidentConfig, ...] = Field((), strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +142,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A checked scenario. rows = length of the run (None = endless); faults in order of their start."""
+    """A checked scenario. rows = length of the run (None = endless); faults in order of their start; network = None
+    where nothing comes between devices and broker.
+    """
 
     config: ScenarioConfig
     groups: tuple[Group, ...]
     faults: tuple[Fault, ...]
     rows: int | None
+    network: NetworkPlan | None = None
 
     @property
     def period_s(self) -> float:
@@ -171,7 +180,7 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
         place = f"{where}: devices.{index}"
         kind = KINDS.get(table.kind)
         if kind is None:
-            raise ConfigError(f"{place}.kind: {_unknown('device kind', table.kind, KINDS)}")
+            raise ConfigError(f"{place}.kind: {unknown('device kind', table.kind, KINDS)}")
         if not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
@@ -191,30 +200,31 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
     _check_overlaps(faults, clock.period_s, where)
     if config.random_faults is not None:
         _check_random(draft, config.random_faults, f"{where}: random_faults")
-    return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows)
+    run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos)
+    links = [([(g.site, name) for name in g.names], t.network) for g, t in zip(groups, config.devices, strict=True)]
+    network = plan_network(config.network, config.incidents, links, run, where)
+    return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows, network)
 
 
 def _check_fault(scenario: Scenario, table: FaultConfig, place: str) -> Fault:
     kinds = scenario.kinds
     sources = [s for s in kinds if s[1] == table.device and table.site in (None, s[0])]
     if not sources:
-        raise ConfigError(f"{place}.device: {_unknown('device', table.device, [name for _, name in kinds])}")
+        raise ConfigError(f"{place}.device: {unknown('device', table.device, [name for _, name in kinds])}")
     if len(sources) > 1:
         sites = " and ".join(repr(site) for site, _ in sources)
         raise ConfigError(f"{place}.site: this key is required, for {table.device!r} stands at {sites}")
     kind = kinds[sources[0]]
     process = {fault.name: fault for fault in kind.process_faults}
     if table.kind not in SENSOR_FAULTS and table.kind not in process:
-        raise ConfigError(
-            f"{place}.kind: {_unknown(f'fault of a {kind.name}', table.kind, [*SENSOR_FAULTS, *process])}"
-        )
+        raise ConfigError(f"{place}.kind: {unknown(f'fault of a {kind.name}', table.kind, [*SENSOR_FAULTS, *process])}")
     if table.kind in process and table.channels:
         raise ConfigError(f"{place}.channels: {table.kind!r} acts on the machine; it takes no channels")
     if table.kind in SENSOR_FAULTS and not table.channels:
         raise ConfigError(f"{place}.channels: this key is required for a sensor fault")
     for channel in table.channels:
         if channel not in kind.names:
-            raise ConfigError(f"{place}.channels: {_unknown(f'channel of a {kind.name}', channel, kind.names)}")
+            raise ConfigError(f"{place}.channels: {unknown(f'channel of a {kind.name}', channel, kind.names)}")
         sensor = kind.channels[kind.names.index(channel)]
         if table.kind in SENSOR_FAULTS and table.kind not in possible(sensor):
             what, known = "contact" if sensor.digital else "counter", sorted(possible(sensor))
@@ -273,14 +283,8 @@ def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> 
     known = dict.fromkeys([*SENSOR_FAULTS, *process])
     for name in table.kinds:
         if name not in known:
-            raise ConfigError(f"{place}.kinds: {_unknown('fault', name, known)}")
+            raise ConfigError(f"{place}.kinds: {unknown('fault', name, known)}")
     duration_s = scenario.config.clock.duration_s
     for key, value in (("first_s", table.first_s), ("last_s", table.last_s)):
         if value is not None and duration_s is not None and value > duration_s:
             raise ConfigError(f"{place}.{key}: {value:g} is after the end of the run ({duration_s:g} s)")
-
-
-def _unknown(what: str, name: str, known: Mapping[str, Any] | Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(list(known)[:20])}"
-    return f"unknown {what} {name!r}; {hint}"

@@ -178,7 +178,7 @@ def given(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -> "tuple[Job, list[str]]":
     """The rows of the run that `--rows` asks for, and the scenario in words where they are wanted."""
-    from anomgan.simulate import check_scenario, ticks
+    from anomgan.simulate import Network, check_scenario, ticks
     from anomgan_simulator.compose import Job
     from anomgan_simulator.describe import describe_scenario
 
@@ -188,7 +188,10 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
     tables = load_tables(path, changes)
     scenario = check_scenario(tables, str(path))
     selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first)
-    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s)
+    network = None
+    if scenario.network is not None:  # which has to hear of the rows before, too
+        network, selected = Network(scenario.network, first, rows.stop), ticks(scenario, 0, rows.stop)
+    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s, network)
     return job, [f"{path}: valid", *describe_scenario(scenario)] if in_words else []
 
 
@@ -235,7 +238,8 @@ def describe_first(job: "Job") -> Iterator[str]:
     from anomgan_simulator.describe import describe_messages
     from anomgan_simulator.play import encoder_of
 
-    first, _ = peek(job.rows)
+    begin = 0 if job.network is None else job.network.first_row
+    first, _ = peek(tick for tick in job.rows if tick.row >= begin)
     if first is not None:
         check(first, job.output)
         yield from describe_messages(encoder_of(job.output).encode(first.readings))

@@ -10,24 +10,28 @@ from pathlib import Path
 import orjson
 
 from anomgan.adapters.files import json_lines, write_bytes
-from anomgan.adapters.mqtt import MqttPublisher
+from anomgan.adapters.mqtt_fleet import MqttFleet
 from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
-from anomgan.simulate import Tick
+from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
+from anomgan_simulator.connections import Connections, clients
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to publish, where and how fast. run_start_s: the event time that faults count from."""
+    """What to publish, where and how fast. run_start_s: the event time that faults count from. With a network, rows go
+    from row 0 on.
+    """
 
     rows: Iterable[Tick]
     broker: BrokerConfig
     output: OutputConfig
     speed: float
     run_start_s: float
+    network: Network | None = None
 
 
 def run(
@@ -47,9 +51,14 @@ def run(
         if first is not None:
             check(first, job.output)
         add_truth = stack.enter_context(json_lines(truth)) if truth is not None else None
-        publisher = stack.enter_context(closing(MqttPublisher(job.broker, job.broker.client_id)))
-        pace = Pace(job.speed, time.monotonic, stop.wait)
-        totals = play(rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report)
+        network = job.network
+        wishes, absent = clients(job.broker.client_id, network)
+        publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))
+        devices = None if network is None or network.shared else Connections(publisher, network)
+        pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
+        totals = play(
+            rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
+        )
         totals.lost = publisher.lost
     if summary is not None:
         write_bytes(summary, orjson.dumps(asdict(totals), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -6,6 +6,7 @@ from itertools import islice
 
 from anomgan.simulate import Fault, Scenario, Tick, schedule
 from anomgan.simulate.faults import rows_of
+from anomgan_simulator.describe_network import describe_counts, describe_network
 from anomgan_simulator.play import Totals
 
 LISTED = 20
@@ -29,6 +30,8 @@ def describe_scenario(scenario: Scenario) -> Iterator[str]:
         yield f"fault: {describe_fault(fault, scenario.period_s)}"
     if len(faults) > LISTED or not faults:
         yield "fault: and more" if faults else "no faults"
+    if scenario.network is not None:
+        yield from describe_network(scenario.network)
 
 
 def describe_fault(fault: Fault, period_s: float) -> str:
@@ -62,4 +65,5 @@ def describe_totals(totals: Totals) -> str:
     return (
         f"{'stopped: ' if totals.stopped else ''}{totals.messages_published} messages with {totals.readings} readings "
         f"in {totals.seconds:.1f} s ({rate:.0f}/s), {totals.faults} faults, {totals.late_s:.2f} s late at worst"
+        f"{describe_counts(totals.network)}"
     )

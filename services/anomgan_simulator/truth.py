@@ -1,9 +1,11 @@
 """Ground truth in plain values: a record when a fault begins, one when it ends; alike on the topic and in the file."""
 
+import math
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from anomgan.simulate import Fault
+from anomgan.simulate.network import Incident
 
 State = Literal["begin", "end"]
 
@@ -22,6 +24,26 @@ def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, An
         "end": _iso(end_s),
         "start_s": start_s,
         "end_s": end_s,
+    }
+
+
+def incident_record(incident: Incident, state: State, run_start_s: float) -> dict[str, Any]:
+    """The same of an incident, which is told from a fault by its `domain`; what has no end has null for one."""
+    start_s, end_s = run_start_s + incident.start_s, run_start_s + incident.end_s
+    ends = math.isfinite(end_s)
+    return {
+        "state": state,
+        "domain": "network",
+        "device": incident.device,
+        "site": incident.site,
+        "kind": incident.kind,
+        "channels": [],
+        "severity": 1.0,
+        "start": _iso(start_s),
+        "end": _iso(end_s) if ends else None,
+        "start_s": start_s,
+        "end_s": end_s if ends else None,
+        **incident.detail,
     }
 
 
