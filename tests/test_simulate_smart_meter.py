@@ -276,7 +276,7 @@ def test_a_counter_has_the_sensor_faults_of_a_counter_and_no_others() -> None:
         fault = {"device": "m-1", "kind": kind, "channels": ["energy"], "start_s": 0.0, "end_s": 60.0}
         with pytest.raises(ConfigError, match=r"faults.0.channels: 'energy' is a counter; it knows drift and"):
             parse_scenario({"devices": devices, "faults": [fault]}, "homes.toml")
-    for kind in ("spike", "level_shift", "drift", "stuck"):
+    for kind in ("spike", "bias", "drift", "stuck"):
         fault = {"device": "m-1", "kind": kind, "channels": ["energy"], "start_s": 0.0, "end_s": 60.0}
         assert parse_scenario({"devices": devices, "faults": [fault]}, "homes.toml").faults
     table = {"kinds": ["noise", "correlation_break", "drift"], "spacing_s": [100.0, 100.0], "quiet_s": 1.0}

@@ -14,7 +14,7 @@ from anomgan.config import Table
 from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, within
-from anomgan.simulate.kinds.air_handler_plant import CLEAN_PA, INSIDE_PA, AirHandler, AirHandlerState, step
+from anomgan.simulate.kinds.air_handler_plant import CLEAN_PA, INSIDE_PA, MAX_STEP_S, AirHandler, AirHandlerState, step
 
 AIR_HEAT = 1.2 * 1006.0
 """J/(m³ K)"""
@@ -188,4 +188,5 @@ AIR_HANDLER: Kind[AirHandlerSettings, AirHandler, AirHandlerState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -281,4 +281,5 @@ AIR_QUALITY: Kind[AirQualitySettings, AirQuality, AirQualityState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -278,7 +278,7 @@ SOLAR_INVERTER: Kind[SolarSettings, Solar, SolarState] = Kind(
         ProcessFault("partial_shading", ("dc_voltage_1", "dc_current_1", "ac_power")),
         ProcessFault("soiling", ("dc_current_1", "dc_current_2", "ac_power")),
         ProcessFault("fan_failure", ("inverter_temperature", "ac_power")),
-        ProcessFault("string_disconnect", ("dc_current_2", "dc_voltage_2", "ac_power")),
+        ProcessFault("string_disconnect", ("dc_current_2", "dc_voltage_2", "ac_power"), graded=False),
     ),
     settings=SolarSettings,
     traits=11,
@@ -288,4 +288,5 @@ SOLAR_INVERTER: Kind[SolarSettings, Solar, SolarState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )
