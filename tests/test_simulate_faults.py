@@ -9,8 +9,10 @@ import pytest
 
 from anomgan.records import Floats, TimeSeries
 from anomgan.simulate import SENSOR_FAULTS, parse_scenario, simulate
+from anomgan.simulate.almanac import TRUE_DAY_S
 from anomgan.simulate.kinds.cold_store import COLD_STORE
 from anomgan.simulate.kinds.pump import PUMP
+from anomgan.simulate.normal import Clock, working_day
 from anomgan.simulate.randomness import BLOCK
 
 START, END, PERIOD_S = 401, 601, 4.0
@@ -255,7 +257,9 @@ def test_a_process_fault_spreads_through_the_physics(
 def test_the_channels_named_by_a_process_fault_are_those_that_show_it(
     healthy: Mapping[str, TimeSeries], broken: Mapping[str, TimeSeries]
 ) -> None:
-    for fault in (*PUMP.process_faults, *COLD_STORE.process_faults):
-        before, after = healthy[PROCESS[fault.name]], broken[PROCESS[fault.name]]
-        effect = np.abs(after.values[ROWS] - before.values[ROWS]).mean(axis=0) / before.values.std(axis=0)
-        assert before.channels[int(np.argmax(effect))] in fault.channels
+    for kind in (PUMP, COLD_STORE):
+        day = working_day(kind, kind.settings(), "", ("any-1",), Clock(0, 0.0, "UTC", TRUE_DAY_S))[0]
+        for fault in kind.process_faults:
+            before, after = healthy[PROCESS[fault.name]], broken[PROCESS[fault.name]]
+            effect = np.abs(after.values[ROWS] - before.values[ROWS]).mean(axis=0) / day.std(axis=0)
+            assert before.channels[int(np.argmax(effect))] in fault.channels, fault.name

@@ -90,5 +90,8 @@ def working_day(kind: Kind[Any, Any, Any], settings: Any, site: str, names: tupl
         shown = np.ascontiguousarray(truth.transpose(2, 0, 1))
         seen.append(sense(kind.channels, shown, draws.noise, traits[:, kind.traits :]))
     day = np.concatenate(seen, axis=1)[:, SETTLES:]
+    counters = [index for index, channel in enumerate(kind.channels) if channel.counter]
+    begins = day[:, :1, counters]
+    day[:, :, counters] = begins + (day[:, :, counters] - begins) * (row_s / lived_s)  # of all the day, not the lived
     day.flags.writeable = False
     return day

@@ -139,11 +139,8 @@ class SensorFault(NamedTuple):
     """whether it shows in a channel that does not move"""
 
 
-def _switch(effect: Callable[[Stretch], Floats], **nature: bool) -> SensorFault:
-    """A fault that is there or not."""
-    return SensorFault(effect, usual=None, ramp=False, recovery=False, **nature)
-
-
+AT_ONCE = SensorFault(_stuck, usual=None, ramp=False, recovery=False)
+"""a fault that is there or not"""
 SENSOR_FAULTS: Mapping[str, SensorFault] = MappingProxyType(
     {
         "time_lag": SensorFault(_time_lag, 30.0, of_contacts=True, of_counters=True, always=False),
@@ -152,11 +149,11 @@ SENSOR_FAULTS: Mapping[str, SensorFault] = MappingProxyType(
         "drift": SensorFault(_drift, 5.0, signed=True, ramp=False, of_counters=True),
         "noise": SensorFault(_noise, 1.5),
         "clipping": SensorFault(_clipping, 0.8, signed=True, most=1.0, always=False),
-        "stuck": _switch(_stuck, replaces=True, of_contacts=True, of_counters=True, always=False),
-        "correlation_break": _switch(_correlation_break, replaces=True, of_contacts=True),
-        "unit_jump": _switch(_unit_jump, replaces=False, on_the_way=True, of_counters=True),
-        "swapped_channels": _switch(
-            _swapped_channels, replaces=True, on_the_way=True, of_contacts=True, of_counters=True
+        "stuck": AT_ONCE._replace(replaces=True, of_contacts=True, of_counters=True, always=False),
+        "correlation_break": AT_ONCE._replace(effect=_correlation_break, replaces=True, of_contacts=True),
+        "unit_jump": AT_ONCE._replace(effect=_unit_jump, on_the_way=True, of_counters=True),
+        "swapped_channels": AT_ONCE._replace(
+            effect=_swapped_channels, replaces=True, on_the_way=True, of_contacts=True, of_counters=True
         ),
         "dropout": SensorFault(
             _dropout, 1.0, most=1.0, replaces=True, on_the_way=True, of_contacts=True, of_counters=True

@@ -198,9 +198,11 @@ PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
     process_faults=(
         ProcessFault("blockage", ("suction_pressure", "speed", "motor_power", "motor_current")),
         ProcessFault("bearing_wear", ("vibration", "motor_temperature", "motor_current", "motor_power")),
-        ProcessFault("leak", ("motor_power", "motor_current", "suction_pressure", "speed")),
+        ProcessFault("leak", ("suction_pressure", "motor_current", "motor_power", "speed", "motor_temperature")),
         ProcessFault("cavitation", ("suction_pressure", "vibration", "discharge_pressure")),
-        ProcessFault("off_curve", ("flow", "vibration", "motor_power", "motor_current"), signed=True),
+        ProcessFault(
+            "off_curve", ("flow", "vibration", "motor_power", "motor_current", "suction_pressure"), signed=True
+        ),
         ProcessFault("impeller_wear", ("speed", "motor_power", "vibration", "motor_current")),
     ),
     settings=PumpSettings,

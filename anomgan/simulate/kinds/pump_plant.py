@@ -73,7 +73,7 @@ class Troubles(NamedTuple):
     """of the strainer in the suction line"""
     bearing_wear: Floats
     leak: Floats
-    """between the pump and the flow meter; 1 = an eighth of the rated flow at the rated pressure"""
+    """between the pump and the flow meter; 1 = a quarter of the rated flow at the rated pressure"""
     cavitation: Floats
     """the suction falls, as of a break tank that runs empty; 1 = by nearly ten metres"""
     off_curve: Floats
@@ -102,7 +102,7 @@ class Duty(NamedTuple):
 def leaks(pump: Pump, discharge: Floats, leak: Floats) -> Floats:
     """m³/s that leave through the leak, a hole under pressure: Torricelli."""
     rated = RHO_G * pump.head / BAR
-    return np.asarray(0.125 * leak * pump.flow * np.sqrt(np.maximum(discharge, 0.0) / rated))
+    return np.asarray(0.25 * leak * pump.flow * np.sqrt(np.maximum(discharge, 0.0) / rated))
 
 
 def npsh_available(suction: Floats) -> Floats:
