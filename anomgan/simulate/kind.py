@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomgan.config import Table
 from anomgan.records import Floats
@@ -56,6 +57,8 @@ class ProcessFault:
     """False: it is there or not, so that severity, ramp and recovery mean nothing"""
     signed: bool = False
     """whether a negative severity is its opposite"""
+    shows: Callable[[Floats], NDArray[np.bool_]] | None = None
+    """the kind's course (R, I, D) -> (R, D), when it could show at all: a machine at rest hides it; None = always"""
 
 
 class Inputs(NamedTuple):

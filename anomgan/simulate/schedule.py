@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from anomgan.records import Source
+from anomgan.simulate.almanac import moments
 from anomgan.simulate.fault_plan import longest_lag_s
 from anomgan.simulate.faults import Fault, row_at
-from anomgan.simulate.kind import Channel, Kind
-from anomgan.simulate.normal import Normal
+from anomgan.simulate.kind import Channel, Kind, ProcessFault
+from anomgan.simulate.normal import Normal, device_traits
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS, possible, usual_severity
@@ -19,6 +20,8 @@ STUCK_S = 240.0
 """what is stuck stays so at least so long, or it may pass before it shows"""
 LEAST, MOST = 0.9, 1.4
 """severities, as multiples of the usual one"""
+LOOKS = 16
+"""moments at which is asked whether a fault could show"""
 COMES, GOES = 0.2, 0.1
 """shares of a process fault in which it grows, and recovers"""
 
@@ -43,7 +46,7 @@ def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterat
         device = quiet[int(source.integers(len(quiet)))] if quiet else None
         if device is not None:
             fault = _draw(scenario, table, device, start_s, normal[device], source)
-            if fault.end_s <= until_s and not _near(fault, scenario.faults, table.quiet_s):
+            if fault is not None and fault.end_s <= until_s and not _near(fault, scenario.faults, table.quiet_s):
                 free_at[device] = fault.end_s + table.quiet_s
                 yield fault
         start_s += float(source.uniform(*table.spacing_s))
@@ -71,13 +74,21 @@ def _draw(
     start_s: float,
     normal: Normal,
     source: np.random.Generator,
-) -> Fault:
-    """One fault of one device, in whole periods."""
+) -> Fault | None:
+    """One fault of one device, in whole periods; None where none of those that are wanted could show now."""
     kind, period_s = scenario.kinds[device], scenario.period_s
-    name = str(source.choice(_choices(kind, table.kinds)))
     process = {fault.name: fault for fault in kind.process_faults}
+    drawn_s = float(source.uniform(*table.duration_s))
+    names = [
+        name
+        for name in _choices(kind, table.kinds)
+        if name not in process or _could_show(scenario, device, process[name], start_s, drawn_s)
+    ]
+    if not names:
+        return None
+    name = str(source.choice(names))
     least_s = process[name].least_s if name in process else STUCK_S if name == "stuck" else 0.0
-    lasts_s = max(float(source.uniform(*table.duration_s)), least_s)
+    lasts_s = max(drawn_s, least_s)
     first, rows = round(start_s / period_s), max(1, round(lasts_s / period_s))
     size, ramp_s, recovery_s = usual_severity(name, period_s), 0.0, 0.0
     if process[name].graded if name in process else SENSOR_FAULTS[name].usual is not None:
@@ -110,6 +121,19 @@ def _draw(
         ramp_s=ramp_s,
         recovery_s=recovery_s,
     )
+
+
+def _could_show(scenario: Scenario, device: Source, fault: ProcessFault, start_s: float, drawn_s: float) -> bool:
+    """Whether the device is such that the fault shows, in half of the time that it would be there at least."""
+    if fault.shows is None:
+        return True
+    clock = scenario.config.clock
+    group = next(one for one in scenario.groups if one.site == device[0] and device[1] in one.names)
+    traits = device_traits(group.kind, group.site, (device[1],), clock.seed)
+    parameters = group.kind.parameters(group.settings, traits[:, : group.kind.traits])
+    since_s = start_s + np.linspace(0.0, max(drawn_s, fault.least_s), LOOKS)
+    course = group.kind.course(parameters, moments(scenario.start_s, clock.zone, clock.day_s, since_s))
+    return bool(fault.shows(course).mean() >= 0.5)
 
 
 def _within_lags(seconds: float, period_s: float) -> float:
