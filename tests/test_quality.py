@@ -283,7 +283,7 @@ def plant() -> list[TimeSeries]:
         ("pump-1", "bearing_wear", None),
         ("pump-2", "blockage", None),
         ("pump-2", "drift", ["motor_power"]),
-        ("pump-1", "level_shift", ["vibration"]),
+        ("pump-1", "bias", ["vibration"]),
         ("pump-2", "noise", ["speed"]),
         ("cold-1", "refrigerant_leak", None),
         ("cold-1", "correlation_break", ["humidity"]),

@@ -45,8 +45,8 @@ def test_the_channel_that_led_is_named_first_with_its_lead(
 ) -> None:
     told = sentence(
         detector,
-        {"kind": "level_shift", "channels": [first], "severity": -9.0},
-        {"kind": "level_shift", "channels": [second], "severity": -9.0, "start_s": START + lead_s},
+        {"kind": "bias", "channels": [first], "severity": -9.0},
+        {"kind": "bias", "channels": [second], "severity": -9.0, "start_s": START + lead_s},
     )
     assert told.startswith(f"{first} fell to "), told
     found = re.search(r"was expected, (\d+) s before (\w+);", told)
@@ -56,15 +56,15 @@ def test_the_channel_that_led_is_named_first_with_its_lead(
 
 
 def test_at_the_same_time_no_lead_is_claimed(detector: Detector) -> None:
-    told = sentence(detector, {"kind": "level_shift", "channels": ["discharge_pressure", "flow"], "severity": -9.0})
+    told = sentence(detector, {"kind": "bias", "channels": ["discharge_pressure", "flow"], "severity": -9.0})
     assert " before " not in told
 
 
 @pytest.mark.parametrize(
     ("kind", "channel", "severity", "words"),
     [
-        ("level_shift", "vibration", 9.0, "vibration rose to"),
-        ("level_shift", "speed", -9.0, "speed fell to"),
+        ("bias", "vibration", 9.0, "vibration rose to"),
+        ("bias", "speed", -9.0, "speed fell to"),
         ("noise", "motor_current", 9.0, "motor_current swings between"),
     ],
 )
@@ -76,5 +76,5 @@ def test_the_verb_fits_the_fault(detector: Detector, kind: str, channel: str, se
 def test_the_unit_is_said(detector: Detector) -> None:
     assert re.search(
         r"fell to [\d.]+ m³/h where",
-        sentence(detector, {"kind": "level_shift", "channels": ["flow"], "severity": -9.0}),
+        sentence(detector, {"kind": "bias", "channels": ["flow"], "severity": -9.0}),
     )

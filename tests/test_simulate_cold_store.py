@@ -32,6 +32,7 @@ def at(since_s: Floats) -> Moments:
 
 
 STILL = np.zeros((2, DEVICES))
+HEALTHY = np.zeros((3, DEVICES))
 NOBODY_COMES = np.full((2, DEVICES), 0.999)
 AIR, COIL, GOODS, SUCTION, DISCHARGE, CURRENT, HUMIDITY, DOOR = range(8)
 
@@ -42,10 +43,15 @@ def stores(**settings: float) -> ColdStore:
 
 
 def run(
-    store: ColdStore, seconds: float, leak: float = 0.0, left_open: float = 0.0, chances: Floats = NOBODY_COMES
+    store: ColdStore,
+    seconds: float,
+    leak: float = 0.0,
+    left_open: float = 0.0,
+    fouling: float = 0.0,
+    chances: Floats = NOBODY_COMES,
 ) -> tuple[ColdStoreState, Floats]:
     """From rest at a fair temperature and without weather: the last state, and what shows every 4 s (R, C, D)."""
-    faults = np.array([[leak] * DEVICES, [left_open] * DEVICES])
+    faults = np.array([[leak] * DEVICES, [left_open] * DEVICES, [fouling] * DEVICES])
     given = course(store, at(np.arange(0.0, seconds, 4.0)))  # (R, I, D)
     given[:, 0] = 0.0
     fair = store._replace(stop_at=np.clip(store.stop_at, -5.0, 15.0))
@@ -120,6 +126,22 @@ def test_a_leak_lowers_both_pressures_and_the_current_and_makes_the_compressor_r
             assert np.median(after) < np.median(before)
 
 
+def test_a_fouled_condenser_sheds_the_same_heat_at_a_higher_pressure_and_for_more_current() -> None:
+    (_, healthy), (_, fouled) = run(stores(), 4000.0), run(stores(), 4000.0, fouling=1.0)
+    runs, runs_longer = healthy[:, CURRENT] > 0, fouled[:, CURRENT] > 0
+    for device in range(DEVICES):
+        for channel in (DISCHARGE, CURRENT):
+            before = healthy[runs[:, device], channel, device]
+            after = fouled[runs_longer[:, device], channel, device]
+            assert after.mean() > 1.05 * before.mean()
+    store = stores()._replace(stop_at=np.full(DEVICES, -1e3))
+    for sheds, fouling in ((1.0, 0.0), (0.6, 1.0)):
+        state, _ = run(store, 12_000.0, fouling=fouling)
+        circuit = cycle(store, state.coil, state.condensing, np.zeros(DEVICES))
+        given_off = sheds * store.condenser * (state.condensing - store.ambient)
+        np.testing.assert_allclose(given_off, circuit.cooling + circuit.power, rtol=1e-2)
+
+
 def test_a_door_left_open_shows_on_its_contact_and_warms_and_wets_the_air() -> None:
     (_, healthy), (_, opened) = run(stores(), 1800.0), run(stores(), 1800.0, left_open=1.0)
     assert np.all(healthy[:, DOOR] == 0)
@@ -133,11 +155,11 @@ def test_who_opens_the_door_leaves_it_open_as_long_as_chance_says(chance: float,
     store = stores(doors_per_hour=60.0, door_open_s=20.0)  # 8 to 32 s
     given = course(store, at(np.arange(20) * 4.0))
     somebody_comes = np.array([[0.0] * DEVICES, [chance] * DEVICES])
-    state = COLD_STORE.rest(store, Inputs(given[0], STILL, somebody_comes, STILL))
+    state = COLD_STORE.rest(store, Inputs(given[0], STILL, somebody_comes, HEALTHY))
     shown = []
     for row, course_of_row in enumerate(given):
         chances = somebody_comes if row == 0 else NOBODY_COMES
-        state, seen = step(store, state, Inputs(course_of_row, STILL, chances, STILL), 4.0)
+        state, seen = step(store, state, Inputs(course_of_row, STILL, chances, HEALTHY), 4.0)
         shown.append(seen[DOOR])
     opened = np.array(shown)
     assert np.all(opened[:rows] == 1)
@@ -160,7 +182,7 @@ def test_defrost_stops_the_compressor_warms_the_coil_and_clears_the_frost() -> N
     assert np.all(seen[:, COIL].max(axis=0) > 7.5)
     frosted = COLD_STORE.rest(store, Inputs(course(store, at(np.zeros(1)))[0], STILL, NOBODY_COMES, STILL))
     frosted = frosted._replace(frost=np.full(DEVICES, 0.5))
-    thawing = Inputs(np.array([[0.0] * DEVICES, [0.0] * DEVICES, [1.0] * DEVICES]), STILL, NOBODY_COMES, STILL)
+    thawing = Inputs(np.array([[0.0] * DEVICES, [0.0] * DEVICES, [1.0] * DEVICES]), STILL, NOBODY_COMES, HEALTHY)
     for _ in range(225):
         frosted, _ = step(store, frosted, thawing, 4.0)
     assert np.all(frosted.frost == 0)

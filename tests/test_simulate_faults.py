@@ -9,8 +9,10 @@ import pytest
 
 from anomgan.records import Floats, TimeSeries
 from anomgan.simulate import SENSOR_FAULTS, parse_scenario, simulate
-from anomgan.simulate.faults import SEVERITY
+from anomgan.simulate.almanac import TRUE_DAY_S
+from anomgan.simulate.kinds.cold_store import COLD_STORE
 from anomgan.simulate.kinds.pump import PUMP
+from anomgan.simulate.normal import Clock, working_day
 from anomgan.simulate.randomness import BLOCK
 
 START, END, PERIOD_S = 401, 601, 4.0
@@ -20,15 +22,26 @@ CHANNEL = "discharge_pressure"
 RESOLUTION = 0.005
 SENSOR = {kind: f"pump-{number}" for number, kind in enumerate(SENSOR_FAULTS, start=1)}
 PROCESS = {
-    "blockage": "pump-7",
-    "bearing_wear": "pump-8",
-    "refrigerant_leak": "cold-1",
-    "door_left_open": "cold-2",
+    **{fault.name: f"pump-{number}" for number, fault in enumerate(PUMP.process_faults, start=len(SENSOR) + 1)},
+    **{fault.name: f"cold-{number}" for number, fault in enumerate(COLD_STORE.process_faults, start=1)},
 }
+PUMPS, STORES = len(SENSOR) + len(PUMP.process_faults) + 1, len(COLD_STORE.process_faults) + 1
+SWAPPED = "flow"
+"""the other channel where a fault takes two"""
+
+
+def usual(kind: str) -> float:
+    severity = SENSOR_FAULTS[kind].usual
+    assert severity is not None
+    return severity
+
+
+def channels_of(kind: str) -> tuple[str, ...]:
+    return (CHANNEL, SWAPPED) if kind == "swapped_channels" else (CHANNEL,)
 
 
 @cache
-def run(*faults: tuple[tuple[str, Any], ...], pumps: int = 9, stores: int = 3) -> Mapping[str, TimeSeries]:
+def run(*faults: tuple[tuple[str, Any], ...], pumps: int = PUMPS, stores: int = STORES) -> Mapping[str, TimeSeries]:
     """The plant with these faults (each the items of its table), by device."""
     kinds = (("pump", "pump-", pumps, {}), ("cold_store", "cold-", stores, {"band_k": 1.0}))
     document = {
@@ -59,7 +72,7 @@ def healthy() -> Mapping[str, TimeSeries]:
 @pytest.fixture(scope="module")
 def broken() -> Mapping[str, TimeSeries]:
     """One device with each fault at once."""
-    sensors = [table(device, kind, channels=(CHANNEL,)) for kind, device in SENSOR.items()]
+    sensors = [table(device, kind, channels=channels_of(kind)) for kind, device in SENSOR.items()]
     return run(*sensors, *(table(device, kind) for kind, device in PROCESS.items()))
 
 
@@ -79,7 +92,7 @@ def test_a_sensor_fault_touches_its_channel_and_rows_only(
 ) -> None:
     changed = healthy[SENSOR[kind]].values != broken[SENSOR[kind]].values  # (T, C)
     rows, channels = np.nonzero(changed)
-    assert set(channels) == {healthy["pump-1"].channels.index(CHANNEL)}
+    assert set(channels) == {healthy["pump-1"].channels.index(name) for name in channels_of(kind)}
     assert START <= rows.min() <= START + 5
     assert END - 30 <= rows.max() < END
 
@@ -94,23 +107,23 @@ def test_labels_are_true_in_the_rows_of_the_fault_and_nowhere_else(broken: Mappi
 def test_who_has_no_fault_measures_what_he_would_have(
     healthy: Mapping[str, TimeSeries], broken: Mapping[str, TimeSeries]
 ) -> None:
-    for device in ("pump-9", "cold-3"):
+    for device in (f"pump-{PUMPS}", f"cold-{STORES}"):
         assert np.array_equal(healthy[device].values, broken[device].values)
 
 
-def test_a_level_shift_is_one_and_the_same_offset_of_as_many_spreads_as_its_severity(
+def test_a_bias_is_one_and_the_same_offset_of_as_many_spreads_as_its_severity(
     healthy: Mapping[str, TimeSeries], broken: Mapping[str, TimeSeries]
 ) -> None:
-    before, after = before_and_after("level_shift", healthy, broken)
+    before, after = before_and_after("bias", healthy, broken)
     offset = after - before
     assert np.ptp(offset) <= 2 * RESOLUTION
-    spread = column(healthy["pump-2"]).std()
-    assert offset.mean() == pytest.approx(SEVERITY["level_shift"] * spread, rel=0.3)
+    spread = column(healthy[SENSOR["bias"]]).std()
+    assert offset.mean() == pytest.approx(usual("bias") * spread, rel=0.3)
 
 
 def test_severity_scales_a_fault_and_its_sign_turns_it_over(healthy: Mapping[str, TimeSeries]) -> None:
-    up = run(table("pump-1", "level_shift", channels=(CHANNEL,), severity=2.0), pumps=1, stores=0)
-    down = run(table("pump-1", "level_shift", channels=(CHANNEL,), severity=-1.0), pumps=1, stores=0)
+    up = run(table("pump-1", "bias", channels=(CHANNEL,), severity=2.0), pumps=1, stores=0)
+    down = run(table("pump-1", "bias", channels=(CHANNEL,), severity=-1.0), pumps=1, stores=0)
     before = column(healthy["pump-1"])[ROWS]
     raised, lowered = column(up["pump-1"])[ROWS] - before, column(down["pump-1"])[ROWS] - before
     np.testing.assert_allclose(raised, -2.0 * lowered, atol=4 * RESOLUTION)
@@ -118,7 +131,7 @@ def test_severity_scales_a_fault_and_its_sign_turns_it_over(healthy: Mapping[str
 
 
 def test_a_ramp_brings_the_fault_on_gradually(healthy: Mapping[str, TimeSeries]) -> None:
-    ramped = run(table("pump-1", "level_shift", channels=(CHANNEL,), ramp_s=100 * PERIOD_S), pumps=1, stores=0)
+    ramped = run(table("pump-1", "bias", channels=(CHANNEL,), ramp_s=100 * PERIOD_S), pumps=1, stores=0)
     offset = (column(ramped["pump-1"]) - column(healthy["pump-1"]))[ROWS]
     np.testing.assert_allclose(offset[:100], offset[100] * np.arange(100) / 100, atol=2 * RESOLUTION)
     assert np.ptp(offset[100:]) <= 2 * RESOLUTION
@@ -130,7 +143,7 @@ def test_drift_grows_steadily_from_nothing_to_its_severity(
     before, after = before_and_after("drift", healthy, broken)
     offset = after - before
     np.testing.assert_allclose(offset, offset[-1] * np.arange(200) / 199, atol=3 * RESOLUTION)
-    assert offset[-1] == pytest.approx(SEVERITY["drift"] * column(healthy["pump-3"]).std(), rel=0.3)
+    assert offset[-1] == pytest.approx(usual("drift") * column(healthy[SENSOR["drift"]]).std(), rel=0.3)
 
 
 def test_a_stuck_sensor_repeats_its_first_value(
@@ -149,7 +162,7 @@ def test_spikes_are_few_single_large_and_leave_the_rows_between_alone(
     assert jumps[0]
     assert 0.05 < jumps.mean() < 0.25
     sizes = np.abs(after - before)[jumps]
-    assert sizes.min() > 4.0 * column(healthy["pump-1"]).std()
+    assert sizes.min() > 4.0 * column(healthy[SENSOR["spike"]]).std()
     assert np.ptp(sizes) <= 2 * RESOLUTION
 
 
@@ -167,7 +180,7 @@ def test_a_noise_burst_widens_the_channel_around_the_same_mean(
 ) -> None:
     before, after = before_and_after("noise", healthy, broken)
     added = after - before
-    expected = SEVERITY["noise"] * column(healthy["pump-5"]).std()
+    expected = usual("noise") * column(healthy[SENSOR["noise"]]).std()
     assert added.std() == pytest.approx(expected, rel=0.3)
     assert abs(added.mean()) < 0.3 * expected
     assert abs(np.corrcoef(added[1:], added[:-1])[0, 1]) < 0.2
@@ -197,7 +210,7 @@ def test_several_channels_may_lie_at_once(healthy: Mapping[str, TimeSeries]) -> 
 
 
 def test_faults_that_do_not_contradict_add_up(healthy: Mapping[str, TimeSeries]) -> None:
-    shift = table("pump-1", "level_shift", channels=(CHANNEL,), severity=3.0)
+    shift = table("pump-1", "bias", channels=(CHANNEL,), severity=3.0)
     noise = table("pump-1", "noise", channels=(CHANNEL,))
     one, other, both = (
         column(run(*faults, pumps=1, stores=0)["pump-1"]) for faults in ((shift,), (noise,), (shift, noise))
@@ -217,6 +230,16 @@ def test_faults_that_do_not_contradict_add_up(healthy: Mapping[str, TimeSeries])
         ("bearing_wear", "motor_temperature", 1),
         ("refrigerant_leak", "suction_pressure", -1),
         ("refrigerant_leak", "product_temperature", 1),
+        ("leak", "speed", 1),
+        ("leak", "motor_power", 1),
+        ("leak", "suction_pressure", -1),
+        ("cavitation", "suction_pressure", -1),
+        ("cavitation", "vibration", 1),
+        ("off_curve", "flow", 1),
+        ("off_curve", "motor_power", 1),
+        ("impeller_wear", "speed", 1),
+        ("impeller_wear", "vibration", 1),
+        ("condenser_fouling", "discharge_pressure", 1),
         ("door_left_open", "door", 1),
         ("door_left_open", "air_temperature", 1),
         ("door_left_open", "humidity", 1),
@@ -234,7 +257,9 @@ def test_a_process_fault_spreads_through_the_physics(
 def test_the_channels_named_by_a_process_fault_are_those_that_show_it(
     healthy: Mapping[str, TimeSeries], broken: Mapping[str, TimeSeries]
 ) -> None:
-    for fault in PUMP.process_faults:
-        before, after = healthy[PROCESS[fault.name]], broken[PROCESS[fault.name]]
-        effect = np.abs(after.values[ROWS] - before.values[ROWS]).mean(axis=0) / before.values.std(axis=0)
-        assert before.channels[int(np.argmax(effect))] in fault.channels
+    for kind in (PUMP, COLD_STORE):
+        day = working_day(kind, kind.settings(), "", ("any-1",), Clock(0, 0.0, "UTC", TRUE_DAY_S))[0]
+        for fault in kind.process_faults:
+            before, after = healthy[PROCESS[fault.name]], broken[PROCESS[fault.name]]
+            effect = np.abs(after.values[ROWS] - before.values[ROWS]).mean(axis=0) / day.std(axis=0)
+            assert before.channels[int(np.argmax(effect))] in fault.channels, fault.name

@@ -11,7 +11,7 @@ import pytest
 
 from anomgan.errors import ConfigError
 from anomgan.records import TimeSeries
-from anomgan.simulate import KINDS, Scenario, Tick, parse_scenario, schedule, simulate, ticks
+from anomgan.simulate import KINDS, SENSOR_FAULTS, Scenario, Tick, parse_scenario, schedule, simulate, ticks
 from anomgan.simulate.faults import rows_of
 
 PUMPS = {"kind": "pump", "name": "pump-", "count": 2, "site": "north"}
@@ -34,7 +34,7 @@ def whole() -> list[TimeSeries]:
 
 
 def same(one: TimeSeries, other: TimeSeries) -> bool:
-    return np.array_equal(one.values, other.values) and np.array_equal(one.times, other.times)
+    return one.values.tobytes() == other.values.tobytes() and np.array_equal(one.times, other.times)
 
 
 def test_the_same_seed_gives_the_same_readings_to_the_last_bit(whole: list[TimeSeries]) -> None:
@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_readings_to_the_last_bit(whole: list[TimeS
 def test_another_seed_gives_other_devices_and_another_course(whole: list[TimeSeries]) -> None:
     other = simulate(scenario(clock={"seed": 2}), 0, 300)
     for one, two in zip(whole, other, strict=True):
-        assert abs(one.values[:300].mean(axis=0) - two.values.mean(axis=0)).max() > 0.01
+        assert np.nanmax(abs(np.nanmean(one.values[:300], axis=0) - np.nanmean(two.values, axis=0))) > 0.01
         assert not np.array_equal(one.values[:300], two.values)
 
 
@@ -62,7 +62,7 @@ def test_row_by_row_it_is_the_same_as_in_arrays_labels_too(whole: list[TimeSerie
         for reading, series in zip(tick.readings, whole, strict=True):
             assert reading.source == ("north", series.device)
             assert tuple(reading.values) == series.channels
-            assert list(reading.values.values()) == series.values[tick.row].tolist()
+            assert np.array(list(reading.values.values())).tobytes() == series.values[tick.row].tobytes()
             assert reading.time_s == series.times[tick.row]
             assert (reading.device in present) == series.labels[tick.row]
         present -= {fault.device for fault in tick.ended}
@@ -70,11 +70,13 @@ def test_row_by_row_it_is_the_same_as_in_arrays_labels_too(whole: list[TimeSerie
 
 
 def test_two_runs_one_after_the_other_tell_what_one_run_tells() -> None:
-    def told(moments: list[Tick]) -> list[object]:
-        return [(tick.row, tick.readings, tick.begun, tick.ended) for tick in moments]
+    def told(moments: list[Tick]) -> list[str]:  # in words, for what is missing is not equal to itself
+        return [repr((tick.row, tick.readings, tick.begun, tick.ended)) for tick in moments]
 
-    at_once, cut = told(list(ticks(FAILING))), 437
-    assert any(first < cut <= end for first, end in (rows_of(fault, 4.0) for fault in schedule(FAILING)))
+    at_once = told(list(ticks(FAILING)))
+    first, end = rows_of(next(schedule(FAILING)), 4.0)
+    cut = (first + end) // 2
+    assert 0 < first < cut < end < ROWS
     assert told([*ticks(FAILING, 0, cut), *ticks(FAILING, cut)]) == at_once
 
 
@@ -95,7 +97,7 @@ def test_runs_that_begin_a_whole_number_of_days_apart_differ_in_their_times_only
     later = scenario(clock={"start": datetime(2031, 5, 5, 12, 15, tzinfo=UTC)}, random_faults={"first_s": 400.0})
     assert (later.start_s - FAILING.start_s) % 900.0 == 0
     for one, two in zip(simulate(later), whole, strict=True):
-        assert np.array_equal(one.values, two.values)
+        assert one.values.tobytes() == two.values.tobytes()
         np.testing.assert_allclose(one.times - two.times, later.start_s - FAILING.start_s)
 
 
@@ -105,14 +107,13 @@ def test_speed_changes_nothing(whole: list[TimeSeries]) -> None:
     assert all(map(same, simulate(fast, 0, 300), (series[:300] for series in whole)))
 
 
-def test_values_come_in_whole_steps_of_the_resolution_within_the_range_and_print_short(whole: list[TimeSeries]) -> None:
-    for series in whole:
+def test_values_come_in_whole_steps_of_the_resolution_and_print_short() -> None:
+    kinds = [*(SENSOR_FAULTS.keys() - {"unit_jump", "swapped_channels", "dropout"}), "blockage", "door_left_open"]
+    for series in simulate(scenario(random_faults={"first_s": 400.0, "kinds": sorted(kinds)})):
         kind = KINDS["pump" if series.device.startswith("pump") else "cold_store"]
         for channel, column in zip(kind.channels, series.values.T, strict=True):
             steps = column / channel.resolution
             np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
-            assert column.min() >= channel.low
-            assert column.max() <= channel.high
             assert max(len(json.dumps(value)) for value in column.tolist()) <= 8
 
 

@@ -1,4 +1,6 @@
-"""What holds for every device kind: no two devices are alike, and a run is the same however it is cut."""
+"""What holds for every device kind: no two devices are alike, a run is the same however it is cut, and what there is
+to see lies within the range of its sensors.
+"""
 
 from datetime import UTC, datetime
 from functools import cache
@@ -7,6 +9,8 @@ import numpy as np
 import pytest
 
 from anomgan.simulate import KINDS, Scenario, parse_scenario, simulate
+from anomgan.simulate.almanac import TRUE_DAY_S, moments
+from anomgan.simulate.kind import Inputs
 
 ROWS = 600
 Cuts = tuple[tuple[int, int], ...]
@@ -47,3 +51,26 @@ def test_a_run_is_the_same_in_pieces_to_the_last_bit(name: str, stretch: str) ->
     if stretch == "morning":
         assert all(0 < series.labels.sum() < ROWS for series in whole)
         assert np.all((whole[0].values != whole[1].values).any(axis=0))
+
+
+@pytest.mark.parametrize("period_s", [1.0, 30.0])
+@pytest.mark.parametrize("name", KINDS)
+def test_what_there_is_to_see_lies_within_the_sensors_range_by_itself(name: str, period_s: float) -> None:
+    """Before the sensors cut it off, without their noise; a fault of the machine may reach a tenth beyond."""
+    kind, dice = KINDS[name], np.random.default_rng(2)
+    parameters = kind.parameters(kind.settings(), dice.standard_normal((4, kind.traits)))
+    start_s = datetime(2024, 2, 7, 11, tzinfo=UTC).timestamp()
+    course = kind.course(parameters, moments(start_s, "UTC", TRUE_DAY_S, np.arange(240) * period_s))
+    low, high = (np.array([getattr(channel, end) for channel in kind.channels])[:, None] for end in ("low", "high"))
+    for trouble in range(-1, len(kind.process_faults)):
+        faults = np.zeros((len(kind.process_faults), 4))
+        faults[trouble] = float(trouble >= 0)
+        room = 0.1 * (high - low) if trouble >= 0 else 1e-9
+        state = None
+        for row in course:
+            shocks, chances = dice.standard_normal((kind.shocks, 4)), dice.random((kind.chances, 4))
+            inputs = Inputs(row, shocks, chances, faults)
+            state = kind.rest(parameters, inputs) if state is None else state
+            state, shown = kind.step(parameters, state, inputs, period_s)
+            beyond = np.any((np.stack(shown) < low - room) | (np.stack(shown) > high + room), axis=1)
+            assert not beyond.any(), (trouble, np.array(kind.names)[beyond])

@@ -95,10 +95,40 @@ def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault(
         (PLANT + fault(device="cold-1", kind="drift", channels=["door"]), r"faults.0.channels: 'door' is a contact"),
         (PLANT + fault(end_s=1001), r"faults.0.end_s: 1001 is after the end of the run \(1000 s\)"),
         (PLANT + fault(end_s=100), r"faults.0.end_s: 100 is not at least a period after start_s 100"),
-        (PLANT + fault(severity=0), r"faults.0.severity: 0 is no fault"),
+        (PLANT + fault(kind="bias", severity=0), r"faults.0.severity: 0 is no fault"),
+        (PLANT + fault(kind="noise", severity=-1), r"faults.0.severity: -1 is no fault; 'noise' takes one above 0"),
+        (PLANT + fault(kind="spike", severity=-1), r"faults.0.severity: -1 is no fault; 'spike' takes one above 0"),
+        (PLANT + fault(severity=2), r"faults.0.severity: 'stuck' is there or not; it takes no severity"),
+        (PLANT + fault(kind="unit_jump", severity=1), r"faults.0.severity: 'unit_jump' is there or not"),
+        (PLANT + fault(ramp_s=5), r"faults.0.ramp_s: 'stuck' comes and goes at once; it takes no ramp_s"),
+        (PLANT + fault(kind="correlation_break", recovery_s=5), r"faults.0.recovery_s: .* it takes no recovery_s"),
+        (PLANT + fault(kind="drift", ramp_s=5), r"faults.0.ramp_s: 'drift' grows until its end by itself"),
+        (PLANT + fault(kind="bias", ramp_s=-5), r"faults.0.ramp_s"),
+        (PLANT + fault(kind="bias", recovery_s=-5), r"faults.0.recovery_s"),
+        (PLANT + fault(kind="bias", recovry_s=5), r"faults.0.recovry_s: unknown key; did you mean 'recovery_s'\?"),
+        (PLANT + fault(kind="bias", ramp_s=60, recovery_s=41), r"faults.0.recovery_s: to come and go takes 101 s, but"),
+        (PLANT + fault(kind="bias", ramp_s=101), r"faults.0.ramp_s: to come and go takes 101 s, but .* lasts 100 s"),
+        (PLANT + fault(kind="clipping", severity=1.1), r"faults.0.severity: 1.1 is a share; it cannot exceed 1"),
+        (PLANT + fault(kind="clipping", severity=-1.1), r"faults.0.severity: -1.1 is a share; it cannot exceed 1"),
+        (PLANT + fault(kind="dropout", severity=2), r"faults.0.severity: 2 is a share; it cannot exceed 1"),
+        (PLANT + fault(kind="dropout", severity=-0.5), r"faults.0.severity: -0.5 is no fault"),
+        (PLANT + fault(kind="time_lag", severity=0.5), r"faults.0.severity: a lag of 0.5 s is not between one period"),
+        (PLANT + fault(kind="time_lag", severity=901), r"faults.0.severity: a lag of 901 s .* \(1 s\) and 900 s"),
+        (PLANT + fault(kind="swapped_channels"), r"faults.0.channels: .* takes exactly two channels, not 1"),
+        (PLANT + fault(kind="swapped_channels", channels=["flow", "speed", "vibration"]), r"exactly two .* not 3"),
+        (PLANT + fault(kind="swapped_channels", channels=["flow", "flow"]), r"faults.0.channels: one stands"),
+        (PLANT + fault(kind="unit_jump", device="cold-1", channels=["humidity"]), r"'humidity' has the unit '%'"),
+        (PLANT + fault(kind="unit_jump", device="cold-1", channels=["door"]), r"'door' is a contact; it knows"),
+        (PLANT + fault(kind="clipping", device="cold-1", channels=["door"]), r"'door' is a contact; it knows"),
+        (PLANT + fault(kind="cavitation", channels=None, severity=-1), r"faults.0.severity: -1 is no fault"),
         (PLANT + fault(kind="blockage", channels=None, severity=-1), r"faults.0.severity: -1 is no fault"),
         (PLANT + fault() + fault(start_s=150, end_s=300), r"faults.1: stuck .* contradicts faults.0 \(stuck\)"),
         (PLANT + fault() + fault(kind="drift", end_s=101), r"faults.1: drift .* contradicts faults.0 \(stuck\)"),
+        (PLANT + fault(kind="time_lag") + fault(kind="time_lag", start_s=199), r"time_lag .* contradicts faults.0"),
+        (PLANT + fault(kind="swapped_channels", channels=["speed", "flow"]) + fault(), r"stuck .* channel \(flow\)"),
+        (PLANT + fault(kind="dropout") + fault(kind="bias"), r"faults.1: bias .* contradicts faults.0 \(dropout\)"),
+        (PLANT + fault(kind="unit_jump") + fault(kind="dropout"), r"faults.1: dropout .* contradicts faults.0"),
+        (PLANT + 2 * fault(kind="cavitation", channels=None), r"faults.1: cavitation .* contradicts faults.0"),
         (PLANT + "[random_faults]\nkinds = ['rust']", r"random_faults.kinds: unknown fault 'rust'"),
         (PLANT + "[random_faults]\nspacing_s = [400, 240]", r"random_faults: spacing_s takes \[low, high\]"),
         (PLANT + "[random_faults]\nfirst_s = 2000", r"random_faults.first_s: 2000 is after the end of the run"),
@@ -119,10 +149,31 @@ def test_a_wrong_scenario_is_refused_by_name(toml: str, message: str) -> None:
         fault(device="pump-2"),
         fault(channels=["speed"]),
         fault(kind="bearing_wear", channels=None),  # the machine fails behind a stuck sensor
+        fault(kind="swapped_channels", channels=["speed", "vibration"]),
+        fault(kind="off_curve", channels=None, severity=-1),
     ],
 )
 def test_faults_that_can_be_true_together_are_accepted(others: str) -> None:
     assert len(parse(PLANT + fault() + others).faults) == 2
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_process_fault_that_is_there_or_not_takes_no_severity_and_the_others_do(name: str) -> None:
+    for process in KINDS[name].process_faults:
+        plant = PLANT.replace('"cold_store"', f'"{name}"')
+        for key in ("severity", "ramp_s", "recovery_s"):
+            given = plant + fault(device="cold-1", kind=process.name, channels=None, **{key: 0.5})
+            if process.graded:
+                assert parse(given).faults[0].kind == process.name
+            else:
+                with pytest.raises(ConfigError, match=rf"faults.0.{key}: '{process.name}' .* takes no {key}"):
+                    parse(given)
+
+
+def test_a_lag_is_at_least_ten_periods_long_where_none_is_named() -> None:
+    assert parse(PLANT + fault(kind="time_lag")).faults[0].severity == 30.0
+    slow = PLANT.replace("duration_s = 1000", "duration_s = 1000\nperiod_s = 10")
+    assert parse(slow + fault(kind="time_lag")).faults[0].severity == 100.0
 
 
 def test_two_devices_of_one_name_are_told_apart_by_their_site() -> None:

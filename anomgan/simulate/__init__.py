@@ -6,11 +6,12 @@ for tick in ticks(scenario, 3000):        # the rows after those, one at a time
     ...
 """
 
-from anomgan.simulate.faults import SENSOR_FAULTS, Fault
+from anomgan.simulate.faults import Fault
 from anomgan.simulate.fleet import Tick, schedule, simulate, ticks
 from anomgan.simulate.kinds import KINDS
 from anomgan.simulate.network import INCIDENTS, Network
 from anomgan.simulate.scenario import Scenario, ScenarioConfig, check_scenario, parse_scenario
+from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 __all__ = [
     "INCIDENTS",

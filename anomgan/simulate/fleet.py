@@ -2,7 +2,7 @@
 
 Everything is a function of the scenario and the row: it does not matter how many rows are taken at a time, where one
 starts, or which other devices there are. Before row 0 every device runs through a healthy prelude, in which its
-temperatures settle and its normal spread is measured.
+temperatures settle and its normal course is seen.
 """
 
 import heapq
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from anomgan.errors import ConfigError
 from anomgan.records import Floats, Reading, Source, TimeSeries
+from anomgan.simulate.acting import Acting, begin, distort
 from anomgan.simulate.almanac import moments
-from anomgan.simulate.faults import SENSOR_FAULTS, Active, Fault, Normal, begin, distort, rows_of, strength
+from anomgan.simulate.faults import Fault, rows_of, strength
 from anomgan.simulate.kind import Inputs, quantise, sense
-from anomgan.simulate.randomness import BLOCK, Key, draw_block, generator, stream_key
+from anomgan.simulate.normal import Clock, Normal, device_traits, normal_of, working_day
+from anomgan.simulate.randomness import BLOCK, Key, draw_block, stream_key
 from anomgan.simulate.scenario import Group, Scenario
-from anomgan.simulate.schedule import random_faults
+from anomgan.simulate.schedule import longest_lag, random_faults
+from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 SETTLE_S, NORMAL_S = 900.0, 1200.0
 """the two parts of the prelude; each takes at least two blocks of rows"""
@@ -59,9 +62,13 @@ class _Running:
     keys: list[Key]
     traits: Floats
     """(D, C), of the sensors"""
+    watched: list[int]
+    """the devices that have sensor faults, or may have them by chance"""
+    past: Floats
+    """(D', H, C): their healthy values in the rows before the next block, as many as a lag goes back"""
     state: Any = None
     machine: list[Fault] = field(default_factory=list)
-    sensors: list[Active] = field(default_factory=list)
+    sensors: list[Acting] = field(default_factory=list)
 
 
 def ticks(scenario: Scenario, start_row: int = 0, rows: int | None = None) -> Iterator[Tick]:
@@ -127,7 +134,7 @@ def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) ->
 def blocks(scenario: Scenario) -> Iterator[Block]:
     """The run in blocks of BLOCK rows from row 0 on, without end; the last block of a run reaches beyond it."""
     seed, period_s = scenario.config.clock.seed, scenario.period_s
-    fleet = [_start(group, seed) for group in scenario.groups]
+    fleet = [_start(scenario, group) for group in scenario.groups]
     normal, prelude = _prelude(scenario, fleet)
     pending = _upcoming(scenario, normal)
     kinds = scenario.kinds
@@ -147,9 +154,7 @@ def blocks(scenario: Scenario) -> Iterator[Block]:
                     healthy = seen[running.group.names.index(f.device), rows_of(f, period_s)[0] - first_row]
                     sensors = kinds[f.source].channels
                     running.sensors.append(begin(f, sensors, healthy, normal[f.source], period_s, seed))
-            for active in running.sensors:
-                distort(active, seen[running.group.names.index(active.fault.device)], first_row, period_s)
-            values.append(quantise(running.group.kind.channels, seen))
+            values.append(_tell(running, seen, first_row, period_s))
             labels.append(_labels(running, first_row, period_s))
             running.machine = [f for f in running.machine if rows_of(f, period_s)[1] > first_row + BLOCK]
             running.sensors = [a for a in running.sensors if a.end_row > first_row + BLOCK]
@@ -158,7 +163,7 @@ def blocks(scenario: Scenario) -> Iterator[Block]:
 
 def schedule(scenario: Scenario) -> Iterator[Fault]:
     """Every fault of the run in order of its start, without simulating more than the prelude; endless where it is."""
-    return _upcoming(scenario, _prelude(scenario, [_start(g, scenario.config.clock.seed) for g in scenario.groups])[0])
+    return _upcoming(scenario, _prelude(scenario, [_start(scenario, group) for group in scenario.groups])[0])
 
 
 def _upcoming(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[Fault]:
@@ -176,36 +181,61 @@ def _stop(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
     return stop
 
 
-def _start(group: Group, seed: int) -> _Running:
+def _start(scenario: Scenario, group: Group) -> _Running:
     """Draw what makes each device differ from the next."""
-    kind = group.kind
-    own = [stream_key(seed, group.site, name, "traits") for name in group.names]
-    traits = np.stack([generator(key).standard_normal(kind.traits + len(kind.channels)) for key in own])
+    kind, seed = group.kind, scenario.config.clock.seed
+    traits = device_traits(kind, group.site, group.names, seed)
+    lying = {fault.source for fault in scenario.faults if fault.kind in SENSOR_FAULTS}
+    by_chance = scenario.config.random_faults is not None
     return _Running(
         group=group,
         parameters=kind.parameters(group.settings, traits[:, : kind.traits]),
         keys=[stream_key(seed, group.site, name, "rows") for name in group.names],
         traits=traits[:, kind.traits :],
+        watched=[i for i, name in enumerate(group.names) if by_chance or (group.site, name) in lying],
+        past=np.empty((0, 0, len(kind.channels))),
     )
 
 
 def _prelude(scenario: Scenario, fleet: list[_Running]) -> tuple[dict[Source, Normal], int]:
-    """Bring every device to row 0 in good health: how it behaves then, and the number of blocks that took."""
-    settle, measure = (max(2, math.ceil(s / scenario.period_s / BLOCK)) for s in (SETTLE_S, NORMAL_S))
+    """Bring every device to row 0 in good health: how those that are watched behave, and how many blocks that took."""
+    clock, period_s = scenario.config.clock, scenario.period_s
+    settle, measure = (max(2, math.ceil(s / period_s / BLOCK)) for s in (SETTLE_S, NORMAL_S))
+    history = longest_lag(scenario)
     normal = {}
     for running in fleet:
-        kind = running.group.kind
-        seen = [
+        kind, site = running.group.kind, running.group.site
+        for number in range(settle):
             _advance(scenario, running, number, (number - settle - measure) * BLOCK)
-            for number in range(settle + measure)
+        seen = [
+            _advance(scenario, running, settle + number, (number - measure) * BLOCK)[running.watched]
+            for number in range(measure)
         ]
-        courses = np.concatenate(seen[settle:], axis=1)  # (D, N, C)
-        # a channel that hardly moves still has its sensor's noise and resolution for a spread
-        least = np.array([max(3.0 * channel.noise, channel.resolution) for channel in kind.channels])
-        for name, course in zip(running.group.names, courses, strict=True):
-            source = (running.group.site, name)
-            normal[source] = Normal(course.mean(axis=0), np.maximum(course.std(axis=0), least), course)
+        courses = np.concatenate(seen, axis=1)  # (D', N, C)
+        names = tuple(running.group.names[i] for i in running.watched)
+        days = courses
+        if names and courses.shape[1] * period_s < clock.day_s:
+            measured = Clock(clock.seed, scenario.start_s, clock.zone, clock.day_s)
+            days = working_day(kind, running.group.settings, site, names, measured)
+        for name, day, course in zip(names, days, courses, strict=True):
+            normal[site, name] = normal_of(kind.channels, day, course)
+        running.past = courses[:, courses.shape[1] - history :]
     return normal, settle + measure
+
+
+def _tell(running: _Running, seen: Floats, first_row: int, period_s: float) -> Floats:
+    """What the sensors tell (D, R, C) of what they see, with their faults, in `seen` in place."""
+    past = running.past
+    running.past = np.concatenate([past, seen[running.watched]], axis=1)[:, BLOCK:]
+    acting = sorted(running.sensors, key=lambda one: one.order)
+    for on_the_way in (False, True):
+        if on_the_way:
+            seen = quantise(running.group.kind.channels, seen)
+        for one in acting:
+            if SENSOR_FAULTS[one.fault.kind].on_the_way is on_the_way:
+                device = running.group.names.index(one.fault.device)
+                distort(one, seen[device], past[running.watched.index(device)], first_row, period_s)
+    return seen
 
 
 def _advance(scenario: Scenario, running: _Running, number: int, first_row: int) -> Floats:
@@ -234,14 +264,16 @@ def _machine_faults(running: _Running, first_row: int, period_s: float) -> Float
         first, end = rows_of(fault, period_s)
         present = (rows >= first) & (rows < end)
         device = running.group.names.index(fault.device)
-        severity[present, kinds.index(fault.kind), device] += strength(fault, (rows[present] - first) * period_s)
+        severity[present, kinds.index(fault.kind), device] += strength(
+            fault, (rows[present] - first) * period_s, period_s
+        )
     return severity
 
 
 def _labels(running: _Running, first_row: int, period_s: float) -> NDArray[np.bool_]:
     """(D, R) True where any fault is present."""
     labels = np.zeros((len(running.keys), BLOCK), dtype=bool)
-    for fault in chain(running.machine, (active.fault for active in running.sensors)):
+    for fault in chain(running.machine, (one.fault for one in running.sensors)):
         first, end = rows_of(fault, period_s)
         device = running.group.names.index(fault.device)
         labels[device, max(first - first_row, 0) : max(end - first_row, 0)] = True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomgan.config import Table
 from anomgan.records import Floats
@@ -52,6 +53,12 @@ class ProcessFault:
     """those that show it, first the most"""
     least_s: float = 0.0
     """one by chance lasts at least so long, or it may pass before it shows"""
+    graded: bool = True
+    """False: it is there or not, so that severity, ramp and recovery mean nothing"""
+    signed: bool = False
+    """whether a negative severity is its opposite"""
+    shows: Callable[[Floats], NDArray[np.bool_]] | None = None
+    """the kind's course (R, I, D) -> (R, D), when it could show at all: a machine at rest hides it; None = always"""
 
 
 class Inputs(NamedTuple):
@@ -88,6 +95,8 @@ class Kind(Generic[G, P, S]):
     step: Callable[[P, S, Inputs, float], tuple[S, tuple[Floats, ...]]]
     """(parameters, state, inputs, period_s) -> the state one period later, and what perfect sensors show then:
     C arrays (D,)"""
+    max_step_s: float = math.inf
+    """`step` cuts a longer period into pieces of at most this length"""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The tables of a scenario file, and the checked scenario that comes of them. See configs/simulate.toml."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -13,12 +13,14 @@ from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_con
 from anomgan.errors import ConfigError
 from anomgan.records import Source
 from anomgan.simulate.almanac import TRUE_DAY_S
-from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, possible, row_at, rows_of
+from anomgan.simulate.fault_plan import FaultConfig, check_faults
+from anomgan.simulate.faults import Fault, row_at
 from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds import KINDS
 from anomgan.simulate.names import unknown
 from anomgan.simulate.network.plan import NetworkPlan, Run, plan_network
 from anomgan.simulate.network.tables import IncidentConfig, LinkConfig, NetworkConfig
+from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -75,21 +77,6 @@ class DevicesConfig(Table):
     settings: dict[str, Any] = Field(default_factory=dict)
     network: LinkConfig | None = None
     """what differs from `[network]`"""
-
-
-class FaultConfig(Table):
-    """`[[faults]]`: one fault, in seconds after the start of the run."""
-
-    device: str
-    site: str | None = None
-    """needed only where two sites have a device of that name"""
-    kind: str
-    channels: tuple[str, ...] = Field((), strict=False)
-    """for sensor faults: which sensors lie"""
-    start_s: float = Field(ge=0)
-    end_s: float = Field(gt=0)
-    severity: float | None = None
-    ramp_s: float = Field(0.0, ge=0)
 
 
 class RandomFaultsConfig(Table):
@@ -196,86 +183,13 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
     clock = config.clock
     rows = None if clock.duration_s is None else row_at(clock.duration_s, clock.period_s)
     draft = Scenario(config, tuple(groups), (), rows)
-    faults = [_check_fault(draft, table, f"{where}: faults.{index}") for index, table in enumerate(config.faults)]
-    _check_overlaps(faults, clock.period_s, where)
+    faults = check_faults(config.faults, draft.kinds, clock.period_s, clock.duration_s, where)
     if config.random_faults is not None:
         _check_random(draft, config.random_faults, f"{where}: random_faults")
     run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos)
     links = [([(g.site, name) for name in g.names], t.network) for g, t in zip(groups, config.devices, strict=True)]
     network = plan_network(config.network, config.incidents, links, run, where)
     return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows, network)
-
-
-def _check_fault(scenario: Scenario, table: FaultConfig, place: str) -> Fault:
-    kinds = scenario.kinds
-    sources = [s for s in kinds if s[1] == table.device and table.site in (None, s[0])]
-    if not sources:
-        raise ConfigError(f"{place}.device: {unknown('device', table.device, [name for _, name in kinds])}")
-    if len(sources) > 1:
-        sites = " and ".join(repr(site) for site, _ in sources)
-        raise ConfigError(f"{place}.site: this key is required, for {table.device!r} stands at {sites}")
-    kind = kinds[sources[0]]
-    process = {fault.name: fault for fault in kind.process_faults}
-    if table.kind not in SENSOR_FAULTS and table.kind not in process:
-        raise ConfigError(f"{place}.kind: {unknown(f'fault of a {kind.name}', table.kind, [*SENSOR_FAULTS, *process])}")
-    if table.kind in process and table.channels:
-        raise ConfigError(f"{place}.channels: {table.kind!r} acts on the machine; it takes no channels")
-    if table.kind in SENSOR_FAULTS and not table.channels:
-        raise ConfigError(f"{place}.channels: this key is required for a sensor fault")
-    for channel in table.channels:
-        if channel not in kind.names:
-            raise ConfigError(f"{place}.channels: {unknown(f'channel of a {kind.name}', channel, kind.names)}")
-        sensor = kind.channels[kind.names.index(channel)]
-        if table.kind in SENSOR_FAULTS and table.kind not in possible(sensor):
-            what, known = "contact" if sensor.digital else "counter", sorted(possible(sensor))
-            raise ConfigError(f"{place}.channels: {channel!r} is a {what}; it knows {' and '.join(known)}")
-    if len(set(table.channels)) < len(table.channels):
-        raise ConfigError(f"{place}.channels: one stands there twice")
-    if table.severity == 0 or (table.kind in process and (table.severity or 1.0) < 0):
-        raise ConfigError(f"{place}.severity: {table.severity:g} is no fault")
-    clock = scenario.config.clock
-    fault = Fault(
-        site=sources[0][0],
-        device=table.device,
-        kind=table.kind,
-        channels=table.channels or process[table.kind].channels,
-        start_s=table.start_s,
-        end_s=table.end_s,
-        severity=SEVERITY.get(table.kind, 1.0) if table.severity is None else table.severity,
-        ramp_s=table.ramp_s,
-    )
-    first, end = rows_of(fault, clock.period_s)
-    if end <= first:
-        raise ConfigError(f"{place}.end_s: {table.end_s:g} is not at least a period after start_s {table.start_s:g}")
-    if clock.duration_s is not None and table.end_s > clock.duration_s:
-        raise ConfigError(f"{place}.end_s: {table.end_s:g} is after the end of the run ({clock.duration_s:g} s)")
-    return fault
-
-
-def contradict(one: Fault, other: Fault, period_s: float) -> bool:
-    """Whether two faults of one device overlap in time and on a channel in a way that has no single truth.
-
-    The same kind twice does, and so does anything on top of a fault that replaces the value. A process fault and a
-    sensor fault go together.
-    """
-    (start, end), (first, last) = rows_of(one, period_s), rows_of(other, period_s)
-    if one.source != other.source or start >= last or first >= end:
-        return False
-    if one.kind == other.kind and set(one.channels) & set(other.channels):
-        return True
-    both_sensors = one.kind in SENSOR_FAULTS and other.kind in SENSOR_FAULTS
-    replacing = one.kind in REPLACING or other.kind in REPLACING
-    return both_sensors and replacing and bool(set(one.channels) & set(other.channels))
-
-
-def _check_overlaps(faults: Sequence[Fault], period_s: float, where: str) -> None:
-    for index, one in enumerate(faults):
-        for number, other in enumerate(faults[:index]):
-            if contradict(one, other, period_s):
-                raise ConfigError(
-                    f"{where}: faults.{index}: {one.kind} of {one.device!r} contradicts faults.{number} "
-                    f"({other.kind}), which overlaps it on the same channel"
-                )
 
 
 def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> None:

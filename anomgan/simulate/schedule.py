@@ -7,13 +7,23 @@ from typing import Any
 import numpy as np
 
 from anomgan.records import Source
-from anomgan.simulate.faults import REPLACING, SENSOR_FAULTS, SEVERITY, Fault, Normal, possible
-from anomgan.simulate.kind import Channel, Kind
+from anomgan.simulate.almanac import moments
+from anomgan.simulate.fault_plan import longest_lag_s
+from anomgan.simulate.faults import Fault, row_at
+from anomgan.simulate.kind import Channel, Kind, ProcessFault
+from anomgan.simulate.normal import Normal, device_traits
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
+from anomgan.simulate.sensor_faults import SENSOR_FAULTS, possible, usual_severity
 
 STUCK_S = 240.0
 """what is stuck stays so at least so long, or it may pass before it shows"""
+LEAST, MOST = 0.9, 1.4
+"""severities, as multiples of the usual one"""
+LOOKS = 16
+"""moments at which is asked whether a fault could show"""
+COMES, GOES = 0.2, 0.1
+"""shares of a process fault in which it grows, and recovers"""
 
 
 def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[Fault]:
@@ -36,14 +46,24 @@ def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterat
         device = quiet[int(source.integers(len(quiet)))] if quiet else None
         if device is not None:
             fault = _draw(scenario, table, device, start_s, normal[device], source)
-            if fault.end_s <= until_s and not _near(fault, scenario.faults, table.quiet_s):
+            if fault is not None and fault.end_s <= until_s and not _near(fault, scenario.faults, table.quiet_s):
                 free_at[device] = fault.end_s + table.quiet_s
                 yield fault
         start_s += float(source.uniform(*table.spacing_s))
 
 
+def longest_lag(scenario: Scenario) -> int:
+    """Over how many rows the run's time lags go back at most, by plan or by chance."""
+    lags = [fault.severity for fault in scenario.faults if fault.kind == "time_lag"]
+    table, period_s = scenario.config.random_faults, scenario.period_s
+    if table is not None and (not table.kinds or "time_lag" in table.kinds):
+        lags.append(min(MOST * table.severity * usual_severity("time_lag", period_s), longest_lag_s(period_s)))
+    return row_at(max(lags, default=0.0), period_s)
+
+
 def _choices(kind: Kind[Any, Any, Any], wanted: tuple[str, ...]) -> list[str]:
-    names = [*SENSOR_FAULTS, *(fault.name for fault in kind.process_faults)]
+    sensors = [name for name in SENSOR_FAULTS if _open_to(name, kind)]
+    names = [*sensors, *(fault.name for fault in kind.process_faults)]
     return [name for name in names if not wanted or name in wanted]
 
 
@@ -54,24 +74,42 @@ def _draw(
     start_s: float,
     normal: Normal,
     source: np.random.Generator,
-) -> Fault:
-    """One fault of one device, in whole periods."""
+) -> Fault | None:
+    """One fault of one device, in whole periods; None where none of those that are wanted could show now."""
     kind, period_s = scenario.kinds[device], scenario.period_s
-    name = str(source.choice(_choices(kind, table.kinds)))
     process = {fault.name: fault for fault in kind.process_faults}
+    drawn_s = float(source.uniform(*table.duration_s))
+    names = [
+        name
+        for name in _choices(kind, table.kinds)
+        if name not in process or _could_show(scenario, device, process[name], start_s, drawn_s)
+    ]
+    if not names:
+        return None
+    name = str(source.choice(names))
     least_s = process[name].least_s if name in process else STUCK_S if name == "stuck" else 0.0
-    lasts_s = max(float(source.uniform(*table.duration_s)), least_s)
-    size = SEVERITY.get(name, 1.0)
-    if name not in REPLACING:
-        size *= float(source.uniform(0.9, 1.4)) * table.severity
+    lasts_s = max(drawn_s, least_s)
     first, rows = round(start_s / period_s), max(1, round(lasts_s / period_s))
+    size, ramp_s, recovery_s = usual_severity(name, period_s), 0.0, 0.0
+    if process[name].graded if name in process else SENSOR_FAULTS[name].usual is not None:
+        size *= float(source.uniform(LEAST, MOST)) * table.severity
     if name in process:
-        channels, ramp_s = process[name].channels, 0.2 * rows * period_s
+        channels = process[name].channels
+        if process[name].graded:
+            ramp_s, recovery_s = COMES * rows * period_s, GOES * rows * period_s
+        if process[name].signed and source.random() < 0.5:
+            size = -size
     else:
-        open_to = [index for index, channel in enumerate(kind.channels) if _shows(name, channel)]
-        index = int(source.choice(open_to))
-        channels, ramp_s = (kind.names[index],), 0.0
-        size *= _direction(name, kind.channels[index], normal.mean[index], size * normal.spread[index], source)
+        nature, open_to = SENSOR_FAULTS[name], _open_to(name, kind)
+        chosen = source.choice(open_to, size=2 if name == "swapped_channels" else 1, replace=False).tolist()
+        channels = tuple(kind.names[index] for index in chosen)
+        if name == "time_lag":
+            size = _within_lags(size, period_s)
+        size = min(size, nature.most)
+        if nature.signed:
+            index = chosen[0]
+            reach = size * normal.spread[index] if name != "clipping" else 0.0
+            size *= _direction(kind.channels[index], normal.mean[index], reach, source)
     return Fault(
         site=device[0],
         device=device[1],
@@ -81,22 +119,45 @@ def _draw(
         end_s=(first + rows) * period_s,
         severity=round(size, 3),
         ramp_s=ramp_s,
+        recovery_s=recovery_s,
     )
+
+
+def _could_show(scenario: Scenario, device: Source, fault: ProcessFault, start_s: float, drawn_s: float) -> bool:
+    """Whether the device is such that the fault shows, in half of the time that it would be there at least."""
+    if fault.shows is None:
+        return True
+    clock = scenario.config.clock
+    group = next(one for one in scenario.groups if one.site == device[0] and device[1] in one.names)
+    traits = device_traits(group.kind, group.site, (device[1],), clock.seed)
+    parameters = group.kind.parameters(group.settings, traits[:, : group.kind.traits])
+    since_s = start_s + np.linspace(0.0, max(drawn_s, fault.least_s), LOOKS)
+    course = group.kind.course(parameters, moments(scenario.start_s, clock.zone, clock.day_s, since_s))
+    return bool(fault.shows(course).mean() >= 0.5)
+
+
+def _within_lags(seconds: float, period_s: float) -> float:
+    """A lag that is at least a row, and no longer than what is known of the past."""
+    return min(max(seconds, period_s), longest_lag_s(period_s))
+
+
+def _open_to(name: str, kind: Kind[Any, Any, Any]) -> list[int]:
+    """The channels on which such a fault could be told from normal; none where it takes more of them."""
+    shows = [index for index, channel in enumerate(kind.channels) if _shows(name, channel)]
+    return shows if len(shows) > (name == "swapped_channels") else []
 
 
 def _shows(name: str, channel: Channel) -> bool:
     """Whether such a fault of this channel could be told from normal."""
-    return not channel.digital and name in possible(channel) and (channel.lively or name != "stuck")
+    return not channel.digital and name in possible(channel) and (channel.lively or SENSOR_FAULTS[name].always)
 
 
-def _direction(name: str, channel: Channel, mean: float, size: float, source: np.random.Generator) -> float:
-    """Up or down for a fault that has a direction, by chance where the sensor's range has room for both."""
-    if name not in ("level_shift", "drift"):
-        return 1.0
+def _direction(channel: Channel, mean: float, reach: float, source: np.random.Generator) -> float:
+    """Up or down by chance, where the sensor's range has room for both."""
     up = source.random() < 0.5
-    if mean - size < channel.low:
+    if mean - reach < channel.low:
         up = True
-    elif mean + size > channel.high:
+    elif mean + reach > channel.high:
         up = False
     return 1.0 if up else -1.0
 

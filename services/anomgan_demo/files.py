@@ -48,6 +48,11 @@ door_open_s = 12
 
 [random_faults]
 severity = 1.5            # what an engineer would see in a plot
+kinds = [                 # what the model is for; missing values and other units are told by data quality
+  "spike", "bias", "drift", "noise", "stuck", "correlation_break", "swapped_channels",
+  "blockage", "bearing_wear", "leak", "cavitation", "off_curve", "impeller_wear",
+  "refrigerant_leak", "door_left_open", "condenser_fouling",
+]
 first_s = {first_s}
 {last}"""
 

@@ -61,17 +61,17 @@ def standardised(values: Floats) -> Floats:
 
 
 def marginal(one: Floats, other: Floats) -> Floats:
-    """(C,)"""
+    """By channel (C,)."""
     return np.asarray(np.abs(np.sort(one, axis=0) - np.sort(other, axis=0)).mean(axis=0))
 
 
 def autocorrelations(z: Floats) -> Floats:
-    """(LAGS, C)"""
+    """By lag and channel (LAGS, C)."""
     return np.stack([(z[lag:] * z[:-lag]).mean(axis=0) for lag in range(1, LAGS + 1)])
 
 
 def rhythm(one: Floats, other: Floats) -> Floats:
-    """(C,)"""
+    """By channel (C,)."""
     return np.asarray(np.sqrt(np.square(autocorrelations(one) - autocorrelations(other)).mean(axis=0)))
 
 

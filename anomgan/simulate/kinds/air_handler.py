@@ -8,13 +8,14 @@ Every device has weather of its own. The machine is in air_handler_plant.py.
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from anomgan.config import Table
 from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, within
-from anomgan.simulate.kinds.air_handler_plant import CLEAN_PA, INSIDE_PA, AirHandler, AirHandlerState, step
+from anomgan.simulate.kinds.air_handler_plant import CLEAN_PA, INSIDE_PA, MAX_STEP_S, AirHandler, AirHandlerState, step
 
 AIR_HEAT = 1.2 * 1006.0
 """J/(m³ K)"""
@@ -117,6 +118,11 @@ def course(unit: AirHandler, when: Moments) -> Floats:
     return np.stack([season, swing, sun, people, runs * 1.0, fresh * 1.0, dust, idle_h], axis=1)
 
 
+def in_hours(course: Floats) -> NDArray[np.bool_]:
+    """(R, D) whether the fan runs."""
+    return np.asarray(course[:, 4] == 1)
+
+
 def rest(unit: AirHandler, inputs: Inputs) -> AirHandlerState:
     """As the hours before will have left it, its own weather above it."""
     season, _, _, _, runs, _, _, idle_h = inputs.course
@@ -169,16 +175,22 @@ AIR_HANDLER: Kind[AirHandlerSettings, AirHandler, AirHandlerState] = Kind(
         Channel("supply_flow", "m³/h", 10.0, 25.0, 0.0, 50_000.0, lively=False),
     ),
     process_faults=(
-        ProcessFault("filter_fouling", ("filter_pressure", "fan_speed", "fan_power")),
-        ProcessFault("belt_slip", ("fan_speed", "fan_power", "supply_pressure")),
+        ProcessFault("filter_fouling", ("filter_pressure", "fan_speed", "fan_power"), shows=in_hours),
+        ProcessFault("belt_slip", ("fan_speed", "fan_power", "supply_pressure"), shows=in_hours),
         # in winter the valve closes, in between more outside air comes in, in summer the other coil must cool it away
         ProcessFault(
             "heating_valve_leak",
             ("heating_valve", "outside_damper", "mixed_temperature", "cooling_valve"),
             least_s=900.0,
+            shows=in_hours,
         ),
         # it does not close below four fifths
-        ProcessFault("cooling_valve_stuck", ("heating_valve", "cooling_valve", "supply_temperature"), least_s=900.0),
+        ProcessFault(
+            "cooling_valve_stuck",
+            ("heating_valve", "cooling_valve", "supply_temperature"),
+            least_s=900.0,
+            shows=in_hours,
+        ),
     ),
     settings=AirHandlerSettings,
     traits=14,
@@ -188,4 +200,5 @@ AIR_HANDLER: Kind[AirHandlerSettings, AirHandler, AirHandlerState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

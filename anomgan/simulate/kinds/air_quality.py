@@ -12,6 +12,7 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from anomgan.config import Table
@@ -162,6 +163,11 @@ def course(node: AirQuality, when: Moments) -> Floats:
     return np.stack([np.broadcast_to(line, own.shape) for line in lines], axis=1)
 
 
+def ventilated(course: Floats) -> NDArray[np.bool_]:
+    """(R, D) whether the ventilation runs."""
+    return np.asarray(course[:, 1] > 0.5)
+
+
 def voltage(node: AirQuality, charge: Floats, celsius: Floats, current: Floats, failing: Floats) -> Floats:
     """The battery's voltage under a current in A: it falls slowly, then quickly; cold raises the inner resistance."""
     empty = 1.0 - charge
@@ -268,7 +274,7 @@ AIR_QUALITY: Kind[AirQualitySettings, AirQuality, AirQualityState] = Kind(
         Channel("signal", "dBm", 1.0, 1.6, -125.0, -20.0),
     ),
     process_faults=(
-        ProcessFault("ventilation_blocked", ("co2", "voc_index", "humidity"), least_s=3600.0),
+        ProcessFault("ventilation_blocked", ("co2", "voc_index", "humidity"), least_s=3600.0, shows=ventilated),
         ProcessFault("window_left_open", ("temperature", "humidity", "co2", "pm25"), least_s=1200.0),
         ProcessFault("battery_failing", ("battery_voltage", "signal")),
         ProcessFault("sensor_heated", ("temperature", "humidity"), least_s=1200.0),
@@ -281,4 +287,5 @@ AIR_QUALITY: Kind[AirQualitySettings, AirQuality, AirQualityState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -188,7 +188,8 @@ def step(
 ) -> tuple[ColdStoreState, tuple[Floats, ...]]:
     """One period of the room, the coil and the refrigerant circuit; then what perfect sensors show."""
     warmth, doors, defrosting = inputs.course
-    leak, left_open = inputs.faults
+    leak, left_open, fouling = inputs.faults
+    condenser = store.condenser * (1.0 - 0.4 * np.minimum(fouling, 2.0))  # dust and leaves on its fins
     weather = wander(state.weather, inputs.shocks[0], period_s, 1800.0)
     bustle = wander(state.bustle, inputs.shocks[1], period_s, 120.0)
     ambient = store.ambient + warmth + 0.4 * weather
@@ -234,7 +235,7 @@ def step(
         air = air + dt * heat / store.air_heat
         humidity = np.minimum(humidity, saturated_air(air))  # what it cannot hold falls as dew
         # the condenser, whose fan runs with the compressor
-        shed = store.condenser * np.where(on, 1.0, 0.2)
+        shed = condenser * np.where(on, 1.0, 0.2)
         condensing = condensing + dt * (cooling + power - shed * (condensing - ambient)) / (15e3 + dt * shed)
         # pressures follow their temperatures within seconds
         low = saturation_bar(np.where(on, circuit.evaporating, coil))
@@ -267,6 +268,7 @@ COLD_STORE: Kind[ColdStoreSettings, ColdStore, ColdStoreState] = Kind(
             "refrigerant_leak", ("suction_pressure", "evaporator_temperature", "compressor_current"), least_s=600.0
         ),
         ProcessFault("door_left_open", ("door", "air_temperature", "humidity"), least_s=120.0),
+        ProcessFault("condenser_fouling", ("discharge_pressure", "compressor_current"), least_s=600.0),
     ),
     settings=ColdStoreSettings,
     traits=15,
@@ -276,4 +278,5 @@ COLD_STORE: Kind[ColdStoreSettings, ColdStore, ColdStoreState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

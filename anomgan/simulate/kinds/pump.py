@@ -4,7 +4,7 @@ The pump's curve meets the system's: consumers open and close, the water column 
 controller turns the speed so that the discharge pressure follows a set point that rises with the flow (proportional
 pressure). Efficiency follows from the duty point, shaft power from efficiency, current and losses from shaft power,
 the motor's temperature from its losses, vibration from speed and from the distance to the best efficiency point.
-Textbook relations: Gülich, Centrifugal Pumps, chapters 2, 4 and 10; induction motor after its equivalent circuit.
+The hydraulics are in `pump_plant`; the induction motor follows its equivalent circuit.
 """
 
 import math
@@ -17,21 +17,19 @@ from anomgan.config import Table
 from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
+from anomgan.simulate.kinds.pump_plant import (
+    BAR,
+    RHO_G,
+    WATER_COLUMN_S,
+    Pump,
+    Troubles,
+    duty,
+    leaks,
+    resistance,
+    set_point,
+)
 
-RHO_G = 9810.0
-"""weight of a cubic metre of water, N"""
-BAR = 1e5
 MAX_STEP_S = 2.0
-RATED_RPM = 3000.0
-"""no-load speed at the converter's full frequency"""
-RATED_SLIP = 0.03
-MAGNETISING = 0.45
-"""share of the rated current that flows without load"""
-VOLTAGE = 400.0
-POWER_FACTOR = 0.87
-CONVERTER_EFFICIENCY = 0.97
-WATER_COLUMN_S = 1.5
-"""time constant of the flow at rated duty"""
 
 
 class PumpSettings(Table):
@@ -50,32 +48,6 @@ class PumpSettings(Table):
     """what it draws, as a share of the rated demand"""
 
 
-class Pump(NamedTuple):
-    """Parameters, each (D,). Flows in m³/s, heads in m, pressures in bar (gauge), powers in W."""
-
-    flow: Floats
-    head: Floats
-    best_efficiency: Floats
-    motor_rated: Floats
-    swing: Floats
-    batches: Floats
-    batch_draw: Floats
-    batch_phase: Floats
-    day_phase: Floats
-    tank_m: Floats
-    suction_loss: Floats
-    static_bar: Floats
-    ambient: Floats
-    sheds: Floats
-    """W/K that the motor gives off at full speed"""
-    motor_time_s: Floats
-    imbalance: Floats
-    steepness: Floats
-    """by how much the pump's pressure falls with the square of the flow, bar/(m³/s)²"""
-    inertia: Floats
-    """of the water column, bar s²/m³"""
-
-
 class PumpState(NamedTuple):
     """State, each (D,). `rate` is the converter's frequency as a share of the full one."""
 
@@ -92,22 +64,6 @@ class PumpState(NamedTuple):
     tank: Floats
     weather: Floats
     shake: Floats
-
-
-class Duty(NamedTuple):
-    """The operating point, each (D,): powers in W, current in A."""
-
-    head: Floats
-    suction: Floats
-    discharge: Floats
-    hydraulic: Floats
-    shaft: Floats
-    losses: Floats
-    electric: Floats
-    current: Floats
-    rpm: Floats
-    load: Floats
-    """flow as a share of the best efficiency point's at this speed"""
 
 
 def parameters(settings: PumpSettings, traits: Floats) -> Pump:
@@ -151,52 +107,6 @@ def course(pump: Pump, when: Moments) -> Floats:
     return np.stack([demand, draws.astype(np.float64), warmth], axis=1)
 
 
-def duty(pump: Pump, flow: Floats, rate: Floats, tank: Floats, motor_temperature: Floats, faults: Floats) -> Duty:
-    """The operating point at a flow and a converter frequency. faults (2, D): blockage, bearing wear."""
-    blockage, wear = faults
-    share = flow / pump.flow
-    # speed and slip depend on each other; one round of substitution is exact to 0.1 %
-    speed = rate * (1.0 - RATED_SLIP * 0.7)
-    head = pump.head * (1.25 * speed**2 - 0.25 * share**2)
-    load = share / speed
-    # efficiency is a parabola with its top at the best efficiency point, and shaft power stays finite at no flow
-    efficiency = pump.best_efficiency * np.maximum(load * (2.0 - load), 0.05)
-    hydraulic = RHO_G * flow * head
-    friction = (0.02 + 0.04 * wear) * pump.motor_rated * speed
-    shaft = hydraulic / efficiency + friction
-    torque = shaft / speed / pump.motor_rated  # as a share of the rated one
-    rpm = RATED_RPM * rate * (1.0 - RATED_SLIP * torque)
-    rated_current = pump.motor_rated / (0.89 * math.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
-    drawn = np.sqrt(MAGNETISING**2 + (1.0 - MAGNETISING**2) * torque**2)
-    copper = 0.065 * pump.motor_rated * drawn**2 * (1.0 + 0.0039 * (motor_temperature - 70.0))
-    iron = 0.035 * pump.motor_rated * rate**1.5
-    losses = copper + iron + friction
-    suction = (RHO_G * tank) / BAR - pump.suction_loss * (1.0 + 6.0 * blockage) * share**2
-    return Duty(
-        head=head,
-        suction=suction,
-        discharge=suction + RHO_G * head / BAR,
-        hydraulic=hydraulic,
-        shaft=shaft,
-        losses=losses,
-        electric=(shaft + copper + iron) / CONVERTER_EFFICIENCY,
-        current=rated_current * drawn,
-        rpm=rpm,
-        load=load,
-    )
-
-
-def set_point(pump: Pump, smooth_flow: Floats) -> Floats:
-    """The discharge pressure that the controller aims at, bar."""
-    rated_bar = RHO_G * pump.head / BAR
-    return 0.2 + rated_bar * (0.72 + 0.28 * (smooth_flow / pump.flow) ** 2)
-
-
-def resistance(pump: Pump, opening: Floats) -> Floats:
-    """What the consumers' valves and the mains hold against the flow, bar per (m³/s)²."""
-    return 0.65 * RHO_G * pump.head / BAR / (pump.flow * opening) ** 2
-
-
 def rest(pump: Pump, inputs: Inputs) -> PumpState:
     """Running steadily at the demand of the moment."""
     zero = np.zeros_like(pump.flow)
@@ -224,7 +134,7 @@ def rest(pump: Pump, inputs: Inputs) -> PumpState:
 def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple[PumpState, tuple[Floats, ...]]:
     """One period of the plant: consumers, water column, controller, motor; then what perfect sensors show."""
     demand, draws, warmth = inputs.course
-    _, wear = inputs.faults
+    troubles = Troubles(*inputs.faults)
     fast = wander(state.fast, inputs.shocks[0], period_s, 12.0)
     slow = wander(state.slow, inputs.shocks[1], period_s, 240.0)
     level = wander(state.tank, inputs.shocks[2], period_s, 400.0)
@@ -233,12 +143,13 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     tank = pump.tank_m + 0.12 * level - 0.15 * (demand - 0.66)  # the tank is drawn down when much is taken
     room = pump.ambient + warmth + 0.25 * weather
     disturbance = demand + 0.012 * fast + 0.012 * slow
+    valves = np.exp(0.9 * within(troubles.off_curve, -1.5, 1.5))
     count, dt = substeps(period_s, MAX_STEP_S)
     stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
     flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
     for _ in range(count):
         batch = batch + (draws - batch) * stroke  # its valve takes seconds to move
-        opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4)
+        opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4) * valves
         # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
         system = resistance(pump, opening)
         surplus = discharge - pump.static_bar - system * flow**2
@@ -253,17 +164,21 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         # the motor: losses in, air out; its own fan cools better at speed
         sheds = pump.sheds * (0.4 + 0.6 * rate)
         motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
-        point = duty(pump, flow, rate, tank, motor, inputs.faults)
+        point = duty(pump, flow + leaks(pump, discharge, troubles.leak), rate, tank, motor, troubles)
         discharge, losses = point.discharge, point.losses
-    # unbalance grows with the square of the speed, recirculation with the distance to the best efficiency point,
-    # a worn bearing and a starved suction add their own
-    unbalance = pump.imbalance * rate**2
+    # unbalance grows with the square of the speed and with what the impeller has lost unevenly, recirculation with the
+    # distance to the best efficiency point; a worn bearing, a starved suction and collapsing bubbles add their own
+    unbalance = pump.imbalance * rate**2 * (1.0 + 0.4 * troubles.impeller_wear)
     recirculation = 2.4 * (point.load - 1.0) * rate**2
-    bearing = (0.5 + 1.8 * wear) * rate
+    bearing = (0.5 + 1.8 * troubles.bearing_wear) * rate
     starved = 3.0 * within(-0.05 - point.suction, 0.0, 0.8)
-    vibration = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2) * (1.0 + 0.03 * shake)
+    crackle = np.minimum(point.bubbles, 3.0)
+    shaken = np.sqrt(unbalance**2 + recirculation**2 + bearing**2 + starved**2 + (1.5 * crackle) ** 2)
+    vibration = shaken * np.maximum(1.0 + (0.03 + 0.12 * crackle) * shake, 0.2)
+    pulse = crackle * inputs.shocks[4]  # bubbles that collapse throb in the water, too
+    suction, shown = point.suction + 0.01 * pulse, discharge * (1.0 + 0.012 * pulse)
     power_kw = point.electric / 1000.0
-    seen = (flow * 3600.0, point.suction, discharge, point.rpm, point.current, power_kw, motor, vibration)
+    seen = (flow * 3600.0, suction, shown, point.rpm, point.current, power_kw, motor, vibration)
     after = PumpState(flow, rate, integral, smooth, batch, motor, discharge, losses, fast, slow, level, weather, shake)
     return after, seen
 
@@ -283,6 +198,12 @@ PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
     process_faults=(
         ProcessFault("blockage", ("suction_pressure", "speed", "motor_power", "motor_current")),
         ProcessFault("bearing_wear", ("vibration", "motor_temperature", "motor_current", "motor_power")),
+        ProcessFault("leak", ("suction_pressure", "motor_current", "motor_power", "speed", "motor_temperature")),
+        ProcessFault("cavitation", ("suction_pressure", "vibration", "discharge_pressure")),
+        ProcessFault(
+            "off_curve", ("flow", "vibration", "motor_power", "motor_current", "suction_pressure"), signed=True
+        ),
+        ProcessFault("impeller_wear", ("speed", "motor_power", "vibration", "motor_current")),
     ),
     settings=PumpSettings,
     traits=13,
@@ -292,4 +213,5 @@ PUMP: Kind[PumpSettings, Pump, PumpState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from anomgan.config import Table
@@ -146,6 +147,11 @@ def course(machine: Machine, when: Moments) -> Floats:
     return np.stack([works.astype(np.float64), warmth], axis=1)
 
 
+def in_shifts(course: Floats) -> NDArray[np.bool_]:
+    """(R, D) whether it is working time."""
+    return np.asarray(course[:, 0] == 1)
+
+
 def vibration(
     machine: Machine, speed: Floats, torque: Floats, wear: Floats, faults: Floats, jitter: Floats
 ) -> Vibration:
@@ -249,10 +255,14 @@ ROTATING_MACHINE: Kind[MachineSettings, Machine, MachineState] = Kind(
         Channel("kurtosis", "", 0.01, 0.06, 1.0, 100.0),
     ),
     process_faults=(
-        ProcessFault("bearing_wear", ("vibration_high", "kurtosis", "vibration_defect", "crest_factor", "vibration")),
-        ProcessFault("unbalance", ("vibration_1x", "vibration")),
-        ProcessFault("misalignment", ("vibration_2x", "vibration", "vibration_1x")),
-        ProcessFault("lubrication_loss", ("vibration_high", "drive_end_temperature")),
+        ProcessFault(
+            "bearing_wear",
+            ("vibration_high", "kurtosis", "vibration_defect", "crest_factor", "vibration"),
+            shows=in_shifts,
+        ),
+        ProcessFault("unbalance", ("vibration_1x", "vibration"), shows=in_shifts),
+        ProcessFault("misalignment", ("vibration_2x", "vibration", "vibration_1x"), shows=in_shifts),
+        ProcessFault("lubrication_loss", ("vibration_high", "drive_end_temperature"), shows=in_shifts),
     ),
     settings=MachineSettings,
     traits=12,

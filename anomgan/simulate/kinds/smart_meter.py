@@ -295,4 +295,5 @@ SMART_METER: Kind[SmartMeterSettings, SmartMeter, SmartMeterState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from anomgan.config import Table
@@ -153,6 +154,11 @@ def course(solar: Solar, when: Moments) -> Floats:
     return np.stack([beam, beam * glass, level, sky.diffuse, mean, swing * same, load * same, pace, gloom], axis=1)
 
 
+def by_day(course: Floats) -> NDArray[np.bool_]:
+    """(R, D) whether a clear sky gives enough light to feed in by."""
+    return np.asarray(course[:, 2] + course[:, 3] > 100.0)
+
+
 def fed_in(solar: Solar, dc: Floats) -> Floats:
     """AC power, W, from DC power: the inverse of AC power plus losses."""
     linear, square = 1.0 + LINEAR_LOSS, SQUARE_LOSS * solar.efficiency
@@ -275,10 +281,10 @@ SOLAR_INVERTER: Kind[SolarSettings, Solar, SolarState] = Kind(
         Channel("inverter_temperature", "°C", 0.1, 0.06, -50.0, 120.0, bias=0.4, lively=False),
     ),
     process_faults=(
-        ProcessFault("partial_shading", ("dc_voltage_1", "dc_current_1", "ac_power")),
-        ProcessFault("soiling", ("dc_current_1", "dc_current_2", "ac_power")),
-        ProcessFault("fan_failure", ("inverter_temperature", "ac_power")),
-        ProcessFault("string_disconnect", ("dc_current_2", "dc_voltage_2", "ac_power")),
+        ProcessFault("partial_shading", ("dc_voltage_1", "dc_current_1", "ac_power"), shows=by_day),
+        ProcessFault("soiling", ("dc_current_1", "dc_current_2", "ac_power"), shows=by_day),
+        ProcessFault("fan_failure", ("inverter_temperature", "ac_power"), shows=by_day),
+        ProcessFault("string_disconnect", ("dc_current_2", "dc_voltage_2", "ac_power"), graded=False, shows=by_day),
     ),
     settings=SolarSettings,
     traits=11,
@@ -288,4 +294,5 @@ SOLAR_INVERTER: Kind[SolarSettings, Solar, SolarState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -240,7 +240,9 @@ WATER_TANK: Kind[WaterTankSettings, WaterTank, WaterTankState] = Kind(
     ),
     process_faults=(
         ProcessFault("leak", ("level", "bottom_pressure", "inflow"), least_s=1800.0),
-        ProcessFault("inlet_stuck", ("level", "bottom_pressure", "inlet_valve", "inflow"), least_s=3600.0),
+        ProcessFault(
+            "inlet_stuck", ("level", "bottom_pressure", "inlet_valve", "inflow"), least_s=3600.0, graded=False
+        ),
         ProcessFault("inlet_blockage", ("inflow", "level", "bottom_pressure"), least_s=1800.0),
         ProcessFault("outlet_blockage", ("outflow", "level")),
     ),
@@ -252,4 +254,5 @@ WATER_TANK: Kind[WaterTankSettings, WaterTank, WaterTankState] = Kind(
     course=course,
     rest=rest,
     step=step,
+    max_step_s=MAX_STEP_S,
 )

@@ -1,0 +1,168 @@
+"""The pump's hydraulics: its curve and its operating point, the net positive suction head, the system against it.
+
+The curve and its efficiency obey the affinity laws. Where the suction head that is available (NPSH: atmosphere and
+suction pressure above the water's vapour pressure) comes near what the pump requires, bubbles grow in the impeller's
+eye: at the required head, which is defined so, the pump has lost 3 % of its own. A worn impeller turns less of its
+power into head, a leak takes its share between the pump and the flow meter, and a valve downstream that is open or shut
+too far moves the system's curve, and with it the operating point off the pump's best one.
+Gülich, Centrifugal Pumps, chapters 2, 4, 6.2 (NPSH), 10 and 14; ISO 9906 (NPSH3).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from anomgan.records import Floats
+
+RHO_G = 9810.0
+"""weight of a cubic metre of water, N"""
+BAR = 1e5
+RATED_RPM = 3000.0
+"""no-load speed at the converter's full frequency"""
+RATED_SLIP = 0.03
+MAGNETISING = 0.45
+"""share of the rated current that flows without load"""
+VOLTAGE = 400.0
+POWER_FACTOR = 0.87
+CONVERTER_EFFICIENCY = 0.97
+ATMOSPHERE_M = 10.33 - 0.24
+"""what air presses on the water of the break tank, above the vapour pressure of water at 20 °C"""
+BOILS_BAR = -ATMOSPHERE_M * RHO_G / BAR
+"""gauge: the water boils before its pressure falls any further"""
+NPSH_REQUIRED_M = 3.6
+"""at rated flow and speed"""
+INCEPTION = 0.5
+"""the required head as a share of the available one from which on bubbles make themselves felt"""
+COLLAPSE = 0.6
+"""the share of its head that a pump full of vapour loses"""
+WATER_COLUMN_S = 1.5
+"""time constant of the flow at rated duty"""
+
+
+class Pump(NamedTuple):
+    """Parameters, each (D,). Flows in m³/s, heads in m, pressures in bar (gauge), powers in W."""
+
+    flow: Floats
+    head: Floats
+    best_efficiency: Floats
+    motor_rated: Floats
+    swing: Floats
+    batches: Floats
+    batch_draw: Floats
+    batch_phase: Floats
+    day_phase: Floats
+    tank_m: Floats
+    suction_loss: Floats
+    static_bar: Floats
+    ambient: Floats
+    sheds: Floats
+    """W/K that the motor gives off at full speed"""
+    motor_time_s: Floats
+    imbalance: Floats
+    steepness: Floats
+    """by how much the pump's pressure falls with the square of the flow, bar/(m³/s)²"""
+    inertia: Floats
+    """of the water column, bar s²/m³"""
+
+
+class Troubles(NamedTuple):
+    """The severities of the pump's faults, each (D,), in the order of `process_faults`. 0 = healthy."""
+
+    blockage: Floats
+    """of the strainer in the suction line"""
+    bearing_wear: Floats
+    leak: Floats
+    """between the pump and the flow meter; 1 = a quarter of the rated flow at the rated pressure"""
+    cavitation: Floats
+    """the suction falls, as of a break tank that runs empty; 1 = by nearly ten metres"""
+    off_curve: Floats
+    """1 = the consumers' valves take twice and a half the flow at the same pressure, -1 = as little of it"""
+    impeller_wear: Floats
+
+
+class Duty(NamedTuple):
+    """The operating point, each (D,): powers in W, current in A."""
+
+    head: Floats
+    suction: Floats
+    discharge: Floats
+    hydraulic: Floats
+    shaft: Floats
+    losses: Floats
+    electric: Floats
+    current: Floats
+    rpm: Floats
+    load: Floats
+    """flow through the pump as a share of the best efficiency point's at this speed"""
+    bubbles: Floats
+    """0 = none, 1 = as many as cost 3 % of the head"""
+
+
+def leaks(pump: Pump, discharge: Floats, leak: Floats) -> Floats:
+    """m³/s that leave through the leak, a hole under pressure: Torricelli."""
+    rated = RHO_G * pump.head / BAR
+    return np.asarray(0.25 * leak * pump.flow * np.sqrt(np.maximum(discharge, 0.0) / rated))
+
+
+def npsh_available(suction: Floats) -> Floats:
+    """m, from the suction pressure in bar (gauge)."""
+    return np.asarray(ATMOSPHERE_M + suction * BAR / RHO_G)
+
+
+def npsh_required(load: Floats, speed: Floats) -> Floats:
+    """m: with the square of the speed as every head, and more of it the more flows."""
+    return np.asarray(NPSH_REQUIRED_M * speed**2 * (0.55 + 0.45 * load**2))
+
+
+def duty(pump: Pump, flow: Floats, rate: Floats, tank: Floats, motor_temperature: Floats, troubles: Troubles) -> Duty:
+    """The operating point at a flow through the pump and a converter frequency."""
+    share = flow / pump.flow
+    # speed and slip depend on each other; one round of substitution is exact to 0.1 %
+    speed = rate * (1.0 - RATED_SLIP * 0.7)
+    load = share / speed
+    fallen = 9.8 * troubles.cavitation
+    suction_loss = pump.suction_loss * (1.0 + 6.0 * troubles.blockage) * share**2
+    suction = np.maximum((RHO_G * (tank - fallen)) / BAR - suction_loss, BOILS_BAR)
+    scarce = npsh_required(load, speed) / np.maximum(npsh_available(suction), 0.1)
+    bubbles = np.maximum(scarce - INCEPTION, 0.0) / (1.0 - INCEPTION)
+    starved = np.minimum(0.03 * bubbles**2, COLLAPSE)
+    head = pump.head * (1.25 * speed**2 * (1.0 - 0.1 * troubles.impeller_wear) - 0.25 * share**2) * (1.0 - starved)
+    # efficiency is a parabola with its top at the best efficiency point, and shaft power stays finite at no flow
+    efficiency = pump.best_efficiency * np.maximum(load * (2.0 - load), 0.05)
+    # a worn impeller, and one full of bubbles, do less with their power
+    efficiency = efficiency * (1.0 - 0.12 * np.minimum(troubles.impeller_wear, 4.0)) * (1.0 - starved)
+    hydraulic = RHO_G * flow * head
+    friction = (0.02 + 0.04 * troubles.bearing_wear) * pump.motor_rated * speed
+    shaft = hydraulic / efficiency + friction
+    torque = shaft / speed / pump.motor_rated  # as a share of the rated one
+    rpm = RATED_RPM * rate * (1.0 - RATED_SLIP * torque)
+    rated_current = pump.motor_rated / (0.89 * math.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
+    drawn = np.sqrt(MAGNETISING**2 + (1.0 - MAGNETISING**2) * torque**2)
+    copper = 0.065 * pump.motor_rated * drawn**2 * (1.0 + 0.0039 * (motor_temperature - 70.0))
+    iron = 0.035 * pump.motor_rated * rate**1.5
+    losses = copper + iron + friction
+    return Duty(
+        head=head,
+        suction=suction,
+        discharge=suction + RHO_G * head / BAR,
+        hydraulic=hydraulic,
+        shaft=shaft,
+        losses=losses,
+        electric=(shaft + copper + iron) / CONVERTER_EFFICIENCY,
+        current=rated_current * drawn,
+        rpm=rpm,
+        load=load,
+        bubbles=bubbles,
+    )
+
+
+def set_point(pump: Pump, smooth_flow: Floats) -> Floats:
+    """The discharge pressure that the controller aims at, bar."""
+    rated_bar = RHO_G * pump.head / BAR
+    return 0.2 + rated_bar * (0.72 + 0.28 * (smooth_flow / pump.flow) ** 2)
+
+
+def resistance(pump: Pump, opening: Floats) -> Floats:
+    """What the consumers' valves and the mains hold against the flow, bar per (m³/s)²."""
+    return 0.65 * RHO_G * pump.head / BAR / (pump.flow * opening) ** 2
