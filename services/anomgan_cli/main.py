@@ -19,6 +19,7 @@ from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
 from anomgan_cli.journal import journal
+from anomgan_cli.judge import judge
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
 from anomgan_cli.reliability import reliability
@@ -40,6 +41,7 @@ COMMANDS: dict[str, click.Command] = {
     "models": models,
     "journal": journal,
     "simulate": simulate,
+    "judge": judge,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
     "benchmark": benchmark,

@@ -179,6 +179,7 @@ def given(table: Mapping[str, Any]) -> dict[str, Any]:
 def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -> "tuple[Job, list[str]]":
     """The rows of the run that `--rows` asks for, and the scenario in words where they are wanted."""
     from anomgan.simulate import check_scenario, ticks
+    from anomgan_simulator.announce import devices_of
     from anomgan_simulator.compose import Job
     from anomgan_simulator.describe import describe_scenario
 
@@ -188,7 +189,8 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
     tables = load_tables(path, changes)
     scenario = check_scenario(tables, str(path))
     selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first)
-    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s)
+    announced = (devices_of(scenario), scenario.period_s)
+    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s, *announced)
     return job, [f"{path}: valid", *describe_scenario(scenario)] if in_words else []
 
 
@@ -226,7 +228,8 @@ def replay_job(path: Path | None, changes: Changes, series: "TimeSeries", site: 
         speed = ClockConfig(**given(changes["clock"])).speed
     if not site and "{site}" in output.topic + output.truth:
         raise click.UsageError(f"the topic {output.topic!r} has {{site}}: give --site")
-    return Job(replay(series, site), broker, output, speed, float(series.times[0]))
+    announced = ([{"site": site, "name": series.device}], series.period_s)
+    return Job(replay(series, site), broker, output, speed, float(series.times[0]), *announced)
 
 
 def describe_first(job: "Job") -> Iterator[str]:

@@ -15,19 +15,25 @@ from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
 from anomgan.simulate import Tick
 from anomgan.simulate.scenario import OutputConfig
+from anomgan_simulator.announce import Devices, announced
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to publish, where and how fast. run_start_s: the event time that faults count from."""
+    """What to publish, where and how fast. run_start_s: the event time that faults count from.
+
+    devices, period_s: what the run announces of itself; without devices it does not.
+    """
 
     rows: Iterable[Tick]
     broker: BrokerConfig
     output: OutputConfig
     speed: float
     run_start_s: float
+    devices: Devices = ()
+    period_s: float = 0.0
 
 
 def run(
@@ -48,6 +54,9 @@ def run(
             check(first, job.output)
         add_truth = stack.enter_context(json_lines(truth)) if truth is not None else None
         publisher = stack.enter_context(closing(MqttPublisher(job.broker, job.broker.client_id)))
+        if job.devices:
+            told = announced(rows, job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth)
+            rows = stack.enter_context(closing(told))
         pace = Pace(job.speed, time.monotonic, stop.wait)
         totals = play(rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report)
         totals.lost = publisher.lost
