@@ -56,6 +56,7 @@ MAY_IMPORT = {
     "evaluation": "errors matching records vus",
     "rates": "records",
     "judging": "errors judging matching rates records wire",
+    "annotations": "judging wire",
     "simulate": "config errors records simulate",
     "control": "errors wire",
     "wire": "config errors records wire",
@@ -65,7 +66,7 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """records snapshots errors config windows decide alarms control explain motion examination assemble
-rates judging scaling calibrate quality simulate wire recognise adapters"""
+rates judging annotations scaling calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

@@ -23,12 +23,15 @@ def passing_session(
     Raises Unreachable or Refused where there is no connection at the start.
     """
     own = config.model_copy(update={"client_id": f"{name}-{secrets.token_hex(5)}"})
-    with closing(MqttSource(own, subscriptions, queue)) as source:
-        yield source
+    source = MqttSource(own, subscriptions, queue)
     try:
-        forget_session(own)
-    except ServerError as error:
-        log.warning("the broker could not be told to forget the session %s: %s", own.client_id, error)
+        with closing(source):
+            yield source
+    finally:
+        try:
+            forget_session(own)
+        except ServerError as error:
+            log.warning("the broker could not be told to forget the session %s: %s", own.client_id, error)
 
 
 def forget_session(config: BrokerConfig) -> None:

@@ -1,7 +1,7 @@
 """Pictures of a judgement, as PNG bytes: faults and events over time, recall by kind, how soon faults are found."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -113,13 +113,14 @@ def recall_png(report: Report) -> bytes:
 def delay_png(report: Report) -> bytes:
     """How soon: the share of all faults found within a time, and the delays of each kind."""
     counted = [row for row in report.rows if not row.aside]
-    starts = np.sort([row.delay_s for row in counted if row.delay_s is not None])
-    told = np.sort([row.told_after_s for row in counted if row.told_after_s is not None])
+    unit, unit_s = _unit(row.told_after_s or row.delay_s or 0.0 for row in counted)
+    starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
+    told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
     kinds = [row.kind for row in report.kinds]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.0, max(3.6, 1.4 + 0.27 * len(kinds))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
-        longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0)) * 1.05
+        longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05
         for times, colour, label in ((starts, FOUND, "begin of the event"), (told, FALSE, "event told")):
             if len(times):
                 share = np.arange(1, len(times) + 1) / len(counted)
@@ -131,10 +132,10 @@ def delay_png(report: Report) -> bytes:
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
         left.set_title("share of all faults found within a time")
         left.legend(loc="lower right", fontsize=8.5)
-        _draw_delays(right, counted, kinds)
+        _draw_delays(right, counted, kinds, unit_s)
         right.set(xlim=(-0.02 * longest, longest))
         for axis in (left, right):
-            axis.set_xlabel("seconds of event time since the fault began")
+            axis.set_xlabel(f"{unit} of event time since the fault began")
             axis.grid(axis="x", color=PALE, linewidth=0.8)
             axis.set_axisbelow(True)
         return _png(figure)
@@ -156,10 +157,16 @@ def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
     axis.set_axisbelow(True)
 
 
-def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str]) -> None:
+def _unit(times_s: Iterable[float]) -> tuple[str, float]:
+    """What to count delays in, and its seconds."""
+    longest_s = max(times_s, default=0.0)
+    return ("seconds", 1.0) if longest_s < 600 else ("minutes", 60.0) if longest_s < 14_400 else ("hours", 3600.0)
+
+
+def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], unit_s: float) -> None:
     """A dot a found fault, by kind; the bar is the median."""
     for y, kind in enumerate(kinds):
-        delays = [row.delay_s for row in rows if row.fault.kind == kind and row.delay_s is not None]
+        delays = [row.delay_s / unit_s for row in rows if row.fault.kind == kind and row.delay_s is not None]
         missed = sum(row.event is None for row in rows if row.fault.kind == kind)
         if delays:
             axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=5, alpha=0.55, markeredgewidth=0)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from anomgan.errors import AnomganError
+from anomgan_cli.annotations import annotations
 from anomgan_cli.benchmark import benchmark
 from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
@@ -42,6 +43,7 @@ COMMANDS: dict[str, click.Command] = {
     "journal": journal,
     "simulate": simulate,
     "judge": judge,
+    "annotations": annotations,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
     "benchmark": benchmark,
