@@ -54,9 +54,8 @@ class Judge:
         if isinstance(record, Run):
             self._watched.add(record)
             return
-        known = self.faults.get(record.key)
-        if known is None or record.ended or not known.ended:
-            self.faults[record.key] = record
+        known = self.faults.get(record.key, record)
+        self.faults[record.key] = max(known, record, key=lambda fault: (fault.ended, fault.end_s))
 
     def add_event(self, record: ToldEvent) -> None:
         """One telling of an event."""
