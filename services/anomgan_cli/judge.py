@@ -167,11 +167,18 @@ def judge_live(
         hearing = Hearing(judged, keys, *sinks)
         show, end = progress(judged, hearing, quiet=quiet)
         stack.callback(end)
-        if not quiet:
-            click.echo(f"listening to {', '.join(wanted.filters)} on {config.host}:{config.port}", err=True)
+        where = f"listening to {', '.join(wanted.filters)} on {config.host}:{config.port}"
         for_s = duration if isinstance(duration, float) else None
         warnings = watch(
-            config, wanted, hearing, stop, show, for_s=for_s, every_s=max(every, 0.1), until_over=duration == RUN
+            config,
+            wanted,
+            hearing,
+            stop,
+            show,
+            for_s=for_s,
+            every_s=max(every, 0.1),
+            until_over=duration == RUN,
+            ready=lambda: None if quiet else click.echo(where, err=True),
         )
     return hearing, warnings
 

@@ -24,14 +24,17 @@ def watch(
     for_s: float | None,
     every_s: float,
     until_over: bool = False,
+    ready: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Listen for a time, to the end of the run, or until told to stop; what the report should warn of.
 
-    `show` is called every `every_s` with why there is no connection, "" where there is one. Raises Unreachable or
+    `ready` is called when nothing can be missed any more, and `show` every `every_s` with why there is no connection,
+    "" where there is one. Raises Unreachable or
     Refused where there is none at the start; a connection that is lost later comes back by itself.
     """
     begun_s = shown_s = heard_s = time.monotonic()
     with passing_session(broker, [(one, 1) for one in topics.filters], "anomgan-judge") as source:
+        ready()
         while not stop.is_set():
             now_s = time.monotonic()
             if for_s is not None and now_s - begun_s >= for_s:
