@@ -30,8 +30,9 @@ class Grafana:
 
         It is known by its beginning, text and tags. Raises Unreachable, Refused or ServerError.
         """
-        at = [("from", body["time"]), ("to", body["time"]), ("limit", MOST_FOUND), ("type", "annotation")]
-        query = urlencode([*at, *(("tags", tag) for tag in body["tags"])])
+        asked = [("from", body["time"]), ("to", body["time"]), ("limit", MOST_FOUND), ("type", "annotation")]
+        asked += [(key, body[key]) for key in ("dashboardUID", "panelId") if key in body]
+        query = urlencode([*asked, *(("tags", tag) for tag in body["tags"])])
         known = [one for one in self._ask("GET", f"/api/annotations?{query}", list) if _is(one, body)]
         if not known:
             self._ask("POST", "/api/annotations", dict, body)
@@ -69,12 +70,12 @@ class Grafana:
 
 
 def _is(there: Any, body: Mapping[str, Any]) -> bool:
-    """Whether an annotation that was found is the one meant."""
+    """Whether an annotation that was found is the one meant; not every version tells the dashboard's UID again."""
     return (
         isinstance(there, dict)
         and "id" in there
         and there.get("time") == body["time"]
         and there.get("text") == body["text"]
-        and (there.get("dashboardUID") or "") == body.get("dashboardUID", "")
+        and (there.get("dashboardUID") or body.get("dashboardUID", "")) == body.get("dashboardUID", "")
         and (there.get("panelId") or None) == body.get("panelId")
     )

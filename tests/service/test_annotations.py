@@ -61,10 +61,12 @@ class _Request(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         asked = parse_qs(url.query)
         from_ms, to_ms, limit = (int(asked[key][0]) for key in ("from", "to", "limit"))
+        place = {"dashboardUID": asked.get("dashboardUID"), "panelId": asked.get("panelId")}
         found = [
             {"id": number, "dashboardUID": "", "panelId": 0} | one
             for number, one in self.server.kept.items()
             if one["time"] <= to_ms and one["timeEnd"] >= from_ms and set(asked.get("tags", [])) <= set(one["tags"])
+            if all(wanted is None or wanted == [str(one.get(key, ""))] for key, wanted in place.items())
         ]
         self.answer(url.path, found[:limit])
 
@@ -154,6 +156,8 @@ def test_every_fault_becomes_a_region_once_however_often_it_is_told(folder: Path
     assert "2 there in Grafana" in anomgan(folder, line).stdout
     assert len(grafana.kept) == 2
     assert grafana.asked.count("POST") == 2
+    assert "2 added in Grafana" in anomgan(folder, line.partition(" --dashboard")[0]).stdout
+    assert [one.get("dashboardUID", "") for one in grafana.kept.values()] == ["pumps", "pumps", "", ""]
 
 
 def test_a_wrong_token_or_address_is_one_line_and_status_2(
