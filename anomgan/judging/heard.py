@@ -122,6 +122,8 @@ def _run(document: Mapping[str, Any]) -> Run:
             raise PayloadError("bad_devices", f"a run's devices have a name and a count, not {one!r:.60}")
         name = check_name("device", one.get("name"))
         parts.append(Part(_text(one, "site"), _text(one, "kind"), name, count))
+    if sum(part.count for part in parts) > MOST_DEVICES:
+        raise PayloadError("bad_devices", f"a run of more than {MOST_DEVICES:,} devices")
     start_s, until_s = _required(document, "start"), _required(document, "until")
     if not parts or until_s < start_s:
         raise PayloadError("bad_run", "a run has devices, and lasts from its start until later")

@@ -46,7 +46,7 @@ def foreign_keys(context: click.Context, parameter: click.Parameter, value: Sequ
 
 
 @click.command()
-@click.argument("broker", required=False, metavar="[HOST[:PORT]]")
+@click.argument("broker", required=False, callback=parse_broker, metavar="[HOST[:PORT]]")
 @click.option("--truth", default="anomgan/truth/#", show_default=True, metavar="TOPIC", help="Where truth is told.")
 @click.option(
     "--events",
@@ -78,7 +78,7 @@ def foreign_keys(context: click.Context, parameter: click.Parameter, value: Sequ
 @click.option("--tls", is_flag=True, help="Connect with TLS.")
 @click.option("--ca-file", default="", metavar="FILE", help="Whom to trust; left out: the system's authorities.")
 def judge(
-    broker: str | None,
+    broker: dict[str, Any],
     truth: str,
     events: Sequence[str],
     truth_file: Path | None,
@@ -111,7 +111,7 @@ def judge(
     from anomgan.judging import Judge, Rules
 
     files = truth_file is not None and events_file is not None
-    if (broker is None) != files or (not files and (truth_file or events_file)):
+    if bool(broker) == files or (not files and (truth_file or events_file)):
         raise click.UsageError("give a BROKER, or --truth-file and --events-file")
     judged = Judge(Rules(grace, warm_up, devices), live=not files)
     warnings: list[str] = []
@@ -120,8 +120,9 @@ def judge(
     if truth_file is not None and events_file is not None:
         hearing = judge_files(judged, keys, truth_file, events_file)
     else:
-        config = {**parse_broker(click.get_current_context(), judge.params[0], broker), **access}
-        hearing, warnings = judge_live(judged, keys, config, truth, events, duration, every, out, quiet=quiet)
+        hearing, warnings = judge_live(
+            judged, keys, {**broker, **access}, truth, events, duration, every, out, quiet=quiet
+        )
     report = judged.report()
     for line in told(report, hearing, warnings):
         click.echo(line)
