@@ -200,7 +200,7 @@ def test_a_retained_event_is_old_but_a_retained_run_says_how_far_it_is() -> None
 
 def test_a_block_is_drawn_in_place_of_the_last_and_log_lines_stand_above_it() -> None:
     stream = io.StringIO()
-    screen = Screen(stream, width=20, height=4)
+    screen = Screen(stream, lambda: (20, 4))
     screen.draw(["one", "two"])
     screen.draw(["a" * 30, "b", "c", "d", "e"])
     screen.write("lost\n")

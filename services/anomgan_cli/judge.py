@@ -1,7 +1,7 @@
 """`anomgan judge BROKER`: how good a detector is, live, by what it tells and what was truly wrong."""
 
 import logging
-import shutil
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -190,8 +190,7 @@ def progress(judged: "Judge", hearing: "Hearing", *, quiet: bool) -> tuple[Calla
     from anomgan_judge.words import brief, summary, tables, unread
 
     live = sys.stderr.isatty() and not quiet
-    size = shutil.get_terminal_size()
-    screen = Screen(sys.stderr, size.columns, size.lines)
+    screen = Screen(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()))
     logging.basicConfig(stream=screen if live else sys.stderr, level=logging.INFO, format="%(message)s")
 
     def show(reason: str) -> None:

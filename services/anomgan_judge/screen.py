@@ -1,22 +1,25 @@
-"""A block of lines that is drawn anew in place on a terminal; elsewhere, plain lines now and then."""
+"""A block of lines that is drawn anew in place on a terminal."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TextIO
 
 
 class Screen:
-    """Writes to a stream. Also takes what a logging handler writes, so that a log line never lands in the block."""
+    """Writes to a terminal, which has `size` (columns, lines) at that time.
 
-    def __init__(self, stream: TextIO, width: int, height: int) -> None:
+    Also takes what a logging handler writes, so that a log line never lands in the block.
+    """
+
+    def __init__(self, stream: TextIO, size: Callable[[], tuple[int, int]]) -> None:
         self._stream = stream
-        self._size = width, height
+        self._size = size
         self._drawn = 0
         self._lock = threading.Lock()
 
     def draw(self, lines: Sequence[str]) -> None:
         """Show this block in place of the last."""
-        width, height = self._size
+        width, height = self._size()
         fitting = [line[: width - 1] for line in lines[: height - 1]]
         with self._lock:
             self._stream.write(self._erased() + "".join(f"{line}\n" for line in fitting))
