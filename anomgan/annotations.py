@@ -9,6 +9,7 @@ with the columns named so under "Field mappings". A fault told at its beginning 
 end it overwrites the point.
 """
 
+import math
 from typing import Any
 
 from anomgan.judging import TrueFault
@@ -26,12 +27,8 @@ def annotation(fault: TrueFault, dashboard: str = "", panel: int | None = None) 
     where: dict[str, Any] = {"dashboardUID": dashboard} if dashboard else {}
     if panel is not None:
         where["panelId"] = panel
-    return where | {
-        "time": _milliseconds(fault.start_s),
-        "timeEnd": _milliseconds(fault.end_s),
-        "tags": tags(fault),
-        "text": text(fault),
-    }
+    end = {"timeEnd": _milliseconds(fault.end_s)} if math.isfinite(fault.end_s) else {}
+    return where | {"time": _milliseconds(fault.start_s), **end, "tags": tags(fault), "text": text(fault)}
 
 
 def annotation_line(fault: TrueFault) -> str:
@@ -39,9 +36,10 @@ def annotation_line(fault: TrueFault) -> str:
     identity = {"site": fault.site, "device": fault.device, "kind": fault.kind, "channels": " ".join(fault.channels)}
     series = MEASUREMENT + "".join(f",{key}={escape_name(value)}" for key, value in identity.items() if value)
     severity = "" if fault.severity is None else f",severity={fault.severity!r}"
+    end = f",timeEnd={_milliseconds(fault.end_s)}i" if math.isfinite(fault.end_s) else ""
     return (
         f"{series} title={quote(fault.kind)},text={quote(text(fault))},tags={quote(','.join(tags(fault)))}"
-        f",timeEnd={_milliseconds(fault.end_s)}i{severity} {round(fault.start_s * 1e6)}"
+        f"{end}{severity} {round(fault.start_s * 1e6)}"
     )
 
 
@@ -55,7 +53,7 @@ def text(fault: TrueFault) -> str:
 
 def tags(fault: TrueFault) -> list[str]:
     """To filter by. A comma would part a tag where they stand in one column."""
-    named = (("fault", fault.kind), ("device", fault.device), ("site", fault.site))
+    named = ((fault.domain or "fault", fault.kind), ("device", fault.device), ("site", fault.site))
     return [MARK, *(f"{key}:{value}".replace(",", " ")[:LONGEST_TAG] for key, value in named if value)]
 
 

@@ -27,6 +27,16 @@ def test_a_fault_is_a_region_with_a_text_and_tags_to_ask_for() -> None:
     assert (bare["text"], bare["tags"]) == ("pump-1: stuck", ["anomgan-truth", "fault:stuck", "device:pump-1"])
 
 
+def test_what_befalls_a_network_is_tagged_so_and_without_an_end_it_is_a_moment() -> None:
+    endless = replace(FAULT, domain="network", kind="absent", end_s=float("inf"))
+    body = annotation(endless)
+    assert "timeEnd" not in body
+    assert "network:absent" in body["tags"]
+    (line,) = parse_lines(annotation_line(endless))
+    assert line is not None
+    assert "timeEnd" not in dict(line.fields)
+
+
 def test_no_tag_has_a_comma_or_is_longer_than_grafana_keeps() -> None:
     tags = annotation(replace(FAULT, device="a," + "x" * 126))["tags"]
     assert all(len(tag) <= 100 and "," not in tag for tag in tags)

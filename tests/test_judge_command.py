@@ -91,7 +91,10 @@ def test_the_report_on_two_files_is_exact(tmp_path: Path) -> None:
 
 
 def test_every_fault_and_every_false_alarm_is_a_row_of_its_table(tmp_path: Path) -> None:
-    assert judge(tmp_path, "--out", str(tmp_path / "out")).exit_code == 0
+    outage = fault(2900, 3100, "pump-12", "outage", domain="network")
+    done = judge(tmp_path, "--out", str(tmp_path / "out"), truth=[*TRUTH, *outage])
+    assert "1 during network incidents" in done.output
+    assert "north/pump-12, during outage: flow fell, far" in done.output
     found = rows(tmp_path / "out" / "faults.csv")
     assert [(row["device"], row["kind"], row["status"], row["device_kind"]) for row in found] == [
         ("pump-1", "leak", "found", "pump"),
@@ -105,6 +108,7 @@ def test_every_fault_and_every_false_alarm_is_a_row_of_its_table(tmp_path: Path)
     assert found[1]["delay_s"] == found[1]["event"] == ""
     (alarm,) = rows(tmp_path / "out" / "false_alarms.csv")
     assert (alarm["device"], alarm["reason"], alarm["start"]) == ("pump-12", "flow fell, far", "2024-01-01T00:50:00Z")
+    assert alarm["during"] == "outage"
 
 
 def test_the_words_say_what_was_missed_what_was_false_and_what_could_not_be_read(tmp_path: Path) -> None:

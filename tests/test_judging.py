@@ -186,6 +186,32 @@ def test_what_was_told_as_muted_only_does_not_count() -> None:
     assert states(judged(RUN, fault(100, 200), *both)) == ["found"]
 
 
+def incident(kind: str, start_s: float, end_s: float, device: str = "pump-1") -> TrueFault:
+    return fault(start_s, end_s, device, kind=kind, channels=(), domain="network")
+
+
+def test_what_befalls_the_network_is_no_fault_and_an_event_on_it_alone_is_false() -> None:
+    outage = incident("outage", 100, 200)
+    report = judged(RUN, outage, event(150, 160), event(150, 160, "pump-2"), incident("reboot", 9000, float("inf")))
+    assert (report.total.faults, len(report.rows), report.incidents, len(report.false_alarms)) == (0, 0, 2, 2)
+    assert dict(zip([one.device for one in report.false_alarms], report.during, strict=True)) == {
+        "pump-1": "outage",
+        "pump-2": "",
+    }
+    report = judged(RUN, outage, fault(150, 250), event(160, 170))
+    assert (states(report), report.false_alarms) == (["found"], ())
+
+
+def test_a_device_counts_while_it_is_there_and_its_warm_up_begins_when_it_joins() -> None:
+    joins, leaves = incident("absent", 0, 4000), incident("absent", 9000, float("inf"), "pump-2")
+    assert judged(RUN, joins, leaves).device_weeks == pytest.approx((2 * END_S + 6000 + 9000) / WEEK_S)
+    away = incident("absent", 5000, 6000, "cold")
+    assert judged(RUN, away, Run(0.0, 5500.0, FLEET)).device_weeks == pytest.approx((3 * END_S + 9000) / WEEK_S)
+    report = judged(RUN, joins, fault(4100, 4200), fault(5200, 5300), rules=Rules(60.0, warm_up_s=1000.0))
+    assert states(report) == ["warm-up", "missed"]
+    assert report.device_weeks == pytest.approx((3 * 9000 + 5000) / WEEK_S)
+
+
 def test_a_site_that_only_one_side_knows_is_no_hindrance_where_the_device_is_unique() -> None:
     assert states(judged(RUN, fault(100, 200), event(110, 120, site=""))) == ["found"]
     assert states(judged(RUN, fault(100, 200), event(110, 120, site=None))) == ["found"]
@@ -218,13 +244,16 @@ DEVICES = st.sampled_from(["pump-1", "pump-2", "cold"])
 
 
 @st.composite
-def tellings(draw: st.DrawFn) -> list[TrueFault | ToldEvent | Run]:
-    """Faults with begin and end, events told once or several times."""
+def tellings(draw: st.DrawFn, *, distinct: bool = False) -> list[TrueFault | ToldEvent | Run]:
+    """Faults with begin and end, events told once or several times; where they are not distinct, they may disagree."""
+    spans = st.lists(
+        st.tuples(TIMES, TIMES, DEVICES), max_size=6, unique_by=(lambda one: (one[0], one[2])) if distinct else None
+    )
     records: list[TrueFault | ToldEvent | Run] = [RUN, replace(RUN, until_s=0.0)]
-    for start_s, length_s, device in draw(st.lists(st.tuples(TIMES, TIMES, DEVICES), max_size=6)):
+    for start_s, length_s, device in draw(spans):
         whole = fault(start_s, start_s + length_s, device)
         records += [whole, *([replace(whole, ended=False)] if draw(st.booleans()) else [])]
-    for start_s, length_s, device in draw(st.lists(st.tuples(TIMES, TIMES, DEVICES), max_size=6)):
+    for start_s, length_s, device in draw(spans):
         whole = event(start_s, start_s + length_s, device)
         opened = replace(whole, state="open", end_s=start_s + length_s / 2, told_s=start_s + length_s / 2)
         records += [whole, *([opened] if draw(st.booleans()) else [])]
@@ -240,7 +269,7 @@ def test_the_order_of_records_and_their_repetition_change_nothing(
     assert judged(*shuffled) == judged(*records)
 
 
-@given(records=tellings())
+@given(records=tellings(distinct=True))
 def test_the_judge_counts_what_a_naive_count_counts(records: list[TrueFault | ToldEvent | Run]) -> None:
     faults = {one.key: one for one in records if isinstance(one, TrueFault)}.values()
     events = {one.key: one for one in records if isinstance(one, ToldEvent) and one.state == "closed"}.values()

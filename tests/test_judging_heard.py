@@ -46,6 +46,14 @@ def test_a_simulated_faults_record_reads_back() -> None:
         assert told == expected
 
 
+def test_what_befalls_a_network_has_its_domain_and_may_have_no_end() -> None:
+    told = decode_truth(
+        json.dumps(TRUTH | {"domain": "network", "kind": "absent", "end_s": None, "end": None}).encode()
+    )
+    assert isinstance(told, TrueFault)
+    assert (told.domain, told.kind, told.start_s, told.end_s) == ("network", "absent", 1e9, float("inf"))
+
+
 def test_a_runs_record_reads_back_with_every_device() -> None:
     devices = [{"site": "north", "kind": "pump", "name": "pump-", "count": 2}, {"site": "", "name": "bench"}]
     told = decode_truth(orjson.dumps(run_record(devices, START_S, START_S + 60, ended=True)))
@@ -149,6 +157,8 @@ RUN = {"state": "run", "start_s": 1e9, "until_s": 1e9, "devices": [{"name": "p",
         (TRUTH | {"kind": ""}, "bad_kind_name"),
         (TRUTH | {"end_s": 1.0}, "end_before_start"),
         (TRUTH | {"start_s": None}, "no_start"),
+        (TRUTH | {"end_s": None}, "no_end"),
+        (TRUTH | {"domain": 5}, "bad_domain_name"),
         (TRUTH | {"site": 5}, "bad_site_name"),
         (RUN | {"devices": []}, "bad_run"),
         (RUN | {"devices": [5]}, "bad_devices"),

@@ -88,6 +88,14 @@ def test_a_run_that_is_stopped_counts_the_rows_that_were_played(scenario: Scenar
     assert list(told.spans())[-1] == (scenario.start_s, scenario.start_s + 30.0, True)
 
 
+def test_rows_before_the_first_are_passed_on_and_are_none_of_the_run(scenario: Scenario) -> None:
+    rows, publisher = list(ticks(scenario, 0, 10)), MemoryPublisher()
+    told = announced(rows, devices_of(scenario), 10.0, publisher, OutputConfig(), lambda: 0.0, None, 4)
+    assert list(told) == rows
+    spans = [(record["start_s"], record["until_s"]) for record in map(json.loads, dict(publisher.published).values())]
+    assert spans == [(scenario.start_s + 40.0, scenario.start_s + 100.0)]
+
+
 def test_a_broker_that_is_gone_is_told_no_end(scenario: Scenario) -> None:
     told = Told(scenario, list(ticks(scenario, 0, 3)))
     next(told.rows)

@@ -37,7 +37,7 @@ class Grafana:
         if not known:
             self._ask("POST", "/api/annotations", dict, body)
             return "added"
-        if known[0].get("timeEnd") == body["timeEnd"]:
+        if known[0].get("timeEnd") == body.get("timeEnd", known[0].get("timeEnd")):
             return "there"
         self._ask("PATCH", f"/api/annotations/{known[0]['id']}", dict, {"timeEnd": body["timeEnd"]})
         return "moved"

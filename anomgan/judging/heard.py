@@ -1,8 +1,8 @@
 """Payload bytes -> what they say: records of the ground truth, and events of ours or of a foreign detector.
 
 Truth, as `anomgan simulate` tells it: `{"state": "begin" | "end", "device", "site", "kind", "channels", "start_s",
-"end_s"}`, and of the run as a whole `{"state": "run", "start_s", "until_s", "devices": [{"site", "kind", "name",
-"count"}]}`, at its start, every few seconds and at its end.
+"end_s"}`, with a `domain` where it is no fault of sensor or machine; and of the run as a whole `{"state": "run",
+"start_s", "until_s", "devices": [{"site", "kind", "name", "count"}]}`, at its start, every few seconds and at its end.
 
 An event is a JSON object with `device` (or a topic that has it) and `start`; `end`, `state`, `id`, `site`, `channels`,
 `severity` and `reason` may be there. Times are seconds, milliseconds or finer, told apart by their size, or ISO 8601.
@@ -42,7 +42,9 @@ def decode_truth(payload: bytes) -> TrueFault | Run:
         return _run(document)
     if state not in ("begin", "end"):
         raise PayloadError("bad_state", f"the state of a fault is begin or end, not {state!r}")
-    start_s, end_s = _required(document, "start"), _required(document, "end")
+    domain = _text(document, "domain")
+    endless = bool(domain) and document.get("end_s") is None and document.get("end") is None
+    start_s, end_s = _required(document, "start"), math.inf if endless else _required(document, "end")
     if end_s < start_s:
         raise PayloadError("end_before_start", f"the fault ends at {end_s} before its start {start_s}")
     severity = document.get("severity")
@@ -55,6 +57,7 @@ def decode_truth(payload: bytes) -> TrueFault | Run:
         end_s,
         float(severity) if isinstance(severity, int | float) and not isinstance(severity, bool) else None,
         state == "end",
+        domain,
     )
 
 

@@ -9,6 +9,8 @@ The rules, beside those of `anomgan.matching`, which say what an event finds:
 - Several events on one fault are one hit; the others are repeats. An event on no fault is a false alarm.
 - A fleet-wide event counts for the faults of all devices (of its site, where it has one); on none, it is one false
   alarm.
+- What befell a device's network is no fault: an event that falls on that alone is a false alarm, and it is said during
+  what. While a device is absent, its time does not count.
 - What was told as muted only was told to nobody, and does not count.
 """
 
@@ -25,6 +27,9 @@ from anomgan.records import Source
 
 GRACE_S = 120.0
 """a machine takes a while to recover from a fault; an event that starts so soon after one belongs to it"""
+
+ABSENT = "absent"
+"""the incident of a device that is not there, such as before it joins"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Judge:
     def __init__(self, rules: Rules = Rules(), *, live: bool = False) -> None:
         self.rules = rules
         self.faults: dict[tuple[object, ...], TrueFault] = {}
+        self.incidents: dict[tuple[object, ...], TrueFault] = {}
         self.events: dict[tuple[object, ...], ToldEvent] = {}
         self._watched = Watched(live)
 
@@ -54,8 +60,9 @@ class Judge:
         if isinstance(record, Run):
             self._watched.add(record)
             return
-        known = self.faults.get(record.key, record)
-        self.faults[record.key] = max(known, record, key=lambda fault: (fault.ended, fault.end_s))
+        kept = self.incidents if record.domain else self.faults
+        known = kept.get(record.key, record)
+        kept[record.key] = max(known, record, key=lambda fault: (fault.ended, fault.end_s))
 
     def add_event(self, record: ToldEvent) -> None:
         """One telling of an event."""
@@ -82,6 +89,7 @@ class Judge:
             if event.alarm
         ]
         begins, otherwise_s = self._begins(faults, alarms)
+        incidents = list(self.incidents.values())
         first_s = {source: time_s + self.rules.warm_up_s for source, time_s in begins.items()}
         least_s = otherwise_s + self.rules.warm_up_s
 
@@ -116,6 +124,8 @@ class Judge:
             hits=[alarms[i] for i in sorted(on_counted)],
             first_hits=len({i for i, _ in finders.values()}),
             false_alarms=[alarms[i] for i in false],
+            during=[_during(alarms[i], at[i], incidents) for i in false],
+            incidents=len(incidents),
             set_aside=len(alarms) - len(on_counted) - len(false),
             muted=len(self.events) - len(alarms),
             devices=devices,
@@ -125,7 +135,7 @@ class Judge:
 
     def _begins(self, faults: Iterable[TrueFault], alarms: Iterable[ToldEvent]) -> tuple[dict[Source, float], float]:
         """Since when devices are watched: each that runs tell of, and any other."""
-        begins = self._watched.begins() if self._watched else {}
+        begins = self._watched.begins(self._absences()) if self._watched else {}
         heard = [fault.start_s for fault in faults] + [event.start_s for event in alarms]
         return begins, min(begins.values()) if begins else min(heard, default=0.0)
 
@@ -137,8 +147,16 @@ class Judge:
         if self.rules.devices is not None:
             return self.rules.devices, "as given", self.rules.devices * span_s / WEEK_S
         if self._watched:
-            return len(first_s), "as the truth tells", self._watched.device_s(first_s) / WEEK_S
+            return len(first_s), "as the truth tells", self._watched.device_s(first_s, self._absences()) / WEEK_S
         return len(named), "those that were named", len(named) * span_s / WEEK_S
+
+    def _absences(self) -> dict[Source, list[tuple[float, float]]]:
+        """When each device was not there, in order."""
+        found: dict[Source, list[tuple[float, float]]] = {}
+        for one in sorted(self.incidents.values(), key=lambda one: one.start_s):
+            if one.kind == ABSENT:
+                found.setdefault(one.source, []).append((one.start_s, one.end_s))
+        return found
 
 
 class _Places:
@@ -182,6 +200,16 @@ def _without(owner: list[int], unmatched: Iterable[int]) -> set[int]:
     missing = Counter(owner[i] for i in unmatched)
     every = Counter(owner)
     return {i for i, count in missing.items() if count == every[i]}
+
+
+def _during(event: ToldEvent, source: Source, incidents: Iterable[TrueFault]) -> str:
+    """What befell the device's network at the time of an event."""
+    kinds = [one.kind for one in incidents if one.source == source and _touch(one, event)]
+    return ", ".join(sorted(set(kinds)))
+
+
+def _touch(incident: TrueFault, event: ToldEvent) -> bool:
+    return incident.start_s <= event.end_s and event.start_s <= incident.end_s
 
 
 def _span(fault: TrueFault) -> Interval:

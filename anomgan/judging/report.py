@@ -58,6 +58,7 @@ class Report:
 
     hits: events on faults, of which `repeats` are not a fault's first; precision = hits / (hits + false alarms);
     set_aside: events on faults that do not count, or in the warm-up; muted: told to nobody. device_weeks: time watched.
+    incidents: what befell the network; during: for each false alarm, which of that befell its device then, "" for none.
     """
 
     now_s: float | None
@@ -78,15 +79,18 @@ class Report:
     alarms_per_week: float | None
     alarms_per_week_low: float | None
     alarms_per_week_high: float | None
+    incidents: int
     false_alarms: tuple[ToldEvent, ...]
+    during: tuple[str, ...]
     rows: tuple[FaultRow, ...]
     found_by: tuple[ToldEvent, ...]
 
     def figures(self) -> dict[str, Any]:
         """All figures for JSON, without the faults and events one by one."""
         figures = asdict(replace(self, rows=(), false_alarms=(), found_by=()))
-        del figures["rows"], figures["found_by"]
-        return figures | {"false_alarms": len(self.false_alarms)}
+        del figures["rows"], figures["found_by"], figures["during"]
+        counts = {"false_alarms": len(self.false_alarms), "during_incidents": sum(map(bool, self.during))}
+        return figures | counts
 
 
 def make_report(
@@ -96,6 +100,8 @@ def make_report(
     hits: Sequence[ToldEvent],
     first_hits: int,
     false_alarms: Sequence[ToldEvent],
+    during: Sequence[str],
+    incidents: int,
     set_aside: int,
     muted: int,
     devices: int,
@@ -128,7 +134,9 @@ def make_report(
         alarms_per_week=len(false_alarms) / weeks if weeks > 0 else None,
         alarms_per_week_low=low / weeks if weeks > 0 else None,
         alarms_per_week_high=high / weeks if weeks > 0 else None,
+        incidents=incidents,
         false_alarms=tuple(false_alarms),
+        during=tuple(during),
         rows=tuple(rows),
         found_by=tuple(hits),
     )  # fmt: skip

@@ -12,7 +12,11 @@ AlarmState = Literal["open", "closed", "muted", "false_alarm"]
 
 @dataclass(frozen=True, slots=True)
 class TrueFault:
-    """One fault of the ground truth. end_s is the planned end until `ended`, then the true one."""
+    """One fault of the ground truth. end_s is the planned end until `ended`, then the true one.
+
+    domain: "" for a fault of a sensor or machine; "network" for what befell a device's connection or clock, which is
+    no fault that events should tell of. Only that may have no end (infinity).
+    """
 
     site: str
     device: str
@@ -22,6 +26,7 @@ class TrueFault:
     end_s: float
     severity: float | None = None
     ended: bool = False
+    domain: str = ""
 
     @property
     def source(self) -> Source:
@@ -31,7 +36,7 @@ class TrueFault:
     @property
     def key(self) -> tuple[object, ...]:
         """What the records of one fault have in common."""
-        return (self.site, self.device, self.kind, self.channels, self.start_s)
+        return (self.domain, self.site, self.device, self.kind, self.channels, self.start_s)
 
 
 @dataclass(frozen=True, slots=True)

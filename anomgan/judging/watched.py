@@ -1,12 +1,14 @@
 """For how long which devices were watched, in event time: what false alarms per device-week are counted by."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anomgan.judging.told import Part, Run
 from anomgan.records import Source
 
 WEEK_S = 7 * 86_400.0
+Span = tuple[float, float]
 
 
 @dataclass(slots=True)
@@ -36,26 +38,41 @@ class Watched:
         """How far the runs have come."""
         return max(until_s for _, until_s in self._spans.values())
 
-    def begins(self) -> dict[Source, float]:
-        """Since when each device is watched."""
+    def begins(self, absences: Mapping[Source, Sequence[Span]]) -> dict[Source, float]:
+        """Since when each device is watched and there; absences in order."""
         found: dict[Source, float] = {}
         for (_, parts), (from_s, _) in self._spans.items():
             for part in parts:
                 for source in part.sources():
                     found[source] = min(from_s, found.get(source, from_s))
+        for source, absent in absences.items():
+            for start_s, end_s in absent:
+                if start_s <= found.get(source, -math.inf) < end_s:
+                    found[source] = end_s
         return found
 
-    def device_s(self, counted_from: Mapping[Source, float]) -> float:
-        """Seconds of all devices together, each from its moment in `counted_from` on; what overlaps counts once."""
-        spans: dict[Source, list[tuple[float, float]]] = {}
+    def device_s(self, counted_from: Mapping[Source, float], absences: Mapping[Source, Sequence[Span]]) -> float:
+        """Seconds of all devices together, each from its moment in `counted_from` on and while it is there; what
+        overlaps counts once."""
+        spans: dict[Source, list[Span]] = {}
         for (_, parts), span in self._spans.items():
             for part in parts:
                 for source in part.sources():
                     spans.setdefault(source, []).append(span)
-        return sum(_covered(some, counted_from[source]) for source, some in spans.items())
+        return sum(
+            _covered(_without(some, absences.get(source, ())), counted_from[source]) for source, some in spans.items()
+        )
 
 
-def _covered(spans: Iterable[tuple[float, float]], from_s: float) -> float:
+def _without(spans: Sequence[Span], gaps: Sequence[Span]) -> Sequence[Span]:
+    """What the gaps leave of some spans."""
+    for start_s, end_s in gaps:
+        parts = [part for a, b in spans for part in ((a, min(b, start_s)), (max(a, end_s), b))]
+        spans = [(a, b) for a, b in parts if a < b]
+    return spans
+
+
+def _covered(spans: Iterable[Span], from_s: float) -> float:
     """The length of the union of some spans, from a moment on."""
     covered_s, reached_s = 0.0, from_s
     for start_s, end_s in sorted(spans):

@@ -127,7 +127,10 @@ def _read(truth: Path | None, put: list[Put], counters: "Counter[str]") -> "list
     read_lines(truth, hearing.truth)
     for line in unread(hearing.counters, hearing.unread):
         click.echo(line, err=True)
-    faults = sorted(judge.faults.values(), key=lambda fault: (fault.start_s, fault.site, fault.device, fault.kind))
+    faults = sorted(
+        (*judge.faults.values(), *judge.incidents.values()),
+        key=lambda fault: (fault.start_s, fault.site, fault.device, fault.kind),
+    )
     for fault in faults:
         counters.update(one(fault) for one in put)
     return faults

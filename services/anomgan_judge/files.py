@@ -16,7 +16,20 @@ FAULTS = (
     *("site", "device", "device_kind", "kind", "channels", "severity", "start", "end", "status", "event"),
     *("event_start", "told", "delay_s", "told_after_s", "already_open", "named_channels", "first_channel_right"),
 )
-ALARMS = ("id", "site", "device", "state", "severity", "start", "end", "told", "members", "channels", "reason")
+ALARMS = (
+    "id",
+    "site",
+    "device",
+    "state",
+    "severity",
+    "start",
+    "end",
+    "told",
+    "members",
+    "channels",
+    "during",
+    "reason",
+)
 
 
 def write_report(folder: Path, report: Report, rules: Mapping[str, Any], unread: Mapping[str, int]) -> list[Path]:
@@ -26,7 +39,7 @@ def write_report(folder: Path, report: Report, rules: Mapping[str, Any], unread:
     contents = {
         "report.json": orjson.dumps(document, option=options),
         "faults.csv": _csv(FAULTS, map(_fault, report.rows)),
-        "false_alarms.csv": _csv(ALARMS, map(_alarm, report.false_alarms)),
+        "false_alarms.csv": _csv(ALARMS, map(_alarm, report.false_alarms, report.during)),
     }
     for name, content in contents.items():
         write_bytes(folder / name, content)
@@ -44,10 +57,10 @@ def _fault(row: FaultRow) -> Sequence[object]:
     )
 
 
-def _alarm(event: ToldEvent) -> Sequence[object]:
+def _alarm(event: ToldEvent, during: str) -> Sequence[object]:
     return (
         *(event.id, event.site, event.device, event.state, event.severity, iso_utc(event.start_s)),
-        *(iso_utc(event.end_s), _told(event), event.members or None, " ".join(event.channels), event.reason),
+        *(iso_utc(event.end_s), _told(event), event.members or None, " ".join(event.channels), during, event.reason),
     )
 
 

@@ -39,7 +39,13 @@ def summary(report: Report) -> Iterator[str]:
     rate = "" if report.alarms_per_week is None else f", {number(report.alarms_per_week)} a device-week"
     low, high = report.alarms_per_week_low, report.alarms_per_week_high
     between = "" if low is None or high is None else f" (95 %: {number(low)} to {number(high)})"
-    extra = _listed((report.repeats, "repeats"), (report.set_aside, "events set aside"), (report.muted, "muted"))
+    upset = sum(map(bool, report.during))
+    extra = _listed(
+        (upset, "during network incidents"),
+        (report.repeats, "repeats"),
+        (report.set_aside, "events set aside"),
+        (report.muted, "muted"),
+    )
     yield f"false alarms {len(report.false_alarms)}{rate}{between}{extra}"
 
 
@@ -54,7 +60,8 @@ def tables(report: Report) -> Iterator[str]:
 def one_by_one(report: Report) -> Iterator[str]:
     """What was missed, and the false alarms; the first of each."""
     missed = [row for row in report.rows if not row.aside and row.event is None]
-    for what, lines in (("missed", list(map(_fault, missed))), ("false alarm", list(map(_alarm, report.false_alarms)))):
+    false = [_alarm(event, during) for event, during in zip(report.false_alarms, report.during, strict=True)]
+    for what, lines in (("missed", list(map(_fault, missed))), ("false alarm", false)):
         if lines:
             yield ""
         yield from (f"{what}: {line}" for line in lines[:LISTED])
@@ -114,9 +121,10 @@ def _fault(row: FaultRow) -> str:
     )
 
 
-def _alarm(event: ToldEvent) -> str:
+def _alarm(event: ToldEvent, during: str) -> str:
     what = event.reason or ", ".join(event.channels)
-    return f"{clock(event.start_s)} {place(event.site, event.device)}" + (f": {what}" if what else "")
+    about = (f", during {during}" if during else "") + (f": {what}" if what else "")
+    return f"{clock(event.start_s)} {place(event.site, event.device)}{about}"
 
 
 def _listed(*counts: tuple[int, str]) -> str:

@@ -40,10 +40,11 @@ def announced(
     output: OutputConfig,
     now: Callable[[], float],
     add_truth: Callable[[Mapping[str, Any]], None] | None = None,
+    first_row: int = 0,
 ) -> Generator[Tick, None, None]:
     """The same rows; the run is announced before the first, now and then, and when they end or the generator is closed.
 
-    A row counts as played when the next one is asked for.
+    A row counts as played when the next one is asked for; rows before `first_row` are none of the run.
     """
     topic = announcement_topic(output)
     start_s: float | None = None
@@ -58,6 +59,9 @@ def announced(
 
     try:
         for tick in rows:
+            if tick.row < first_row:
+                yield tick
+                continue
             if start_s is None:
                 start_s = until_s = tick.time_s
                 told_s = now()
