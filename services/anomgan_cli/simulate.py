@@ -189,8 +189,15 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
     tables = load_tables(path, changes)
     scenario = check_scenario(tables, str(path))
     selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first)
-    announced = (devices_of(scenario), scenario.period_s)
-    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s, *announced)
+    job = Job(
+        selected,
+        tables.broker,
+        tables.output,
+        tables.clock.speed,
+        scenario.start_s,
+        devices=devices_of(scenario),
+        period_s=scenario.period_s,
+    )
     return job, [f"{path}: valid", *describe_scenario(scenario)] if in_words else []
 
 
@@ -228,8 +235,9 @@ def replay_job(path: Path | None, changes: Changes, series: "TimeSeries", site: 
         speed = ClockConfig(**given(changes["clock"])).speed
     if not site and "{site}" in output.topic + output.truth:
         raise click.UsageError(f"the topic {output.topic!r} has {{site}}: give --site")
-    announced = ([{"site": site, "name": series.device}], series.period_s)
-    return Job(replay(series, site), broker, output, speed, float(series.times[0]), *announced)
+    one = [{"site": site, "name": series.device}]
+    begins_s, period_s = float(series.times[0]), series.period_s
+    return Job(replay(series, site), broker, output, speed, begins_s, devices=one, period_s=period_s)
 
 
 def describe_first(job: "Job") -> Iterator[str]:
