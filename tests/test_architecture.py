@@ -56,6 +56,9 @@ MAY_IMPORT = {
     "matching": "errors records",
     "vus": "records",
     "evaluation": "errors matching records vus",
+    "rates": "records",
+    "judging": "errors judging matching rates records wire",
+    "annotations": "judging wire",
     "simulate": "config errors records simulate",
     "control": "errors wire",
     "wire": "config errors records wire",
@@ -65,12 +68,12 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """records snapshots errors config windows decide alarms control explain motion examination assemble
-scaling calibrate quality simulate wire recognise adapters"""
+rates judging annotations scaling calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
     "influxdb_client": "anomgan/adapters/influx",
-    "urllib3": ("anomgan/adapters/influx", "anomgan/adapters/ping.py"),
+    "urllib3": ("anomgan/adapters/influx", "anomgan/adapters/ping.py", "anomgan/adapters/grafana.py"),
     "apprise": "anomgan/adapters/notify.py",
     "prometheus_client": "services/anomgan_detector/metrics.py",
     "google": "anomgan/wire/sparkplug_schema.py",
@@ -78,10 +81,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "polars": "anomgan/adapters/",
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
-    "matplotlib": (
-        "services/anomgan_cli/plots.py",
-        "services/anomgan_cli/benchmark_plots.py",
-        "services/anomgan_cli/kind_plots.py",
+    "matplotlib": tuple(
+        f"services/anomgan_cli/{name}.py" for name in ("plots", "benchmark_plots", "judge_plots", "kind_plots")
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",

@@ -1,6 +1,5 @@
 """Pictures of a benchmark, as PNG bytes: means with their intervals, series by series, promised against given."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +18,7 @@ from anomgan_benchmark.peers import Peers, standing
 from anomgan_benchmark.promise import FACTOR, Reliability
 from anomgan_benchmark.summary import MAIN, Lead, Line, Mean, Summary
 from anomgan_benchmark.table import reference_of
-from anomgan_cli.plots import INK, STYLE
+from anomgan_cli.plots import INK, STYLE, png
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a000", "#7a5195")
 """Okabe & Ito's, for all who see colours differently"""
@@ -71,7 +70,7 @@ def means_png(summary: Summary, peers: Peers) -> bytes:
             ring.set_label("peers on the same series, the best named")
             keys.append(ring)
         figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6), fontsize=8.5)
-        return _png(figure)
+        return png(figure)
 
 
 def _rings(lines: Mapping[str, Line], peers: Peers) -> Sequence[Lead]:
@@ -131,7 +130,7 @@ def series_png(summary: Summary) -> bytes | None:
         axis.text(0.03, 0.97, f"{REFERENCE} better", transform=axis.transAxes, va="top", color=INK, fontsize=8.5)
         axis.text(0.97, 0.03, "baseline better", transform=axis.transAxes, ha="right", color=INK, fontsize=8.5)
         figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
-        return _png(figure)
+        return png(figure)
 
 
 def _label(suite: str, lines: Mapping[str, Line]) -> str:
@@ -176,7 +175,7 @@ def reliability_png(results: Sequence[Reliability]) -> bytes:
                 )
             )
         figure.legend(handles=keys, loc="outside lower center", ncols=len(keys) if len(keys) < 4 else 3, fontsize=8.5)
-        return _png(figure)
+        return png(figure)
 
 
 def _draw_given(axis: Axes, x: float, ends: tuple[float, float, float], i: int) -> None:
@@ -204,9 +203,3 @@ def _hold_against_diagonal(axis: Axes) -> None:
 def _watched(one: Reliability) -> str:
     """`pump: 50 devices, 214.3 device-weeks`."""
     return f"{one.name}: {one.devices} device{'' if one.devices == 1 else 's'}, {one.weeks:.1f} device-weeks"
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    return buffer.getvalue()

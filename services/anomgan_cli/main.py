@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from anomgan.errors import AnomganError
+from anomgan_cli.annotations import annotations
 from anomgan_cli.benchmark import benchmark
 from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
@@ -19,6 +20,7 @@ from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.inspect import inspect
 from anomgan_cli.journal import journal
+from anomgan_cli.judge import judge
 from anomgan_cli.kinds import kinds
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
@@ -42,6 +44,8 @@ COMMANDS: dict[str, click.Command] = {
     "journal": journal,
     "simulate": simulate,
     "kinds": kinds,
+    "judge": judge,
+    "annotations": annotations,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
     "benchmark": benchmark,

@@ -179,6 +179,7 @@ def given(table: Mapping[str, Any]) -> dict[str, Any]:
 def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -> "tuple[Job, list[str]]":
     """The rows of the run that `--rows` asks for, and the scenario in words where they are wanted."""
     from anomgan.simulate import Network, check_scenario, ticks
+    from anomgan_simulator.announce import devices_of
     from anomgan_simulator.compose import Job
     from anomgan_simulator.describe import describe_scenario
 
@@ -191,7 +192,16 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
     network = None
     if scenario.network is not None:  # which has to hear of the rows before, too
         network, selected = Network(scenario.network, first, rows.stop), ticks(scenario, 0, rows.stop)
-    job = Job(selected, tables.broker, tables.output, tables.clock.speed, scenario.start_s, network)
+    job = Job(
+        selected,
+        tables.broker,
+        tables.output,
+        tables.clock.speed,
+        scenario.start_s,
+        network,
+        devices=devices_of(scenario),
+        period_s=scenario.period_s,
+    )
     return job, [f"{path}: valid", *describe_scenario(scenario)] if in_words else []
 
 
@@ -229,7 +239,9 @@ def replay_job(path: Path | None, changes: Changes, series: "TimeSeries", site: 
         speed = ClockConfig(**given(changes["clock"])).speed
     if not site and "{site}" in output.topic + output.truth:
         raise click.UsageError(f"the topic {output.topic!r} has {{site}}: give --site")
-    return Job(replay(series, site), broker, output, speed, float(series.times[0]))
+    one = [{"site": site, "name": series.device}]
+    begins_s, period_s = float(series.times[0]), series.period_s
+    return Job(replay(series, site), broker, output, speed, begins_s, devices=one, period_s=period_s)
 
 
 def describe_first(job: "Job") -> Iterator[str]:

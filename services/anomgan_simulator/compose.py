@@ -15,6 +15,7 @@ from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
 from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
+from anomgan_simulator.announce import Devices, announced
 from anomgan_simulator.connections import Connections, clients
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
@@ -24,6 +25,8 @@ from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
 class Job:
     """What to publish, where and how fast. run_start_s: the event time that faults count from. With a network, rows go
     from row 0 on.
+
+    devices, period_s: what the run announces of itself; without devices it does not.
     """
 
     rows: Iterable[Tick]
@@ -32,6 +35,8 @@ class Job:
     speed: float
     run_start_s: float
     network: Network | None = None
+    devices: Devices = ()
+    period_s: float = 0.0
 
 
 def run(
@@ -55,6 +60,12 @@ def run(
         wishes, absent = clients(job.broker.client_id, network)
         publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))
         devices = None if network is None or network.shared else Connections(publisher, network)
+        if job.devices:
+            begun_row = 0 if network is None else network.first_row
+            told = announced(
+                rows, job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row
+            )
+            rows = stack.enter_context(closing(told))
         pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
         totals = play(
             rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices

@@ -1,6 +1,7 @@
 """Ground truth in plain values: a record when a fault begins, one when it ends; alike on the topic and in the file."""
 
 import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -44,6 +45,19 @@ def incident_record(incident: Incident, state: State, run_start_s: float) -> dic
         "start_s": start_s,
         "end_s": end_s if ends else None,
         **incident.detail,
+    }
+
+
+def run_record(devices: Sequence[Mapping[str, Any]], start_s: float, until_s: float, *, ended: bool) -> dict[str, Any]:
+    """What JSON says of a run: its devices, when it began, and how far it is. See `announce`."""
+    return {
+        "state": "run",
+        "start": _iso(start_s),
+        "until": _iso(until_s),
+        "start_s": start_s,
+        "until_s": until_s,
+        "ended": ended,
+        "devices": list(devices),
     }
 
 

@@ -63,7 +63,7 @@ def endless(tmp_path: Path) -> Path:
 
 @contextmanager
 def listening(broker: BrokerConfig) -> Iterator[MqttSource]:
-    with closing(MqttSource(broker, [("plant/#", 1), ("anomgan/truth/#", 1)])) as source:
+    with closing(MqttSource(broker, [("plant/#", 1), ("anomgan/truth/+", 1)])) as source:
         yield source
 
 
@@ -112,7 +112,10 @@ def test_two_stretches_in_two_processes_arrive_as_the_one_run_they_are(
     assert readings_of(messages) == [reading for tick in ticks(scenario) for reading in tick.readings]
     truth = [json.loads(message.payload) for message in messages if message.topic == "anomgan/truth/cold-1"]
     assert [record["state"] for record in truth] == ["begin", "end"]
-    assert [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()] == truth
+    begun, *told, ended = map(json.loads, (tmp_path / "truth.jsonl").read_text().splitlines())
+    assert told == truth
+    assert [record["state"] for record in (begun, ended)] == ["run", "run"]
+    assert (begun["until_s"] - begun["start_s"], ended["until_s"] - ended["start_s"]) == (0.0, 220.0)
     first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("first", "second"))
     assert (first["messages_published"], first["readings"], first["faults"], first["rows"]) == (840, 840, 0, 280)
     assert (second["messages_published"], second["truth_published"], second["faults"]) == (660, 2, 1)

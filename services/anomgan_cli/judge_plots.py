@@ -1,0 +1,217 @@
+"""Pictures of a judgement, as PNG bytes: faults and events over time, recall by kind, how soon faults are found."""
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import PercentFormatter
+
+from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
+from anomgan.records import Source
+from anomgan_cli.plots import INK, STYLE, png
+
+FOUND, MISSED, ASIDE, FALSE = "#0072b2", "#d55e00", "#c9c9c9", "#e69f00"
+PALE, GREY = "#e8e8e8", "#8a8a8a"
+MOST_LANES = 40
+LANE_IN = 0.24
+LEAST_WIDTH = 0.002
+"""of the picture: what is shorter is drawn so long, so that it can be seen"""
+
+
+def pictures(report: Report) -> dict[str, bytes]:
+    """By file name; those for which there is something to draw."""
+    found: dict[str, bytes] = {}
+    if report.rows or report.false_alarms:
+        found["timeline.png"] = timeline_png(report)
+    if report.kinds:
+        found["recall.png"] = recall_png(report)
+    if report.total.found:
+        found["delay.png"] = delay_png(report)
+    return found
+
+
+def timeline_png(report: Report) -> bytes:
+    """A lane per device: faults as blocks, events below them; where devices are many, those with most to tell."""
+    lanes = _lanes(report)
+    shown = lanes[:MOST_LANES]
+    at = {source: lane for lane, source in enumerate(shown)}
+    moments = [time_s for row in report.rows for time_s in (row.fault.start_s, row.fault.end_s)]
+    moments += [time_s for event in report.false_alarms for time_s in (event.start_s, event.end_s)]
+    moments += [time_s for event in report.found_by for time_s in (event.start_s, event.end_s)]
+    first_s, last_s = min(moments), min(max(moments), report.now_s or max(moments))
+    least_s = (last_s - first_s or 1.0) * LEAST_WIDTH
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.0, 1.5 + LANE_IN * max(len(shown), 3)), layout="constrained")
+        axis = figure.subplots()
+
+        def bar(source: Source, span: tuple[float, float], up: float, high: float, colour: str) -> None:
+            if source in at:
+                ends = _dates([max(span[0], first_s), max(min(span[1], last_s), span[0] + least_s)])
+                axis.barh(at[source] + up, ends[1] - ends[0], high, ends[0], color=colour, linewidth=0)
+
+        for lane in range(len(shown)):
+            axis.axhline(lane, color=PALE, linewidth=0.8, zorder=0)
+        for row in report.rows:
+            colour = ASIDE if row.aside else MISSED if row.event is None else FOUND
+            bar(row.fault.source, (row.fault.start_s, row.fault.end_s), -0.14, 0.36, colour)
+        for event, source in _events(report):
+            bar(source, (event.start_s, event.end_s), 0.26, 0.16, INK)
+        for event in report.false_alarms:
+            bar((event.site or "", event.device), (event.start_s, event.end_s), 0.26, 0.16, FALSE)
+        axis.xaxis_date("UTC")
+        axis.set_yticks(range(len(shown)), ["/".join(filter(None, source)) for source in shown])
+        axis.set_ylim(len(shown) - 0.4, -0.6)
+        axis.set_xlim(*_dates([first_s - 5 * least_s, last_s + 5 * least_s]))
+        axis.tick_params(axis="y", length=0)
+        axis.spines["left"].set_visible(False)
+        locator = AutoDateLocator(minticks=5)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+        axis.xaxis.set_major_locator(locator)
+        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # the same
+        hidden = len(lanes) - len(shown)
+        more = f"; {hidden} more devices with less to tell are not shown" if hidden else ""
+        total = report.total
+        axis.set_title(
+            f"{total.found} of {total.faults} faults found, {len(report.false_alarms)} false alarms{more}", pad=8
+        )
+        keys: list[Artist] = [
+            Patch(color=FOUND, label="fault, found"),
+            Patch(color=MISSED, label="fault, missed"),
+            Patch(color=INK, label="event on a fault"),
+            Patch(color=FALSE, label="false alarm"),
+        ]
+        if any(row.aside for row in report.rows):
+            keys.insert(2, Patch(color=ASIDE, label="fault that does not count (going on, warm-up)"))
+        figure.legend(handles=keys, loc="outside lower center", ncols=5, fontsize=8.5, handlelength=1.4)
+        return png(figure)
+
+
+def recall_png(report: Report) -> bytes:
+    """Recall by kind of fault and of device, with exact 95 % intervals."""
+    groups = [("by kind of fault", report.kinds), ("by kind of device", report.device_kinds)]
+    groups = [(title, rows) for title, rows in groups if rows]
+    heights = [len(rows) + 0.8 for _, rows in groups]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 1.3 + 0.3 * sum(heights)), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, height_ratios=heights))
+        for axis, (title, rows) in zip(axes, groups, strict=True):
+            _draw_recall(axis, rows, report.total)
+            axis.set_title(title)
+        axes[-1].set_xlabel("share of the faults that were found, with its 95 % interval")
+        axes[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
+        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="all faults together")
+        figure.legend(handles=[line], loc="outside lower right", fontsize=8.5)
+        return png(figure)
+
+
+def delay_png(report: Report) -> bytes:
+    """How soon: the share of all faults found within a time, and the delays of each kind."""
+    counted = [row for row in report.rows if not row.aside]
+    unit, unit_s = _unit(row.told_after_s or row.delay_s or 0.0 for row in counted)
+    starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
+    told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
+    kinds = [row.kind for row in report.kinds]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.0, max(3.6, 1.4 + 0.27 * len(kinds))), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+        longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05
+        for times, colour, label in ((starts, FOUND, "begin of the event"), (told, FALSE, "event told")):
+            if len(times):
+                share = np.arange(1, len(times) + 1) / len(counted)
+                across, up = np.r_[0.0, times, longest], np.r_[0.0, share, share[-1]]
+                left.step(across, up, where="post", color=colour, linewidth=1.6, label=label)
+        left.axhline(report.total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        left.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=GREY, fontsize=8.5)
+        left.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
+        left.yaxis.set_major_formatter(PercentFormatter(1.0))
+        left.set_title("share of all faults found within a time")
+        left.legend(loc="lower right", fontsize=8.5)
+        _draw_delays(right, counted, kinds, unit_s)
+        right.set(xlim=(-0.02 * longest, longest))
+        for axis in (left, right):
+            axis.set_xlabel(f"{unit} of event time since the fault began")
+            axis.grid(axis="x", color=PALE, linewidth=0.8)
+            axis.set_axisbelow(True)
+        return png(figure)
+
+
+def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
+    """A point with its interval a kind, the number of faults beside it."""
+    axis.axvline(total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    for y, row in enumerate(rows):
+        axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.6, alpha=0.6)
+        axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=5.5)
+        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center", fontsize=8.5)
+    axis.set_yticks(range(len(rows)), [row.kind for row in rows])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set_xlim(-0.02, 1.02)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x", color=PALE, linewidth=0.8)
+    axis.set_axisbelow(True)
+
+
+def _unit(times_s: Iterable[float]) -> tuple[str, float]:
+    """What to count delays in, and its seconds."""
+    longest_s = max(times_s, default=0.0)
+    return ("seconds", 1.0) if longest_s < 600 else ("minutes", 60.0) if longest_s < 14_400 else ("hours", 3600.0)
+
+
+def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], unit_s: float) -> None:
+    """A dot a found fault, by kind; the bar is the median."""
+    for y, kind in enumerate(kinds):
+        delays = [row.delay_s / unit_s for row in rows if row.fault.kind == kind and row.delay_s is not None]
+        missed = sum(row.event is None for row in rows if row.fault.kind == kind)
+        if delays:
+            axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=5, alpha=0.55, markeredgewidth=0)
+            axis.plot([float(np.median(delays))] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.6)
+        if missed:
+            axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center", fontsize=8,
+                      color=MISSED)  # fmt: skip
+    axis.set_yticks(range(len(kinds)), kinds)
+    axis.set_ylim(len(kinds) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
+    axis.spines["left"].set_visible(False)
+    axis.set_title("delay until the event begins, by kind; bar = median")
+
+
+def _lanes(report: Report) -> list[Source]:
+    """Devices with something to show, by name; where they are too many, those with most missed and false first."""
+    weight: dict[Source, int] = {}
+    for row in report.rows:
+        weight[row.fault.source] = weight.get(row.fault.source, 0) + (3 if row.event is None else 1)
+    for event in report.false_alarms:
+        source = (event.site or "", event.device)
+        weight[source] = weight.get(source, 0) + 3
+    chosen = sorted(weight, key=lambda source: -weight[source])
+    return sorted(chosen[:MOST_LANES], key=_natural) + chosen[MOST_LANES:]
+
+
+def _natural(source: Source) -> tuple[str, str, int]:
+    """pump-2 before pump-10."""
+    site, device = source
+    stem = device.rstrip("0123456789")
+    return site, stem, int(device[len(stem) :] or 0)
+
+
+def _events(report: Report) -> list[tuple[ToldEvent, Source]]:
+    """The events on faults, each with the device whose fault it found; a repeat with its own."""
+    places = {(row.event.key, row.fault.source): row.event for row in report.rows if row.event is not None}
+    found = [(event, source) for (_, source), event in places.items()]
+    known = {event.key for event, _ in found}
+    sites = {row.fault.device: row.fault.site for row in report.rows}
+    return found + [
+        (event, (event.site or sites.get(event.device, ""), event.device))
+        for event in report.found_by
+        if event.key not in known
+    ]
+
+
+def _dates(times_s: Sequence[float]) -> list[float]:
+    """Event time as matplotlib counts it, in days."""
+    return [time_s / 86_400.0 for time_s in times_s]
