@@ -240,6 +240,7 @@ def test_a_broker_of_mqtt_5_gets_no_more_at_a_time_than_it_takes(tmp_path: Path)
         with closing(MqttFleet(server.config, wishes)) as fleet, listening(server.config, "t/#") as source:
             for number in range(300):
                 fleet.publish(f"t/{number}", b"1", by=1)
+                assert fleet.unacknowledged <= 5 + 1  # and the other client's status
             assert fleet.flush(20.0)
             found = receive(source, lambda got: len(got) >= 300, "300 messages")
             with pytest.raises(DataError, match=r"2000 bytes, more than MQTT broker 127.0.0.1:\d+ takes"):
