@@ -232,6 +232,45 @@ def test_more_devices_than_the_broker_allows_are_one_clear_line(tmp_path: Path) 
         server.stop()
 
 
+def test_a_broker_of_mqtt_5_gets_no_more_at_a_time_than_it_takes(tmp_path: Path) -> None:
+    server = Mosquitto(tmp_path, ["allow_anonymous true", "max_inflight_messages 5", "max_packet_size 1000"], version=5)
+    server.start()
+    try:
+        wishes = [Wish("a", status_topic="s/a"), Wish("b", persistent=True)]
+        with closing(MqttFleet(server.config, wishes)) as fleet, listening(server.config, "t/#") as source:
+            for number in range(300):
+                fleet.publish(f"t/{number}", b"1", by=1)
+                assert fleet.unacknowledged <= 5 + 1  # and the other client's status
+            assert fleet.flush(20.0)
+            found = receive(source, lambda got: len(got) >= 300, "300 messages")
+            with pytest.raises(DataError, match=r"2000 bytes, more than MQTT broker 127.0.0.1:\d+ takes"):
+                fleet.publish("t/large", b"x" * 2000, by=1)
+            assert fleet.connected
+        assert [message.topic for message in found] == [f"t/{number}" for number in range(300)]
+    finally:
+        server.stop()
+
+
+def test_what_was_on_its_way_at_qos_0_when_the_broker_died_is_counted_or_has_arrived(
+    mosquitto_server: Mosquitto,
+) -> None:
+    with closing(MqttFleet(mosquitto_server.config, [Wish("a")], patience_s=1.0)) as fleet:
+        fleet.publish("t/0", b"1", qos=0)
+        assert fleet.flush(5.0)
+        mosquitto_server.kill()
+        fleet.publish("t/1", b"1", qos=0)  # nobody has noticed yet
+        assert fleet.wait(10.0, lambda: not fleet.connected)
+        with pytest.raises(Unreachable, match=r"127.0.0.1:\d+: connection (lost|refused)"):
+            fleet.publish("t/1", b"1", qos=0)
+        lost = fleet.lost
+        mosquitto_server.start()
+        assert fleet.wait(20.0, lambda: fleet.connected)
+        fleet.publish("t/2", b"1", qos=1)
+        assert fleet.flush(10.0)
+        assert fleet.connected
+        assert fleet.lost == lost <= 1
+
+
 def test_wrong_credentials_are_refused_at_once(mosquitto_with_password: BrokerConfig) -> None:
     nobody = mosquitto_with_password.model_copy(update={"username": "", "password_env": ""})
     with pytest.raises(Refused, match="not authorised"):

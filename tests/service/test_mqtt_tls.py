@@ -10,6 +10,8 @@ from certificates import Certificates, make_certificates
 from servers import Mosquitto, eventually
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource, check_broker
+from anomgan.adapters.mqtt_client import Wish
+from anomgan.adapters.mqtt_fleet import MqttFleet
 from anomgan.adapters.mqtt_tls import exposed_password
 from anomgan.config import BrokerConfig, ServiceConfig, parse_config
 from anomgan.errors import AnomganError, ConfigError, Refused, Unreachable
@@ -192,3 +194,29 @@ def test_a_password_in_clear_text_is_warned_of_where_others_could_read_it() -> N
     assert "clear text" in exposed_password(login)
     for safe in ({"tls": True}, {"host": "127.0.0.1"}, {"host": "localhost"}, {"host": "::1"}, {"password_env": ""}):
         assert exposed_password(login.model_copy(update=safe)) == ""
+
+
+def test_a_fleet_of_clients_flows_over_tls_and_tells_mistakes_in_the_same_words(start: Start) -> None:
+    config = start()
+    wishes = [Wish(f"device-{number}", status_topic=f"status/{number}") for number in range(4)]
+    with closing(MqttSource(config, FLEET)) as source, closing(MqttFleet(config, wishes)) as fleet:
+        for number in range(2000):
+            fleet.publish("plant/p1", b"%d" % number, qos=number % 2, by=3)
+        assert fleet.flush(20.0)
+        got: list[bytes] = []
+
+        def all_come() -> bool:
+            some = source.receive(1000, 0.1)
+            source.acknowledge(some)
+            got.extend(message.payload for message in some)
+            return len(got) >= 2000
+
+        eventually(all_come, "2,000 messages")
+    assert got == [b"%d" % number for number in range(2000)]
+    for wrong, error, words in (
+        (changed(config, ca_file=""), Refused, "certificate is not trusted"),
+        (changed(config, tls=False, ca_file=""), Unreachable, "closed the connection at once"),
+        (changed(config, ca_file="nowhere.pem"), ConfigError, "broker.ca_file: cannot read nowhere.pem"),
+    ):
+        with pytest.raises(error, match=words):
+            MqttFleet(wrong, wishes)
