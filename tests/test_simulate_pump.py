@@ -196,6 +196,10 @@ def test_cavitation_takes_head_and_shakes_pump_and_water_but_a_healthy_pump_has_
     assert np.all(after.rpm > before.rpm + 100.0)
     still, shaken = shown(pumps)[1], shown(pumps, starving)[1]
     assert np.all(channel(shaken, "vibration") > channel(still, "vibration") + 0.5)
+    turning = (pumps.imbalance * state.rate**2) ** 2 + (2.4 * (after.load - 1.0) * state.rate**2) ** 2
+    pulled = np.clip(-0.05 - after.suction, 0.0, 0.8)
+    without = np.sqrt(turning + (0.5 * state.rate) ** 2 + (3.0 * pulled) ** 2)  # were the bubbles silent
+    assert np.all(channel(shaken, "vibration") > without + 0.01)
     jolt = Inputs(course(pumps, NOON)[0], np.ones((5, DEVICES)), np.zeros((0, DEVICES)), np.stack(starving))
     jolted = step(pumps, state, jolt, 2.0)[1]
     unmoved = step(pumps, state, jolt._replace(shocks=np.vstack([np.ones((4, DEVICES)), NONE])), 2.0)[1]

@@ -281,6 +281,15 @@ def test_faults_of_one_device_leave_the_others_alone_and_do_not_depend_on_them()
     assert two[0].values.tobytes() == simulate(scenario(*EVERY, day_s=TRUE_DAY_S))[0].values.tobytes()
 
 
+def test_each_of_two_devices_that_lag_tells_its_own_past() -> None:
+    both = [lies("time_lag", device=f"it-{number}", severity=600.0, start_s=0.0) for number in (1, 2)]
+    calm = simulate(scenario(count=2))
+    for late, before in zip(simulate(scenario(*both, count=2)), calm, strict=True):
+        assert np.array_equal(column(late)[150:END], column(before)[: END - 150])
+        told_before_the_run = column(late)[:150]
+        assert np.abs(told_before_the_run.mean() - column(before).mean()) < 0.5 * column(before).std() + 0.1
+
+
 # ---------------------------------------------------------------- what it is measured by
 
 
@@ -321,6 +330,15 @@ def test_what_is_measured_is_a_working_day_whatever_day_the_run_begins(start: in
     begins = datetime(2024, 6, start, 3, 0, tzinfo=UTC).timestamp()  # Saturday 15, in the night
     seen = working_day(kind, kind.settings(), "", ("it-1",), Clock(0, begins, "UTC", TRUE_DAY_S))[0]
     assert 0.3 < np.mean(seen[:, kind.names.index("speed")] > 100.0) < 0.9
+
+
+def test_what_is_measured_does_not_depend_on_the_hour_at_which_the_run_begins() -> None:
+    kind = KINDS["smart_meter"]
+    early, late = (
+        working_day(kind, kind.settings(), "", ("it-1",), Clock(0, at.timestamp(), "Europe/Berlin", TRUE_DAY_S))
+        for at in (datetime(2024, 6, 12, 1, tzinfo=UTC), datetime(2024, 6, 12, 20, tzinfo=UTC))
+    )
+    np.testing.assert_allclose(early, late, rtol=1e-6)
 
 
 def test_by_night_a_solar_inverter_s_bias_is_as_large_as_by_day() -> None:

@@ -1,6 +1,6 @@
 """`[[faults]]`: the table of one fault, and the checks that it exists, fits the run and is true beside the others."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -44,16 +44,22 @@ def check_faults(
     where: str,
 ) -> list[Fault]:
     """The faults of a file, in its order; ConfigError names the table and the key of the first that is wrong."""
+    named: dict[str, list[Source]] = {}
+    for source in kinds:
+        named.setdefault(source[1], []).append(source)
     faults: list[Fault] = []
+    of_device: dict[Source, list[int]] = {}
     for index, table in enumerate(tables):
-        fault = _check(table, kinds, period_s, duration_s, f"{where}: faults.{index}")
-        for number, other in enumerate(faults):
-            shared = contradict(fault, other, period_s)
+        fault = _check(table, kinds, named, period_s, duration_s, f"{where}: faults.{index}")
+        others = of_device.setdefault(fault.source, [])
+        for number in others:
+            shared = contradict(fault, faults[number], period_s)
             if shared:
                 raise ConfigError(
                     f"{where}: faults.{index}: {fault.kind} of {fault.device!r} contradicts faults.{number} "
-                    f"({other.kind}), which overlaps it on the same channel ({', '.join(shared)})"
+                    f"({faults[number].kind}), which overlaps it on the same channel ({', '.join(shared)})"
                 )
+        others.append(index)
         faults.append(fault)
     return faults
 
@@ -81,11 +87,12 @@ def longest_lag_s(period_s: float) -> float:
 def _check(
     table: FaultConfig,
     kinds: Mapping[Source, Kind[Any, Any, Any]],
+    named: Mapping[str, Sequence[Source]],
     period_s: float,
     duration_s: float | None,
     place: str,
 ) -> Fault:
-    source = _device(table, kinds, place)
+    source = _device(table, named, place)
     kind = kinds[source]
     process = {fault.name: fault for fault in kind.process_faults}
     if table.kind in SENSOR_FAULTS:
@@ -128,10 +135,10 @@ def _check(
     return fault
 
 
-def _device(table: FaultConfig, kinds: Iterable[Source], place: str) -> Source:
-    sources = [source for source in kinds if source[1] == table.device and table.site in (None, source[0])]
+def _device(table: FaultConfig, named: Mapping[str, Sequence[Source]], place: str) -> Source:
+    sources = [source for source in named.get(table.device, ()) if table.site in (None, source[0])]
     if not sources:
-        raise ConfigError(f"{place}.device: {unknown('device', table.device, [name for _, name in kinds])}")
+        raise ConfigError(f"{place}.device: {unknown('device', table.device, named)}")
     if len(sources) > 1:
         sites = " and ".join(repr(site) for site, _ in sources)
         raise ConfigError(f"{place}.site: this key is required, for {table.device!r} stands at {sites}")

@@ -21,7 +21,7 @@ from anomgan.simulate.acting import Acting, begin, distort
 from anomgan.simulate.almanac import moments
 from anomgan.simulate.faults import Fault, rows_of, strength
 from anomgan.simulate.kind import Inputs, quantise, sense
-from anomgan.simulate.normal import Clock, Normal, device_traits, normal_of, working_day
+from anomgan.simulate.normal import Clock, Normal, device_traits, usual_of, usual_on_working_days
 from anomgan.simulate.randomness import BLOCK, Key, draw_block, stream_key
 from anomgan.simulate.scenario import Group, Scenario
 from anomgan.simulate.schedule import longest_lag, random_faults
@@ -213,12 +213,13 @@ def _prelude(scenario: Scenario, fleet: list[_Running]) -> tuple[dict[Source, No
         ]
         courses = np.concatenate(seen, axis=1)  # (D', N, C)
         names = tuple(running.group.names[i] for i in running.watched)
-        days = courses
-        if names and courses.shape[1] * period_s < clock.day_s:
+        if courses.shape[1] * period_s >= clock.day_s or not names:
+            usual = usual_of(kind.channels, courses)
+        else:
             measured = Clock(clock.seed, scenario.start_s, clock.zone, clock.day_s)
-            days = working_day(kind, running.group.settings, site, names, measured)
-        for name, day, course in zip(names, days, courses, strict=True):
-            normal[site, name] = normal_of(kind.channels, day, course)
+            usual = usual_on_working_days(kind, running.group.settings, site, names, measured)
+        for name, *own in zip(names, *usual, courses, strict=True):
+            normal[site, name] = Normal(*own)
         running.past = courses[:, courses.shape[1] - history :]
     return normal, settle + measure
 

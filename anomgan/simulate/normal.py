@@ -26,10 +26,17 @@ ENDS = (1.0, 99.0)
 """percentiles at which the normal range ends"""
 
 
+class Usual(NamedTuple):
+    """What is usual of D devices, (D, C) each: mean, spread, and where the normal range ends."""
+
+    mean: Floats
+    spread: Floats
+    bottom: Floats
+    top: Floats
+
+
 class Normal(NamedTuple):
-    """How a device behaves when healthy: mean, spread, bottom and top of the normal range (C,), and a course (N, C)
-    from just before the run, row by row.
-    """
+    """How one device behaves when healthy: see `Usual` (C,), and a course (N, C) from just before the run."""
 
     mean: Floats
     spread: Floats
@@ -38,12 +45,12 @@ class Normal(NamedTuple):
     course: Floats
 
 
-def normal_of(channels: tuple[Channel, ...], day: Floats, course: Floats) -> Normal:
-    """What a day (R, C) says of one device."""
+def usual_of(channels: tuple[Channel, ...], days: Floats) -> Usual:
+    """What is usual in (D, R, C)."""
     # a channel that hardly moves still has its sensor's noise and resolution for a spread
     least = np.array([max(3.0 * channel.noise, channel.resolution) for channel in channels])
-    bottom, top = np.percentile(day, ENDS, axis=0)
-    return Normal(day.mean(axis=0), np.maximum(day.std(axis=0), least), bottom, top, course)
+    bottom, top = np.percentile(days, ENDS, axis=1)
+    return Usual(days.mean(axis=1), np.maximum(days.std(axis=1), least), bottom, top)
 
 
 class Clock(NamedTuple):
@@ -62,6 +69,16 @@ def device_traits(kind: Kind[Any, Any, Any], site: str, names: tuple[str, ...], 
 
 
 @lru_cache(maxsize=64)
+def usual_on_working_days(
+    kind: Kind[Any, Any, Any], settings: Any, site: str, names: tuple[str, ...], clock: Clock
+) -> Usual:
+    """What is usual on the last working day before the run; remembered, for a run asks more than once."""
+    usual = usual_of(kind.channels, working_day(kind, settings, site, names, clock))
+    for array in usual:
+        array.flags.writeable = False
+    return usual
+
+
 def working_day(kind: Kind[Any, Any, Any], settings: Any, site: str, names: tuple[str, ...], clock: Clock) -> Floats:
     """(D, ROWS, C) as the devices' sensors see the last working day before the run; no device notices the others."""
     traits = device_traits(kind, site, names, clock.seed)
@@ -93,5 +110,4 @@ def working_day(kind: Kind[Any, Any, Any], settings: Any, site: str, names: tupl
     counters = [index for index, channel in enumerate(kind.channels) if channel.counter]
     begins = day[:, :1, counters]
     day[:, :, counters] = begins + (day[:, :, counters] - begins) * (row_s / lived_s)  # of all the day, not the lived
-    day.flags.writeable = False
     return day
