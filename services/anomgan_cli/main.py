@@ -21,6 +21,7 @@ from anomgan_cli.inspect import inspect
 from anomgan_cli.journal import journal
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
+from anomgan_cli.record import record
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
@@ -39,6 +40,7 @@ COMMANDS: dict[str, click.Command] = {
     "unmute": unmute,
     "models": models,
     "journal": journal,
+    "record": record,
     "simulate": simulate,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
