@@ -13,6 +13,7 @@ compressed with gzip is told by its content; it is cut into pieces that can be r
 import base64
 import binascii
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,6 +26,7 @@ from anomgan.errors import DataError
 
 FORMAT, VERSION = "anomgan capture", 1
 _OPENING = b'{"format":"anomgan capture"'
+_OPENING_LOOSELY = re.compile(rb'\s*\{\s*"format"\s*:\s*"anomgan capture"')  # as other programs write it
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 18
 _LONGEST_TOPIC = 65_535
@@ -158,15 +160,15 @@ def is_capture(path: str | Path) -> bool:
     """Whether a file begins as a capture does, compressed or not, torn in its first line too; False without a file."""
     try:
         with Path(path).open("rb") as file:
-            head = file.read(len(_OPENING) + _CHUNK)
+            head = file.read(_CHUNK)
     except OSError:
         return False
     if head.startswith(_GZIP):
         try:
-            head = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, len(_OPENING))
+            head = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, _CHUNK)
         except zlib.error:
             return False
-    return head.startswith(_OPENING) or (len(head) > 1 and _OPENING.startswith(head))
+    return bool(_OPENING_LOOSELY.match(head)) or (len(head) > 1 and _OPENING.startswith(head))
 
 
 def _unpack(file: BinaryIO) -> Iterator[bytes]:
