@@ -1,5 +1,6 @@
 """A scenario as a data set: a stretch without faults to learn from, then one with them to be judged by."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,8 @@ def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_d
     if whole_s is None:
         raise ConfigError(f"{where}: clock.duration_s: the run has no end; say with --days how long the data set is")
     train_s = whole_s * TRAIN_SHARE if train_days is None else train_days * DAY_S
+    if not (math.isfinite(whole_s) and math.isfinite(train_s)):
+        raise ConfigError(f"{where}: {whole_s / DAY_S:g} days, {train_s / DAY_S:g} of them to learn from: no such time")
     rows, train_rows = row_at(whole_s, clock.period_s), row_at(train_s, clock.period_s)
     if not 0 < train_rows < rows:
         raise ConfigError(

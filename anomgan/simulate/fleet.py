@@ -166,7 +166,7 @@ def schedule(scenario: Scenario) -> Iterator[Fault]:
     normal: dict[Source, Normal] = {}
     for part in () if scenario.config.random_faults is None else parts(scenario, AT_ONCE):
         found, _ = _prelude(part, [_start(group, scenario.config.clock.seed) for group in part.groups])
-        normal.update((source, Normal(one.mean, one.spread, one.course[:0])) for source, one in found.items())
+        normal.update((source, one._replace(course=one.course[:0])) for source, one in found.items())
     return _upcoming(scenario, normal)
 
 

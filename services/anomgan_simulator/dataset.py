@@ -38,10 +38,10 @@ from anomgan.simulate.randomness import BLOCK
 from anomgan.simulate.scenario import Group, Scenario
 
 Form = Literal["parquet", "csv"]
-IN_MEMORY = 768 << 20
-"""bytes of values that are held at a time; more lie in a file meanwhile"""
+IN_MEMORY, ON_DISK = 768 << 20, 2 << 30
+"""bytes of values that are held at a time: more than the first lie in a file meanwhile"""
 FEWEST, MOST = 64, 512
-"""devices that are simulated together: the more, the faster; below the fewest their values go to a file"""
+"""devices that are simulated together: the more, the faster; the fewest also where their values take more room"""
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ def values_of(plan: Plan) -> int:
 
 def together(channels: int, rows: int) -> int:
     """How many devices are simulated at a time."""
-    return max(FEWEST, min(MOST, IN_MEMORY // (channels * rows * 8)))
+    return max(FEWEST, min(MOST, ON_DISK // (channels * rows * 8)))
 
 
 @contextmanager
