@@ -22,6 +22,8 @@ RHO_G = 9810.0
 """weight of a cubic metre of water, N"""
 BAR = 1e5
 MAX_STEP_S = 2.0
+SETTLED_S = 120.0
+"""with the same demand for so long, flow and controller are steady, within a tenth of what their sensors' noise hides"""
 RATED_RPM = 3000.0
 """no-load speed at the converter's full frequency"""
 RATED_SLIP = 0.03
@@ -236,7 +238,8 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     count, dt = substeps(period_s, MAX_STEP_S)
     stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
     flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
-    for _ in range(count):
+    stepped = min(count, math.ceil(SETTLED_S / dt))
+    for _ in range(stepped):
         batch = batch + (draws - batch) * stroke  # its valve takes seconds to move
         opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4)
         # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
@@ -255,6 +258,9 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
         point = duty(pump, flow, rate, tank, motor, inputs.faults)
         discharge, losses = point.discharge, point.losses
+    if stepped < count:  # a long period's rest: only the motor goes on warming or cooling, in as many steps at once
+        kept = (1.0 + dt * sheds / (pump.sheds * pump.motor_time_s)) ** (stepped - count)
+        motor = room + losses / sheds + (motor - room - losses / sheds) * kept
     # unbalance grows with the square of the speed, recirculation with the distance to the best efficiency point,
     # a worn bearing and a starved suction add their own
     unbalance = pump.imbalance * rate**2
