@@ -51,6 +51,8 @@ def test_longer_steps_change_little_of_what_a_cold_store_does(monkeypatch: pytes
     short = course()
     assert not np.array_equal(long, short)
     for index, channel in enumerate(COLD_STORE.channels):
-        unseen = max(channel.noise, channel.resolution, channel.bias)  # what two sensors of the same thing differ by
-        assert abs(long[:, index].mean() - short[:, index].mean()) < unseen, channel.name
-        assert abs(long[:, index].std(axis=0).mean() - short[:, index].std(axis=0).mean()) < unseen, channel.name
+        one, other = long[:, index], short[:, index]
+        # what two sensors of the same thing differ by, or what chance leaves of the mean of so few cycles
+        unseen = max(channel.noise, channel.resolution, channel.bias, 0.1 * float(other.std()))
+        assert abs(one.mean() - other.mean()) < unseen, channel.name
+        assert abs(one.std(axis=0).mean() - other.std(axis=0).mean()) < unseen, channel.name

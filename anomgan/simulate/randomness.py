@@ -51,5 +51,5 @@ def draw_block(keys: list[Key], block: int, shocks: int, chances: int, channels:
         source.standard_normal(out=shock[index])
         source.random(out=chance[index])
         source.standard_normal(out=noise[index])
-    by_row = (np.ascontiguousarray(drawn.transpose(1, 2, 0)) for drawn in (shock, chance))
-    return Draws(*by_row, noise)
+    shock, chance = (np.ascontiguousarray(drawn.transpose(1, 2, 0)) for drawn in (shock, chance))
+    return Draws(shock, chance, noise)

@@ -23,7 +23,7 @@ RHO_G = 9810.0
 BAR = 1e5
 MAX_STEP_S = 2.0
 SETTLED_S = 120.0
-"""with the same demand for so long, flow and controller are steady, within a tenth of what their sensors' noise hides"""
+"""with the same demand for so long, flow and controller are steady, within what their sensors hide"""
 RATED_RPM = 3000.0
 """no-load speed at the converter's full frequency"""
 RATED_SLIP = 0.03
@@ -238,8 +238,7 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     count, dt = substeps(period_s, MAX_STEP_S)
     stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
     flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
-    stepped = min(count, math.ceil(SETTLED_S / dt))
-    for _ in range(stepped):
+    for _ in range(stepped := min(count, math.ceil(SETTLED_S / dt))):
         batch = batch + (draws - batch) * stroke  # its valve takes seconds to move
         opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4)
         # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
