@@ -19,8 +19,8 @@ from anomgan.records import TimeSeries
 from anomgan.simulate import Scenario, Tick, parse_scenario, simulate, ticks
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Decoder, PayloadFormat, parse_template
+from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.main import main
-from anomgan_cli.simulate import parse_broker
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import REPORT_S, Totals, play
 from anomgan_simulator.replay import replay

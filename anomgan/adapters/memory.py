@@ -142,6 +142,8 @@ class MemoryPublisher:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []
+        self.terms: list[tuple[int, bool]] = []
+        """(QoS, retain) of each of these"""
         self.retained: dict[str, bytes] = {}
         self.connected = True
 
@@ -152,6 +154,7 @@ class MemoryPublisher:
         if not self.connected:
             raise Unreachable("memory broker: told to be away")
         self.published.append((topic, payload))
+        self.terms.append((qos, retain))
         if retain and payload:
             self.retained[topic] = payload
         elif retain:

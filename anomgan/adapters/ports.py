@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 
@@ -16,6 +16,16 @@ class Message:
     token: object = None
     retained: bool = False
     broker: str = ""
+
+
+class Recorded(NamedTuple):
+    """One MQTT message with all that it takes to send it again; time_ns: when it came, nanoseconds since 1970 UTC."""
+
+    time_ns: int
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ temperatures settle and its normal course is seen.
 
 import heapq
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 SETTLE_S, NORMAL_S = 900.0, 1200.0
 """the two parts of the prelude; each takes at least two blocks of rows"""
+AT_ONCE = 256
+"""devices whose prelude is looked at together, for the memory's sake"""
 
 
 class Tick(NamedTuple):
@@ -131,12 +133,15 @@ def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) ->
     ]
 
 
-def blocks(scenario: Scenario) -> Iterator[Block]:
-    """The run in blocks of BLOCK rows from row 0 on, without end; the last block of a run reaches beyond it."""
+def blocks(scenario: Scenario, faults: Iterable[Fault] | None = None) -> Iterator[Block]:
+    """The run in blocks of BLOCK rows from row 0 on, without end; the last block of a run reaches beyond it.
+
+    faults: those of these devices in order of their start, where somebody knows them already; else the scenario's.
+    """
     seed, period_s = scenario.config.clock.seed, scenario.period_s
     fleet = [_start(scenario, group) for group in scenario.groups]
     normal, prelude = _prelude(scenario, fleet)
-    pending = _upcoming(scenario, normal)
+    pending = _upcoming(scenario, normal) if faults is None else iter(faults)
     kinds = scenario.kinds
     fault = next(pending, None)
     for number in count():
@@ -163,7 +168,21 @@ def blocks(scenario: Scenario) -> Iterator[Block]:
 
 def schedule(scenario: Scenario) -> Iterator[Fault]:
     """Every fault of the run in order of its start, without simulating more than the prelude; endless where it is."""
-    return _upcoming(scenario, _prelude(scenario, [_start(scenario, group) for group in scenario.groups])[0])
+    normal: dict[Source, Normal] = {}
+    for part in () if scenario.config.random_faults is None else parts(scenario, AT_ONCE):
+        found, _ = _prelude(part, [_start(part, group) for group in part.groups])
+        normal.update((source, one._replace(course=one.course[:0])) for source, one in found.items())
+    return _upcoming(scenario, normal)
+
+
+def parts(scenario: Scenario, most: int) -> Iterator[Scenario]:
+    """The same scenario with at most so many devices of one group at a time: no device notices which others there are.
+
+    Which faults come by chance depends on all devices together: take them from the whole scenario's `schedule`.
+    """
+    for group in scenario.groups:
+        for first in range(0, len(group.names), most):
+            yield replace(scenario, groups=(replace(group, names=group.names[first : first + most]),))
 
 
 def _upcoming(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[Fault]:

@@ -43,12 +43,13 @@ def generator(key: Key, block: int = 0) -> np.random.Generator:
 def draw_block(keys: list[Key], block: int, shocks: int, chances: int, channels: int) -> Draws:
     """The block-th block of each device's stream."""
     devices = len(keys)
-    shock = np.empty((BLOCK, shocks, devices))
-    chance = np.empty((BLOCK, chances, devices))
+    shock = np.empty((devices, BLOCK, shocks))
+    chance = np.empty((devices, BLOCK, chances))
     noise = np.empty((devices, BLOCK, channels))
     for index, key in enumerate(keys):
         source = generator(key, block)
-        shock[:, :, index] = source.standard_normal((BLOCK, shocks))
-        chance[:, :, index] = source.random((BLOCK, chances))
-        noise[index] = source.standard_normal((BLOCK, channels))
+        source.standard_normal(out=shock[index])
+        source.random(out=chance[index])
+        source.standard_normal(out=noise[index])
+    shock, chance = (np.ascontiguousarray(drawn.transpose(1, 2, 0)) for drawn in (shock, chance))
     return Draws(shock, chance, noise)

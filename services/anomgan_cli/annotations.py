@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.simulate import parse_broker
+from anomgan_cli.broker_access import parse_broker
 
 if TYPE_CHECKING:
     from threading import Event

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.feedback import seconds
 from anomgan_cli.inputs import make_folder
-from anomgan_cli.simulate import parse_broker
 
 if TYPE_CHECKING:
     from anomgan.judging import Judge, Report

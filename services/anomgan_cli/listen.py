@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.simulate import parse_broker
+from anomgan_cli.broker_access import access_options, parse_broker
 
 if TYPE_CHECKING:
     from anomgan.config import BrokerConfig
@@ -28,13 +28,7 @@ MOST_TOLD = 20
 @click.option(
     "--topic", "topics", multiple=True, default=["#"], show_default=True, help="What to watch; may come again."
 )
-@click.option("--username", default="", help="User at the broker.")
-@click.option("--password-env", default="", metavar="NAME", help="Environment variable that holds the password.")
-@click.option("--password-file", default="", metavar="FILE", help="File that holds the password.")
-@click.option("--tls", is_flag=True, help="Connect with TLS.")
-@click.option("--ca-file", default="", metavar="FILE", help="Whom to trust; left out: the system's authorities.")
-@click.option("--cert-file", default="", metavar="FILE", help="A client certificate, with --key-file.")
-@click.option("--key-file", default="", metavar="FILE", help="The certificate's key.")
+@access_options
 def listen(
     broker: dict[str, Any], seconds: float, out: Path, force: bool, topics: Sequence[str], **access: Any
 ) -> None:

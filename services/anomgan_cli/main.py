@@ -24,6 +24,7 @@ from anomgan_cli.judge import judge
 from anomgan_cli.kinds import kinds
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
+from anomgan_cli.record import record
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
@@ -42,6 +43,7 @@ COMMANDS: dict[str, click.Command] = {
     "unmute": unmute,
     "models": models,
     "journal": journal,
+    "record": record,
     "simulate": simulate,
     "kinds": kinds,
     "judge": judge,

@@ -1,76 +1,40 @@
-"""`anomgan simulate CONFIG`: devices that fail on schedule, or a recorded file, published over MQTT."""
+"""`anomgan simulate CONFIG`: devices that fail on schedule, or what was recorded, over MQTT or as a data set."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.inputs import describe, ignore_option, rows_option, time_option
+from anomgan_cli.simulate_capture import parse_renames, replay_capture
+from anomgan_cli.simulate_dataset import make_dataset
+from anomgan_cli.simulate_options import Task, parse_dialect, parse_speed, parse_start, refuse_strays
 
 if TYPE_CHECKING:
+    from anomgan.config import BrokerConfig
     from anomgan.records import TimeSeries
     from anomgan.simulate import ScenarioConfig, Tick
     from anomgan_simulator.compose import Job
+    from anomgan_simulator.dataset import Form
     from anomgan_simulator.play import Totals
 
 Changes = Mapping[str, Mapping[str, Any]]
 """table -> key -> what the command line says, None where it says nothing"""
 
 
-def parse_dialect(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """A name of `anomgan.config.DialectName`, which is imported only when it is asked for."""
-    if value is not None:
-        from typing import get_args
-
-        from anomgan.config import DialectName
-
-        if value not in get_args(DialectName):
-            raise click.BadParameter(f"{value!r} is none of {', '.join(get_args(DialectName))}")
-    return value
-
-
-def parse_speed(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """`20` -> 20.0, `max` -> 0.0."""
-    if value is None or value == "max":
-        return None if value is None else 0.0
-    try:
-        speed = float(value)
-    except ValueError:
-        speed = -1.0
-    if not 0 < speed < float("inf"):
-        raise click.BadParameter(f"{value!r} is neither a positive number nor max")
-    return speed
-
-
-def parse_broker(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, Any]:
-    """`plant.example:1884` -> host and port; the port may be left out."""
-    if value is None:
-        return {}
-    host, colon, port = value.rpartition(":")
-    if not colon or host.endswith(":") or value.endswith("]"):  # a bare name, or a bare IPv6 address
-        host, port = value, "1883"
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise click.BadParameter(f"{value!r} is not HOST or HOST:PORT")
-    return {"host": host.strip("[]"), "port": int(port)}
-
-
-def parse_start(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """`now` or an ISO 8601 time, in UTC where it names no zone."""
-    if value is None or value == "now":
-        return None if value is None else datetime.now(UTC).replace(microsecond=0)
-    try:
-        start = datetime.fromisoformat(value)
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is neither now nor a time such as 2024-01-01T00:00:00Z") from None
-    return start if start.tzinfo is not None else start.replace(tzinfo=UTC)
-
-
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
-@click.option("--replay", "recorded", metavar="FILE", type=click.Path(path_type=Path), help="Play this CSV or Parquet.")
+@click.option(
+    "--replay",
+    "recorded",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Play this CSV or Parquet, or what `anomgan record` has kept.",
+)
 @time_option
 @ignore_option
 @click.option("--label", metavar="COLUMN", help="Column of 0 and 1 that becomes ground truth, not a channel.")
@@ -87,6 +51,22 @@ def parse_start(context: click.Context, parameter: click.Parameter, value: str |
     callback=parse_dialect,
     metavar="NAME",
     help="How readings are written; configs/detector.toml lists the names.",
+)
+@click.option(
+    "--rename",
+    "renames",
+    multiple=True,
+    callback=parse_renames,
+    metavar="FROM=TO",
+    help="Of a capture: topics that begin with FROM begin with TO; =copy/ goes before all. May come again.",
+)
+@click.option("--to-parquet", metavar="DIR", type=click.Path(path_type=Path), help="Write a data set, publish nothing.")
+@click.option("--to-csv", metavar="DIR", type=click.Path(path_type=Path), help="The same as CSV.")
+@click.option(
+    "--days", type=click.FloatRange(0, min_open=True), help="Length of a data set.  [default: the scenario's]"
+)
+@click.option(
+    "--train-days", type=click.FloatRange(0, min_open=True), help="Its first days, without a fault.  [default: a third]"
 )
 @click.option("--truth", metavar="FILE", type=click.Path(path_type=Path), help="Write the ground truth, JSON lines.")
 @click.option("--summary", metavar="FILE", type=click.Path(path_type=Path), help="Write the totals as JSON at the end.")
@@ -107,6 +87,11 @@ def simulate(
     broker: dict[str, Any],
     topic: str | None,
     dialect: str | None,
+    renames: Sequence[tuple[str, str]],
+    to_parquet: Path | None,
+    to_csv: Path | None,
+    days: float | None,
+    train_days: float | None,
     truth: Path | None,
     summary: Path | None,
     only_check: bool,
@@ -119,29 +104,72 @@ def simulate(
     anomgan simulate simulate.toml --rows :3000 --speed max       the first 3,000 rows at once
     anomgan simulate simulate.toml --rows 3000: --speed 20        the rows after those, as if it had never stopped
     anomgan simulate --replay pump.csv --time datetime --speed 100 --broker localhost:1883
+    anomgan simulate --replay capture.jsonl --speed max --rename plant/=copy/     what `anomgan record` has kept
+    anomgan simulate simulate.toml --to-parquet set --days 30 --seed 1            a data set with labels
 
     A simulated run depends on its file and seed only, not on speed, rows or how often it is stopped. Faults that the
     scenario plans are published as ground truth when they begin and when they end. A replay keeps the file's own
-    times and gaps; with CONFIG its [broker] and [output] are used.
+    times and gaps; with CONFIG its [broker] and [output] are used. A capture is played message by message with its own
+    topics, QoS, retain flags and payloads: to the byte, so that times that stand in payloads stay those of the
+    recording.
+
+    --to-parquet writes each device's first days, in which nothing fails, to DIR/train and those that follow to
+    DIR/test, with a column `label`; what fails when stands in DIR/truth.csv and truth.parquet, all else in
+    DIR/manifest.json. The scenario's faults count from the beginning of the test set. The same scenario and seed
+    give the same bytes.
 
     Rows that are late are published late, and the worst delay is told at the end; none is skipped. Ctrl-C (or
     SIGTERM) ends the run with everything delivered that was begun. configs/simulate.toml explains every key.
     """
+    from anomgan.adapters.capture_file import is_capture
     from anomgan_simulator import compose
     from anomgan_simulator.describe import describe_progress, describe_totals
 
+    captured = recorded is not None and is_capture(recorded)
+    folder = to_parquet or to_csv
+    task: Task = "capture" if captured else "series" if recorded is not None else "data set" if folder else "scenario"
+    given_options = {
+        "--time": time,
+        "--ignore": ignore,
+        "--label": label,
+        "--device": device,
+        "--site": site,
+        "--rename": renames,
+        "--to-parquet": to_parquet,
+        "--to-csv": to_csv,
+        "--days": days,
+        "--train-days": train_days,
+        "--seed": seed,
+        "--start": start,
+        "--topic": topic,
+        "--dialect": dialect,
+        "--truth": truth,
+        "--speed": speed,
+        "--broker": broker,
+        "--summary": summary,
+        "--rows": rows,
+    }
     if recorded is None and config is None:
         raise click.UsageError("give a CONFIG or --replay FILE")
-    only_replay = {"--time": time, "--ignore": ignore, "--label": label, "--device": device, "--site": site}
-    wrong = [option for option, given in only_replay.items() if given] if recorded is None else []
-    wrong += ["--seed"] if recorded is not None and seed is not None else []
-    if wrong:
-        raise click.UsageError(f"{wrong[0]} {'goes' if recorded is None else 'does not go'} with --replay")
+    refuse_strays(task, given_options)
+    if to_parquet is not None and to_csv is not None:
+        raise click.UsageError("give one of --to-parquet and --to-csv")
     changes: Changes = {
         "broker": broker,
         "output": {"topic": topic, "dialect": dialect},
         "clock": {"speed": speed, "seed": seed, "start": start},
     }
+    if captured:
+        assert recorded is not None  # noqa: S101 the type checker cannot see what captured means
+        to, pace = broker_and_speed(config, changes)
+        replay_capture(recorded, to, pace, rows, renames, summary=summary, only_check=only_check, quiet=quiet)
+        return
+    if folder is not None:
+        assert config is not None  # noqa: S101 the type checker cannot see the last error above
+        tables = load_tables(config, changes)
+        form: Form = "csv" if to_csv is not None else "parquet"
+        make_dataset(tables, config, folder, form, days, train_days, only_check=only_check, quiet=quiet)
+        return
     if recorded is not None:
         series = read_recorded(recorded, time, ignore, label, device, rows, start)
         job, lines = replay_job(config, changes, series, site), [describe(recorded, series)]
@@ -225,23 +253,31 @@ def read_recorded(
 
 def replay_job(path: Path | None, changes: Changes, series: "TimeSeries", site: str) -> "Job":
     """The recorded device; broker and topics from the file where there is one."""
-    from anomgan.config import BrokerConfig
-    from anomgan.simulate.scenario import ClockConfig, OutputConfig
+    from anomgan.simulate.scenario import OutputConfig
     from anomgan_simulator.compose import Job
     from anomgan_simulator.replay import replay
 
+    broker, speed = broker_and_speed(path, changes)
     if path is not None:
-        tables = load_tables(path, changes)
-        broker, output, speed = tables.broker, tables.output, tables.clock.speed
+        output = load_tables(path, changes).output
     else:
-        broker = BrokerConfig(**given(changes["broker"]))
         output = OutputConfig(**{"topic": "plant/{device}/telemetry", **given(changes["output"])})
-        speed = ClockConfig(**given(changes["clock"])).speed
     if not site and "{site}" in output.topic + output.truth:
         raise click.UsageError(f"the topic {output.topic!r} has {{site}}: give --site")
     one = [{"site": site, "name": series.device}]
     begins_s, period_s = float(series.times[0]), series.period_s
     return Job(replay(series, site), broker, output, speed, begins_s, devices=one, period_s=period_s)
+
+
+def broker_and_speed(path: Path | None, changes: Changes) -> "tuple[BrokerConfig, float]":
+    """Where to publish and how fast: as the file says where there is one, and the options above it."""
+    from anomgan.config import BrokerConfig
+    from anomgan.simulate.scenario import ClockConfig
+
+    if path is not None:
+        tables = load_tables(path, changes)
+        return tables.broker, tables.clock.speed
+    return BrokerConfig(**given(changes["broker"])), ClockConfig(**given(changes["clock"])).speed
 
 
 def describe_first(job: "Job") -> Iterator[str]:

@@ -21,6 +21,8 @@ def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, An
         "kind": fault.kind,
         "channels": list(fault.channels),
         "severity": fault.severity,
+        "ramp_s": fault.ramp_s,
+        "recovery_s": fault.recovery_s,
         "start": _iso(start_s),
         "end": _iso(end_s),
         "start_s": start_s,

@@ -19,6 +19,8 @@ from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps,
 from anomgan.simulate.moist_air import saturated_air
 
 MAX_STEP_S = 4.0
+LONG_S, LONG_STEP_S = 120.0, 8.0
+"""of longer periods than that steps of this length are enough: the air warms by less than its sensor's noise in one"""
 AIR_HEAT = 1006.0
 """J/(kg K)"""
 FROST_HEAT = 2.8e6
@@ -202,7 +204,7 @@ def step(
     open_share = np.maximum(np.minimum(left_s / period_s, 1.0), np.minimum(left_open, 1.0))
     door = ((left_s > 0) | (left_open > 0)).astype(np.float64)
     exchange = store.door_air * open_share + 5e-4
-    count, dt = substeps(period_s, MAX_STEP_S)
+    count, dt = substeps(period_s, MAX_STEP_S if period_s <= LONG_S else LONG_STEP_S)
     follow, soaks = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / PROBE_S)
     thawing = defrosting == 1
     fan = np.where(thawing, 0.1, 1.0) * store.coil  # it rests while the heater thaws

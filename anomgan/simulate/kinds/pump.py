@@ -30,6 +30,8 @@ from anomgan.simulate.kinds.pump_plant import (
 )
 
 MAX_STEP_S = 2.0
+SETTLED_S = 120.0
+"""with the same demand for so long, flow and controller are steady, within what their sensors hide"""
 
 
 class PumpSettings(Table):
@@ -147,7 +149,7 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     count, dt = substeps(period_s, MAX_STEP_S)
     stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
     flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
-    for _ in range(count):
+    for _ in range(stepped := min(count, math.ceil(SETTLED_S / dt))):
         batch = batch + (draws - batch) * stroke  # its valve takes seconds to move
         opening = within(disturbance + pump.batch_draw * batch, 0.2, 1.4) * valves
         # the water column: driven by what is left of the pump's pressure, linearly implicit so that any step is stable
@@ -166,6 +168,9 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
         point = duty(pump, flow + leaks(pump, discharge, troubles.leak), rate, tank, motor, troubles)
         discharge, losses = point.discharge, point.losses
+    if stepped < count:  # a long period's rest: only the motor goes on warming or cooling, in as many steps at once
+        kept = (1.0 + dt * sheds / (pump.sheds * pump.motor_time_s)) ** (stepped - count)
+        motor = room + losses / sheds + (motor - room - losses / sheds) * kept
     # unbalance grows with the square of the speed and with what the impeller has lost unevenly, recirculation with the
     # distance to the best efficiency point; a worn bearing, a starved suction and collapsing bubbles add their own
     unbalance = pump.imbalance * rate**2 * (1.0 + 0.4 * troubles.impeller_wear)
