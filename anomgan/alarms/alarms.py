@@ -65,7 +65,7 @@ class Alarms:
     ) -> Outcome:
         """What a fleet's deciding told in a turn, in order, and its open events of devices `heard` as they stand."""
         fleet = self._fleets.setdefault(group.key, together.Fleet())
-        fleet.heard.update(dict.fromkeys(heard, now_s))
+        fleet.hear(heard, now_s)
         self._active = fleet.active(now_s) if events else 0
         for event in (*events, *standing):
             self._take(group, fleet, event, now_s)

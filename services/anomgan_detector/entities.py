@@ -78,7 +78,9 @@ class Entities:
                 letters.append((self._topics.muted(source), muted_state(known.muted)))
         for event in events:
             source = (event.site, event.device)
-            known = self._meet(source, event.model, now_s, letters)
+            if event.state == "closed" and source not in self._known:
+                continue  # that of a device that was silent for so long that it was taken out
+            known = self._known[source] if event.state == "closed" else self._meet(source, event.model, now_s, letters)
             known.problem = problem_state(event)
             letters.append((self._topics.problem(source), known.problem))
         for source in self._next_again():
