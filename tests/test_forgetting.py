@@ -44,6 +44,7 @@ class Hall:
             "store": {"sqlite": {"path": "unused"}},
             "decide": {"open_after": 1, "close_after": 2},
             "input": RULE | rule,
+            "quality": {"ranges": {CHANNELS[0]: [-100, 100]}},
         }
         self.config = parse_config(ServiceConfig, document, "service.toml")
         self.posts: list[Post] = []
@@ -172,6 +173,12 @@ def test_restarts_in_between_change_nothing(model: Path, shadow: bool) -> None:
     assert steady.counted("devices_forgotten") == every[-1].counted("devices_forgotten") == 1
     assert [repr(one) for one in steady.told] == [repr(one) for hall in every for one in hall.told]
     assert steady.letters == [letter for hall in every for letter in hall.letters]
+    if shadow:
+        (post,) = every[-1].posts
+        assert isinstance(post, Shadowed)
+        assert post.shadow.comparison.challenger.events == len({one.id for one in steady.told if one.device == "gone"})
+        assert not post.shadow.comparison.challenger.open
+        assert not post.shadow._last
     theirs = every[-1].state()
     for part, content in steady.state().items():
         assert content == theirs[part] or "counted" in part, part  # which has the time that each took
@@ -291,6 +298,7 @@ def test_memory_stays_bounded_where_every_device_has_a_new_name_all_the_time(mod
         assert isinstance(post, Shadowed)
         assert len(post.fleet._stream._fleet.run) <= most
         assert len(post.fleet._stream._newest_s) <= most
+        assert 0 < len(post.fleet._sick_s) <= most
         assert len(post.shadow._stream._fleet.run) <= most
         assert max(map(len, post.fleet._watch.quality._arrays())) <= most
         heard = [fleet.heard for fleet in hall.maker._desk.alarms._fleets.values()]
