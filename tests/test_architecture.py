@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "vus": "records",
     "evaluation": "errors matching records vus",
     "simulate": "config errors records simulate",
-    "control": "errors wire",
+    "control": "errors snapshots wire",
     "wire": "config errors records wire",
     "recognise": "config errors recognise records wire",
     "adapters": "adapters config errors records wire",
