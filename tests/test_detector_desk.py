@@ -368,3 +368,9 @@ def test_feedback_on_a_fleet_wide_event_is_feedback_on_each_of_its_members(model
     plant.ask("undo", event=whole)
     assert adaptation.standing()["lessons"] == 0
     assert {event.state for event in plant.store.events.values()} == {"closed"}
+
+
+def test_days_of_a_calendar_that_could_not_be_read_are_told(model: Path) -> None:
+    manned = Manned(model)
+    manned.desk.alarms.maintenance.unreadable_days += 2
+    assert manned.ask("status")["data"]["maintenance_unreadable_days"] == 2
