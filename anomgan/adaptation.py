@@ -12,7 +12,7 @@ MOST_LESSONS of them. Each can be taken back exactly: lessons are kept apart fro
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -187,6 +187,12 @@ class Adaptation:
             marks = lesson.before.marks if now == lesson.after else now.marks
             self._drift[source] = replace(now, level=min(max(level, 0.0), self.rule.most_decades), marks=marks)
         return True
+
+    def forget_devices(self, sources: Iterable[Source]) -> None:
+        """Let go of what followed from the readings of devices; their lessons stay."""
+        for source in sources:
+            self._drift.pop(source, None)
+            self._strips.pop(source, None)
 
     def lessons(self, source: Source) -> dict[str, Kind]:
         """What was said of a device's events."""

@@ -63,6 +63,10 @@ class RowAssembler:
         """The rows that wait for more, as they are."""
         return list(self._pending.values())
 
+    def forget(self, sources: Iterable[Source]) -> int:
+        """Let go of what is pending of devices; how many rows that were."""
+        return sum(self._pending.pop(source, None) is not None for source in sources)
+
     def snapshot(self) -> bytes:
         """What is pending, as versioned JSON."""
         pending = [[row.site, row.device, row.time_s, row.values] for row in self._pending.values()]

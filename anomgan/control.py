@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import orjson
 
 from anomgan.errors import DataError, PayloadError
+from anomgan.snapshots import UNREADABLE, timely, typed
 from anomgan.wire.control import Request, decode_request
 
 VERSION = 1
@@ -52,11 +53,13 @@ class Gate:
         return orjson.dumps({"version": VERSION, "nonces": self._nonces})
 
     def restore(self, snapshot: bytes) -> None:
-        """Put back what `snapshot` gave; DataError for bytes that are none."""
+        """Put back what `snapshot` gave; DataError for bytes that are none, which change nothing."""
         try:
             document = orjson.loads(snapshot)
             if document["version"] != VERSION:
                 raise DataError(f"a snapshot of requests of version {document['version']}, not {VERSION}")
-            self._nonces = {str(nonce): float(time_s) for nonce, time_s in document["nonces"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            nonces = typed(document, "nonces", dict[str, float])
+            timely(*nonces.values())
+        except UNREADABLE as error:
             raise DataError(f"these bytes are not a snapshot of requests: {error}") from None
+        self._nonces = nonces

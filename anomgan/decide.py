@@ -172,6 +172,13 @@ class FleetDecisions:
                 told.append(event)
         return told
 
+    def forget(self, sources: Iterable[Source], why: str) -> list[Event]:
+        """Let go of devices; their open events, closed with a note that says why."""
+        gone = [state for source in sources if (state := self._states.pop(source, None)) is not None]
+        closed = [replace(state.event, state="closed", note=why) for state in gone if state.event is not None]
+        self.open_count -= len(closed)
+        return closed
+
     def snapshot(self) -> bytes:
         """Every device's deciding state as versioned JSON; `restore` goes on as if nothing had happened."""
         states = [[*source, state] for source, state in self._states.items() if state != QUIET]

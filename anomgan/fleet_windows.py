@@ -57,6 +57,13 @@ class FleetWindows:
         self.devices += 1
         return self.devices - 1
 
+    def keep(self, numbers: Indices) -> None:
+        """Let go of all devices but these (K,), rising, which are numbered anew in that order."""
+        old, self.devices = self._arrays(), len(numbers)
+        self._allocate(room_for(self.devices, 0))
+        for new, array in zip(self._arrays(), old, strict=True):
+            new[: self.devices] = array[numbers]
+
     def push(self, who: Indices, times: Floats, rows: Rows) -> Pushed:
         """Scaled rows (n, C) of devices `who` (n,) at times (n,), each device's in order; n >= 1."""
         batch = group(who)

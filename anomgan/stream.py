@@ -10,7 +10,7 @@ counted. A reading without any of the model's channels is dropped and counted.
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate, islice, pairwise
 from math import isfinite
 
@@ -80,6 +80,25 @@ class StreamDetector:
     def __len__(self) -> int:
         """How many devices have been heard."""
         return len(self._numbers)
+
+    @property
+    def sources(self) -> Collection[Source]:
+        """The devices that have been heard."""
+        return self._numbers.keys()
+
+    def forget(self, sources: Collection[Source]) -> None:
+        """Go on as if these devices had never been heard; lessons that people gave of them stay."""
+        gone = frozenset(sources)
+        for source in gone:
+            self._units.pop(source, None)
+        if self.adaptation is not None:
+            self.adaptation.forget_devices(gone)
+        if gone.isdisjoint(self._numbers):
+            return
+        left = {source: number for source, number in self._numbers.items() if source not in gone}
+        self._fleet.keep(np.array(list(left.values()), np.int64))
+        self._newest_s = [self._newest_s[number] for number in left.values()]
+        self._numbers = {source: number for number, source in enumerate(left)}
 
     def push(
         self, readings: Iterable[Reading], learnable: Callable[[Source, float], bool] = lambda source, time_s: True

@@ -7,7 +7,7 @@ from alarm_desk import CALENDAR, GROUP, GROUPS, START, closed, event, mute, plan
 
 from anomgan.alarms import Alarms
 from anomgan.alarms.maintenance import Maintenance
-from anomgan.alarms.together import needed
+from anomgan.alarms.together import ACTIVE_S, Fleet, needed
 from anomgan.config import AlarmsConfig
 
 
@@ -45,6 +45,29 @@ def test_a_device_that_falls_silent_in_the_midst_of_one_does_not_hide_the_next()
     restored.restore(desk.alarms.snapshot())
     assert restored.snapshot() == desk.alarms.snapshot()
     assert desk.update(closed(first[5])) == [("fleet:pump@1767600000000", "closed")]
+
+
+def test_devices_that_have_not_been_heard_for_an_hour_are_let_go_of_and_count_no_more() -> None:
+    fleet, naive = Fleet(), dict[tuple[str, str], float]()
+    for turn in range(300):
+        now_s = START + 97.0 * turn
+        heard = [("", f"d{turn // 7 + k * k}") for k in range(turn % 5)]
+        fleet.hear(heard, now_s)
+        naive |= dict.fromkeys(heard, now_s)
+        assert fleet.active(now_s) == len(fleet.heard) == sum(now_s - at_s <= ACTIVE_S for at_s in naive.values())
+
+
+def test_many_of_which_each_is_in_maintenance_are_told_to_nobody() -> None:
+    desk = plant(20)
+    desk.update(*(event(f"pump-{i}", START + i) for i in range(10)))
+    (told,) = desk.update(later_s=10.0)
+    assert told[1] == "open"
+    desk.alarms.maintenance = Maintenance(CALENDAR)  # of pump-*
+    assert desk.take(desk.alarms.look_again(GROUPS, desk.now_s)) == [(told[0], "muted")]
+    assert desk.stored[told[0]].note == "maintenance: filter change"
+    some = Maintenance(CALENDAR.replace(b"pump-*", b"pump-1"))
+    desk.alarms.maintenance = some
+    assert desk.take(desk.alarms.look_again(GROUPS, desk.now_s)) == [(told[0], "open")]
 
 
 def test_a_late_one_joins_and_a_much_later_one_is_told_by_itself() -> None:

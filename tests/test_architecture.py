@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "judging": "errors judging matching rates records wire",
     "annotations": "judging wire",
     "simulate": "config errors records simulate",
-    "control": "errors wire",
+    "control": "errors snapshots wire",
     "wire": "config errors records wire",
     "recognise": "config errors recognise records wire",
     "adapters": "adapters config errors records wire",

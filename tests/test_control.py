@@ -143,6 +143,17 @@ def test_a_nonce_is_remembered_as_long_as_its_request_is_not_stale_and_over_a_sn
             again.restore(bad)
 
 
+@pytest.mark.parametrize("bad", [b"", b"[]", b'{"version":1}', b'{"version":1,"nonces":{"a":"1"}}'])
+def test_a_snapshot_that_no_gate_has_written_is_refused_and_changes_nothing(bad: bytes) -> None:
+    gate = Gate(Pass("s" * 32, 60.0))
+    gate.restore(b'{"version":1,"nonces":{"n":5.0}}')
+    before = gate.snapshot()
+    for one in (bad, b'{"version":1,"nonces":{"a":1e300}}', b'{"version":1,"nonces":{"a":null}}'):
+        with pytest.raises(DataError):
+            gate.restore(one)
+        assert gate.snapshot() == before
+
+
 def test_nonces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anomgan.control.MOST_NONCES", 3)
     one = gate()

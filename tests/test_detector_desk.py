@@ -13,11 +13,12 @@ from examples import CHANNELS, normal_series, readings_of
 
 from anomgan.adapters.mqtt_request import control_secret
 from anomgan.alarms.maintenance import Maintenance
-from anomgan.config import ControlConfig
-from anomgan.errors import ConfigError
+from anomgan.config import ControlConfig, FleetConfig, InputConfig
+from anomgan.errors import ConfigError, DataError
 from anomgan.records import Reading, TimeSeries
 from anomgan.wire.control import encode_request
 from anomgan_detector.desk import Desk, check_calendar, let_in, requests_topic
+from anomgan_detector.gathering import Gathering
 
 __all__ = ["folder", "model"]  # fixtures
 SECRET = "a secret of sixteen letters"  # noqa: S105 it guards nothing
@@ -218,6 +219,35 @@ def test_after_a_crash_mutes_feedback_and_nonces_are_as_they_were(model: Path, s
     assert [entry.number for entry in second.store.audit.values()] == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"[]", b"{}", b'{"counters":{"a":"1"},"audited":1}', b'{"counters":{},"audited":1.5}', b'{"counters":[]}'],
+)
+def test_a_damaged_part_of_a_desk_is_refused_and_changes_nothing(model: Path, damaged: bytes) -> None:
+    manned = Manned(model)
+    manned.ask("mute", device="p2", for_s=1e6)
+    parts = manned.desk.snapshot()
+    for bad in (parts | {"desk": damaged}, {name: part for name, part in parts.items() if name != "desk"}):
+        with pytest.raises(DataError):
+            manned.desk.restore(bad | {"alarms": Desk(manned.config, []).snapshot()["alarms"]})
+        assert manned.desk.snapshot() == parts
+
+
+@pytest.mark.parametrize(
+    "gathered", [b"", b"[]", b"7", b'{"counters":{"a":"1"}}', b'[{},[["a"]]]', b'[{"a":1},[[1,2]]]']
+)
+def test_a_damaged_part_of_a_fleet_that_gathers_is_refused(gathered: bytes) -> None:
+    table = FleetConfig(model="models/", topic="plant/{device}/telemetry")
+    post = Gathering(table, InputConfig())
+    parts = post.snapshot()
+    with pytest.raises(DataError, match="gathers"):
+        post.restore(parts | {"gathered": gathered})
+    assert post.snapshot() == parts
+    post.restore({"wire": b"", "gathered": b'[{"readings_gathered":3},[["","a"]]]'})  # as older ones were
+    assert post.knows(("", "a"))
+    assert post.counters()["readings_gathered"] == 3
+
+
 # ---------------------------------------------------------------- maintenance
 
 CALENDAR = """BEGIN:VCALENDAR
@@ -338,3 +368,9 @@ def test_feedback_on_a_fleet_wide_event_is_feedback_on_each_of_its_members(model
     plant.ask("undo", event=whole)
     assert adaptation.standing()["lessons"] == 0
     assert {event.state for event in plant.store.events.values()} == {"closed"}
+
+
+def test_days_of_a_calendar_that_could_not_be_read_are_told(model: Path) -> None:
+    manned = Manned(model)
+    manned.desk.alarms.maintenance.unreadable_days += 2
+    assert manned.ask("status")["data"]["maintenance_unreadable_days"] == 2

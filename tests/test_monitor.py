@@ -212,6 +212,12 @@ def test_metrics_say_what_the_counters_say(watched: Watched) -> None:
     assert found["process_resident_memory_bytes"] > 1e6
 
 
+def test_metrics_count_the_monitor_s_own_failures(watched: Watched) -> None:
+    watched.monitor.counters["monitor_failures.ping"] += 3
+    watched.look(1.0)
+    assert watched.samples()["anomgan_monitor_failures_total[('reason', 'ping')]"] == 3
+
+
 def test_pages_before_the_first_look_and_of_unknown_paths(watched: Watched) -> None:
     assert watched.page("/healthz") == (503, {"status": "not alive", "reasons": ["it is starting"]})
     assert watched.page("/readyz")[0] == 503

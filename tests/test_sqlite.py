@@ -320,3 +320,18 @@ def test_retention_works_in_portions_and_catches_up(path: Path, monkeypatch: pyt
         left.append(len(dump(path)["verdict"]) - i - 1)
     assert left == [25, 15, 5, 0, 0]
     store.close()
+
+
+def test_a_store_that_remembers_few_devices_writes_what_one_writes_that_remembers_all(tmp_path: Path) -> None:
+    few, all_ = SqliteStore(tmp_path / "few.db", most_remembered=10), SqliteStore(tmp_path / "all.db")
+    for turn in range(30):
+        names = [f"p{(turn * 4 + k) % 50}" for k in range(7)]
+        batch = Batch([verdict(10.0 * turn + k, 1.0 + k, name) for k, name in enumerate(names)])
+        for store in (few, all_):
+            store.write(batch)
+        assert len(few._devices) < 10 + len(names)
+        assert len(few._channels) < 10 + len(names)
+    assert len(all_._devices) == 50
+    few.close()
+    all_.close()
+    assert dump(few.path) == dump(all_.path)

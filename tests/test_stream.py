@@ -253,6 +253,26 @@ def test_restoring_a_snapshot_goes_on_as_if_nothing_had_happened(detector: Detec
         alike(second.push(readings[cut:]), whole.push(readings[cut:]))
 
 
+def test_forgetting_devices_is_never_to_have_heard_them(detector: Detector, series: TimeSeries) -> None:
+    forgets, alone = StreamDetector(detector), StreamDetector(detector)
+    some, others = readings_of(series, "b"), [readings_of(series, name) for name in "ac"]
+    for k in range(40):
+        forgets.push([others[0][k], others[1][k + 5], some[k]])
+        alone.push([some[k]])
+    forgets.name_units(("", "a"), dict.fromkeys(series.channels, "bar"))
+    forgets.forget([("", "c"), ("", "a"), ("", "nobody")])
+    assert forgets.snapshot() == alone.snapshot()
+    assert list(forgets.sources) == [("", "b")]
+    assert not forgets.units
+    assert forgets.bytes_per_device() == alone.bytes_per_device()
+    late = [some[39], others[1][3]]  # the one is a duplicate, the other's device is new
+    before = forgets.counters["readings_admitted"]
+    forgets.push(late)
+    assert forgets.counters["dropped.duplicate"] == 1
+    assert forgets.counters["readings_admitted"] == before + 1
+    alike(forgets.push(some[40:80]), alone.push(some[40:80]))
+
+
 def test_a_snapshot_remembers_what_is_late(detector: Detector) -> None:
     first, second = StreamDetector(detector), StreamDetector(detector)
     first.push([at(10.0)])

@@ -112,6 +112,35 @@ def test_a_device_that_is_silent_for_long_is_taken_away() -> None:
     assert len(configs(home.update(NOW + 3 * 86_400, (), [verdict(1.0, "a")], (), never))) == 4
 
 
+def test_a_device_is_announced_again_under_the_model_that_judges_it_now() -> None:
+    home, restarted = entities(), entities()
+    every = [verdict(NAN, f"p{number}") for number in range(AT_ONCE + 10)]
+    home.update(NOW, (), every, (), never)
+    renamed = [replace(one, model="pumps-0002") for one in every]
+    home.update(NOW + 30, (), every[:1], (), never)
+    assert not configs(home.update(NOW + 60, (), renamed, (), never))  # the one before may still be in use
+    restarted.restore(home.snapshot())
+    letters = home.update(NOW + 91, (), renamed, (), never)
+    assert restarted.update(NOW + 91, (), renamed, (), never) == letters
+    assert len(configs(letters)) == 4 * AT_ONCE
+    assert all(b"pumps-0002" in letter.body for letter in letters if letter.topic.startswith("homeassistant/"))
+    assert len(configs(home.update(NOW + 92, (), renamed, (), never))) == 4 * 10
+    assert not configs(home.update(NOW + 93, (), renamed, (), never))
+
+
+def test_a_device_that_two_models_judge_is_announced_once() -> None:
+    home = entities()
+    for second in range(300):
+        one = replace(verdict(1.0), model=f"model {second % 2}")
+        assert bool(configs(home.update(NOW + second, (), [one], (), never))) == (second == 0)
+
+
+def test_the_end_of_an_event_does_not_bring_a_device_back_that_was_taken_away() -> None:
+    home = entities()
+    assert home.update(NOW, (), (), [replace(EVENT, state="closed")], never) == []
+    assert configs(home.update(NOW, (), (), [replace(EVENT, state="open")], never))
+
+
 def test_restored_the_entities_go_on_as_if_nothing_had_happened() -> None:
     steady, first, second = entities(), entities(), entities()
     for home in (steady, first):

@@ -1,8 +1,10 @@
 """Readings out of an InfluxDB, to learn from: InfluxQL for version 1, Flux through influxdb-client for version 2."""
 
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
@@ -61,15 +63,30 @@ def _version_1(config: InfluxConfig, query: HistoryQuery) -> Iterator[Reading]:
 def _rows(config: InfluxConfig, query: HistoryQuery, response: urllib3.BaseHTTPResponse) -> Iterator[Reading]:
     """The answer is one JSON document a line."""
     for line in _lines(response):
-        for result in json.loads(line)["results"]:
-            if "error" in result:
-                raise Refused(f"{_where(config, query)}: {result['error']}")
-            for series in result.get("series", ()):
-                device = series.get("tags", {}).get(query.device) or "device"
-                for row in series["values"]:
-                    values = numbers_of(series["columns"], row)
-                    if values:
-                        yield Reading(device, row[0] / 1e9, values)
+        try:
+            readings = _readings(config, query, json.loads(line))
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            raise _not_understood(config, query, repr(line[:200].decode("utf-8", "replace"))) from None
+        yield from readings
+
+
+def _readings(config: InfluxConfig, query: HistoryQuery, document: Any) -> list[Reading]:
+    """Those of one document; raises what looking into a document of another shape raises."""
+    readings = []
+    for result in document["results"]:
+        if "error" in result:
+            raise Refused(f"{_where(config, query)}: {result['error']}")
+        for series in result.get("series", ()):
+            device = series.get("tags", {}).get(query.device) or "device"
+            for row in series["values"]:
+                values = numbers_of(series["columns"], row)
+                if values:
+                    readings.append(Reading(device, row[0] / 1e9, values))
+    return readings
+
+
+def _not_understood(config: InfluxConfig, query: HistoryQuery, came: str) -> Refused:
+    return Refused(f"{_where(config, query)}: its answer is none that an InfluxDB gives: {came}")
 
 
 def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
@@ -82,6 +99,7 @@ def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 def _version_2(config: InfluxConfig, query: HistoryQuery) -> Iterator[Reading]:
+    from influxdb_client.client.flux_csv_parser import FluxCsvParserException, FluxQueryException
     from influxdb_client.client.influxdb_client import InfluxDBClient
     from influxdb_client.rest import ApiException
 
@@ -98,6 +116,10 @@ def _version_2(config: InfluxConfig, query: HistoryQuery) -> Iterator[Reading]:
                     device.setdefault(columns["_time"].timestamp(), {})[columns["_field"]] = value
     except ApiException as error:
         raise Refused(f"{_where(config, query)}: HTTP {error.status}: {message(error.body or b'')[:500]}") from None
+    except FluxQueryException as error:
+        raise Refused(f"{_where(config, query)}: {error.message}") from None
+    except (FluxCsvParserException, csv.Error, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise _not_understood(config, query, f"no annotated CSV ({error})") from None
     finally:
         client.close()  # type: ignore[no-untyped-call]  # influxdb-client leaves it untyped
     for name, times in rows.items():

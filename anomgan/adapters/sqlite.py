@@ -18,6 +18,8 @@ from anomgan.records import Source, Verdict
 
 DELETED_PER_WRITE = 2000
 """Rows that one write deletes at most, so that retention never stalls the stream."""
+MOST_REMEMBERED = 100_000
+"""Devices, and lists of channels, of which the newest row is kept in memory."""
 RETENTION_SLACK = 0.01
 """Rows outlive the retention by up to this fraction: deleting many of one device at a time touches fewer pages."""
 
@@ -55,10 +57,17 @@ class SqliteStore:
     retention_days is counted in event time, from the newest verdict of each device.
     """
 
-    def __init__(self, path: str | Path, retention_days: float = 30.0, busy_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        retention_days: float = 30.0,
+        busy_timeout_s: float = 10.0,
+        most_remembered: int = MOST_REMEMBERED,
+    ) -> None:
         self.path = Path(path)
         self.retention_s = retention_days * 86_400.0
         self.busy_timeout_s = busy_timeout_s
+        self._most_remembered = most_remembered
         self._connection: sqlite3.Connection | None = None
         self._revision = -1
         self._devices: dict[Source, Latest] = {}
@@ -114,7 +123,9 @@ class SqliteStore:
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
         statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value"
         revision = int(connection.execute(statement).fetchall()[0][0])
-        if revision != self._revision + 1:  # the first write, or another process wrote in between
+        # the first write, or another process wrote in between; or too much is remembered: what is needed is read again
+        full = max(len(self._devices), len(self._channels)) >= self._most_remembered
+        if full or revision != self._revision + 1:
             self._devices.clear()
             self._channels.clear()
         self._revision = revision

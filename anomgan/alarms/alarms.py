@@ -65,7 +65,7 @@ class Alarms:
     ) -> Outcome:
         """What a fleet's deciding told in a turn, in order, and its open events of devices `heard` as they stand."""
         fleet = self._fleets.setdefault(group.key, together.Fleet())
-        fleet.heard.update(dict.fromkeys(heard, now_s))
+        fleet.hear(heard, now_s)
         self._active = fleet.active(now_s) if events else 0
         for event in (*events, *standing):
             self._take(group, fleet, event, now_s)
@@ -107,7 +107,12 @@ class Alarms:
         if summary is not None:
             return f"maintenance: {summary}"
         until_s = mutes.muted_until(self.mutes, event, now_s)
-        return "" if until_s is None else f"muted until {mutes.iso(until_s)}"
+        if until_s is not None:
+            return f"muted until {mutes.iso(until_s)}"
+        fleet = self._fleets.get(group.key)
+        members = () if fleet is None else fleet.open.get(event.id, ())
+        muted = [self._events[key].muted for key in members]  # of many that nobody is told of, nobody is told
+        return muted[0] if muted and all(muted) else ""
 
     def _tell(self, key: str) -> None:
         """Store an event as it stands, and tell what others have to know."""
@@ -185,7 +190,8 @@ class Alarms:
 
     def look_again(self, groups: Mapping[str, Group], now_s: float) -> Outcome:
         """All open events, after mutes or maintenance have changed."""
-        for key, tracked in list(self._events.items()):
+        # members come before what they make up
+        for key, tracked in sorted(self._events.items(), key=lambda pair: pair[1].event.members > 0):
             group = groups.get(tracked.fleet)
             if tracked.open and group is not None:
                 muted = self._why_muted(group, tracked, now_s)

@@ -26,4 +26,5 @@ def continued(before: Event, event: Event) -> Event:
         end_s=event.end_s,
         state=event.state,
         severity=worse.severity,
+        note=event.note,
     )

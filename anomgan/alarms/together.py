@@ -7,8 +7,9 @@ are no event of the fleet. It is open as long as one of its members is.
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from statistics import median
 from typing import Any
 
@@ -36,6 +37,14 @@ class Fleet:
     open: dict[str, list[str]] = field(default_factory=dict)
     newest_id: str = ""
     newest_start_s: float = -math.inf
+
+    def hear(self, sources: Iterable[Source], now_s: float) -> None:
+        """Devices are heard; those that have not been for long count no more, and are let go of."""
+        for source in sources:
+            self.heard.pop(source, None)  # so that who was heard last comes last
+            self.heard[source] = now_s
+        for source in list(takewhile(lambda one: now_s - self.heard[one] > ACTIVE_S, self.heard)):
+            del self.heard[source]
 
     def active(self, now_s: float) -> int:
         """How many devices are active."""

@@ -49,7 +49,8 @@ class Tracked:
             return replace(self.event, state="muted", note=f"maintenance{said}", part_of=self.part_of)
         if self.muted:
             return replace(self.event, state="muted", note=self.muted, part_of=self.part_of)
-        return replace(self.event, note=f"confirmed{said}" if self.mark == "real" else "", part_of=self.part_of)
+        notes = [self.event.note, f"confirmed{said}" if self.mark == "real" else ""]
+        return replace(self.event, note="; ".join(filter(None, notes)), part_of=self.part_of)
 
 
 def telling(tracked: Tracked) -> tuple[Tracked, list[Event]]:

@@ -129,6 +129,10 @@ class InputConfig(Table):
     """a reading stamped further ahead of the clock is dropped"""
     ignore_retained: bool = True
     """a retained message is an old one: it is dropped and counted"""
+    forget_days: float = Field(30.0, ge=0, le=36_500)
+    """a device that is not heard for so long, while the service listens, is forgotten; 0 = never"""
+    most_devices: int = Field(100_000, ge=1)
+    """of one fleet; a reading of one more is dropped and counted"""
 
 
 class PublishConfig(Table):

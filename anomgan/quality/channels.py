@@ -123,6 +123,10 @@ class ChannelHealth:
             self.cells = np.concatenate([self.cells, self._blank(more)])
             self.counts = np.concatenate([self.counts, np.zeros((more, len(self.counters)), COUNTER)])
 
+    def keep(self, numbers: NDArray[np.int64]) -> None:
+        """Let go of all devices but these (K,), which are numbered anew in that order."""
+        self.cells, self.counts = self.cells[numbers], self.counts[numbers]
+
     def push(self, who: NDArray[np.int64], times: Floats, values: Floats) -> tuple[Floats, list[Change], Counter[str]]:
         """Readings of devices `who` (n,) at times (n,), rising for each device, with values (n, C).
 

@@ -61,6 +61,10 @@ class DeliveryHealth:
         if devices > room:
             self.devices = np.concatenate([self.devices, blank_devices(room_for(devices, room) - room)])
 
+    def keep(self, numbers: NDArray[np.int64]) -> None:
+        """Let go of all devices but these (K,), which are numbered anew in that order."""
+        self.devices = self.devices[numbers]
+
     def push(
         self, who: NDArray[np.int64], times: Floats, arrivals: Floats, *, catching_up: bool = False
     ) -> tuple[NDArray[np.int8], list[Change]]:

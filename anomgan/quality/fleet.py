@@ -185,6 +185,28 @@ class FleetQuality:
         told = [(self._sources[number], new) for number, new in zip(numbers.tolist(), first.tolist(), strict=True)]
         return [source for source, new in told if new], [source for source, new in told if not new]
 
+    @property
+    def sources(self) -> Sequence[Source]:
+        """The devices that have been heard."""
+        return self._sources
+
+    def forget(self, sources: Iterable[Source], why: str) -> list[HealthIssue]:
+        """Let go of devices; what was wrong with them, closed for a reason.
+
+        The others go on as if these had never been heard, but for the moments at which the health of those that are
+        heard later is told.
+        """
+        numbers = sorted(self._numbers[source] for source in set(sources) if source in self._numbers)
+        if not numbers:
+            return []
+        closed = [replace(one, state="closed", reason=f"{one.reason}; {why}") for one in self._open(numbers)]
+        left = np.delete(np.arange(len(self)), numbers)
+        self._delivery.keep(left)
+        self._channels.keep(left)
+        self._sources = [self._sources[number] for number in left.tolist()]
+        self._numbers = {source: number for number, source in enumerate(self._sources)}
+        return closed
+
     def _number(self, source: Source) -> int:
         number = self._numbers.get(source)
         if number is None:

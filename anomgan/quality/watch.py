@@ -10,7 +10,7 @@ Turns and their times alone decide what comes out, so that they can be made agai
 import math
 import struct
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -81,6 +81,10 @@ class QualityWatch:
         tell = self.quality.health
         told = tell(now_s, changed), tell(now_s, standing)
         return Watched(screened.readings, issues, *told, screened.refused, screened.masked)
+
+    def forget(self, sources: Iterable[Source], why: str) -> list[HealthIssue]:
+        """Let go of devices; what was wrong with them, closed for a reason."""
+        return self.quality.forget(sources, why)
 
     def fits(self, other: "QualityWatch") -> bool:
         """Whether it can go on with what another one remembers: both watch the same channels in the same way."""

@@ -105,9 +105,9 @@ def succeed(before: Post, after: Post, history: TrainingHistory | None) -> None:
         new.take_over(old)
     elif isinstance(new, Fleet):
         rows = [] if history is None else newest_rows(history, new)
-        new.warm_up(old.snapshot()["wire"], old.counters(), rows)
+        new.warm_up(old.snapshot(), old.counters(), rows)
     elif isinstance(new, Gathering):
-        new.go_on(old.snapshot()["wire"], old.counters())
+        new.go_on(old.snapshot(), old.counters())
     if isinstance(after, Shadowed):
         if isinstance(before, Shadowed) and before.shadow.model.digest == after.shadow.model.digest:
             after.shadow.restore(before.shadow.snapshot())

@@ -22,6 +22,7 @@ from anomgan.config import ServiceConfig
 from anomgan.control import Gate, Pass
 from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Event, Source
+from anomgan.snapshots import UNREADABLE, typed
 from anomgan.wire.control import COMMANDS, MOST_COMMAND, encode_answer, named_transaction
 from anomgan_detector.post import Post
 from anomgan_detector.requests import Asked, Requests
@@ -160,10 +161,14 @@ class Desk:
         """Put back what `snapshot` gave, where a snapshot has it; DataError for anything else."""
         if "alarms" not in parts:
             return  # of a version that had none
+        try:
+            about = orjson.loads(parts["desk"])
+            counters, audited = typed(about, "counters", dict[str, int]), typed(about, "audited", int)
+        except UNREADABLE as error:
+            raise DataError(f"the snapshot of the desk cannot be read: {error}") from None
         self.alarms.restore(parts["alarms"])
-        about = orjson.loads(parts["desk"])
-        self.counters.update(about["counters"])
-        self._audited = about["audited"]
+        self.counters.update(counters)
+        self._audited = audited
         if self._gate is not None and "requests" in parts:
             self._gate.restore(parts["requests"])
         if self._calendar is None:

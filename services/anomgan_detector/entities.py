@@ -5,6 +5,7 @@ A pure function of its state, the turn's time and what came of the turn, so that
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import orjson
 
@@ -13,6 +14,7 @@ from anomgan.adapters.ports import Letter, Message
 from anomgan.config import HomeAssistantConfig
 from anomgan.errors import DataError
 from anomgan.records import Event, Source, Verdict
+from anomgan.snapshots import typed
 from anomgan.wire.homeassistant import (
     BIRTH,
     Messages,
@@ -28,6 +30,8 @@ AT_ONCE = 50
 """devices that are announced again in one turn, so that Home Assistant's start is no flood"""
 LOOK_EVERY_S = 3600.0
 """for devices that have long been silent"""
+OUT_OF_USE_S = 60.0
+"""a model of which no verdict has come for so long has been replaced; two that judge one device are both in use"""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class Entities:
         self._forget_s = config.forget_days * 86_400.0
         self._known: dict[Source, Known] = {}
         self._again: list[Source] = []
+        self._models: dict[str, float] = {}
+        """when each model judged last"""
         self._look_due_s = 0.0
 
     def update(
@@ -72,13 +78,19 @@ class Entities:
         newest = {(verdict.site, verdict.device): verdict for verdict in verdicts}  # the last one of each stays
         for source, verdict in newest.items():
             known = self._meet(source, verdict.model, now_s, letters)
+            self._models[verdict.model] = now_s
+            if known.model != verdict.model and now_s - self._models.get(known.model, -inf) > OUT_OF_USE_S:
+                known.model = verdict.model
+                self._again.append(source)
             self._tell_score(source, known, verdict.surprise, now_s, letters)
             if muted(source) != known.muted:
                 known.muted = not known.muted
                 letters.append((self._topics.muted(source), muted_state(known.muted)))
         for event in events:
             source = (event.site, event.device)
-            known = self._meet(source, event.model, now_s, letters)
+            if event.state == "closed" and source not in self._known:
+                continue  # that of a device that was silent for so long that it was taken out
+            known = self._known[source] if event.state == "closed" else self._meet(source, event.model, now_s, letters)
             known.problem = problem_state(event)
             letters.append((self._topics.problem(source), known.problem))
         for source in self._next_again():
@@ -114,6 +126,7 @@ class Entities:
         if now_s < self._look_due_s:
             return []
         self._look_due_s = now_s + LOOK_EVERY_S
+        self._models = {name: at_s for name, at_s in self._models.items() if now_s - at_s <= LOOK_EVERY_S}
         gone = [source for source, known in self._known.items() if now_s - known.heard_s > self._forget_s]
         for source in gone:
             del self._known[source]
@@ -127,7 +140,8 @@ class Entities:
             [*source, one.model, one.heard_s, one.score_due_s, one.score.decode(), one.problem.decode(), one.muted]
             for source, one in self._known.items()
         ]
-        return orjson.dumps({"version": 1, "known": known, "again": self._again, "look_due_s": self._look_due_s})
+        rest = {"again": self._again, "models": self._models, "look_due_s": self._look_due_s}
+        return orjson.dumps({"version": 1, "known": known} | rest)
 
     def restore(self, snapshot: bytes) -> None:
         """Put back what `snapshot` gave; DataError for anything else, which changes nothing."""
@@ -140,7 +154,8 @@ class Entities:
                 for site, device, model, heard_s, due_s, score, problem, muted in document["known"]
             }
             again = [(site, device) for site, device in document["again"]]
+            models = typed(document, "models", dict[str, float]) if "models" in document else {}  # older ones lack it
             look_due_s = float(document["look_due_s"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"these bytes are not a snapshot of entities: {error}") from None
-        self._known, self._again, self._look_due_s = known, again, look_due_s
+        self._known, self._again, self._models, self._look_due_s = known, again, models, look_due_s

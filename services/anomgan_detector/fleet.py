@@ -19,7 +19,7 @@ from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.model_file import unpack
-from anomgan.records import Reading, Source
+from anomgan.records import Event, HealthIssue, Reading, Source
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.topics import TopicTemplate
@@ -88,6 +88,10 @@ class Fleet:
         """Whether messages on a topic belong here; one whose names are unusable does, so that it is counted."""
         return self._reader.takes(topic)
 
+    def knows(self, source: Source) -> bool:
+        """Whether a device has been heard, and not been forgotten since."""
+        return source in self._reader.roster
+
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
     ) -> Judged:
@@ -106,17 +110,30 @@ class Fleet:
         verdicts = self._stream.push(watched.readings, partial(self._learnable, learnable))
         events = self._decisions.update(verdicts)
         heard = frozenset((verdict.site, verdict.device) for verdict in verdicts)
+        gone = self._reader.gone()
+        closed, over = self._forget(gone) if gone else ([], [])
         return Judged(
             verdicts,
-            events,
+            [*events, *closed],
             self._decisions.open_events(heard),
             self._reader.requests(),
-            watched.issues,
-            watched.news,
-            watched.standing,
+            [*watched.issues, *over],
+            [one for one in watched.news if self.knows(one.source)],
+            [one for one in watched.standing if self.knows(one.source)],
             heard,
             watched.readings,
+            gone,
         )
+
+    def _forget(self, gone: Sequence[Source]) -> tuple[list[Event], list[HealthIssue]]:
+        """Let go of all that is kept of devices, but for lessons that people gave; what was open of them, closed."""
+        if self._assembler is not None:
+            self._reader.counters["dropped.forgotten"] += self._assembler.forget(gone)
+        self._stream.forget(gone)
+        for source in gone:
+            self._sick_s.pop(source, None)
+        why = self._reader.why_gone
+        return self._decisions.forget(gone, why), self._watch.forget(gone, why)
 
     def _learnable(self, learnable: Learnable, source: Source, time_s: float) -> bool:
         """Whether a window that ends then may move a threshold: none of its rows was sick."""
@@ -167,6 +184,7 @@ class Fleet:
         """The parts of a snapshot that do not depend on the model, which another fleet can go on with."""
         sick = orjson.dumps([[*source, time_s] for source, time_s in self._sick_s.items()])
         parts = {"wire": self._reader.snapshot(), "decisions": self._decisions.snapshot(), "sick": sick}
+        parts["heard"] = self._reader.roster.snapshot()
         return parts if self._assembler is None else parts | {"rows": self._assembler.snapshot()}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
@@ -183,6 +201,7 @@ class Fleet:
                 self._stream.name_units((site, device), dict(zip(self.detector.channels, units, strict=True)))
         except (KeyError, ValueError, TypeError) as error:
             raise DataError(f"a fleet's snapshot is incomplete: {error}") from None
+        self._meet()  # an older snapshot does not say when devices were heard
         self._reader.counters.update(ours)
         self._stream.counters.update(streams)
 
@@ -192,7 +211,15 @@ class Fleet:
         self._decisions.restore(parts["decisions"])
         if self._assembler is not None:
             self._assembler.restore(parts["rows"])
+        if "heard" in parts:
+            self._reader.roster.restore(parts["heard"])
         self._sick_s = sick_s
+
+    def _meet(self) -> None:
+        """Whatever is kept of a device is let go of some time, because the roster has it."""
+        pending = [] if self._assembler is None else [row.source for row in self._assembler.pending()]
+        for sources in (self._stream.sources, self._watch.quality.sources, self._sick_s, pending):
+            self._reader.roster.meet(sources)
 
     def take_over(self, other: "Fleet") -> None:
         """Go on where a fleet with another model or other settings is: devices, windows, open events and counters.
@@ -213,13 +240,15 @@ class Fleet:
             self._watch.counters.update(other._watch.counters)
         self._reader.counters.update(other._reader.counters)
 
-    def warm_up(self, wire: bytes, counters: Mapping[str, int], readings: Iterable[Reading]) -> None:
+    def warm_up(self, parts: Mapping[str, bytes], counters: Mapping[str, int], readings: Iterable[Reading]) -> None:
         """Begin with what was learned while gathering, and with the newest readings of a history in the windows.
 
         Nothing is said of those readings, nothing is learned from them, and they are not counted again.
         """
-        self._reader.restore(wire)
+        self._reader.restore(parts["wire"])
+        self._reader.roster.restore(parts["heard"])
         self._stream.push(readings, nothing)
+        self._meet()
         self._stream.counters.clear()
         self._reader.counters.update(counters)
 

@@ -14,6 +14,7 @@ from anomgan.adapters.ports import Message
 from anomgan.config import FleetConfig, InputConfig
 from anomgan.errors import DataError
 from anomgan.records import Source
+from anomgan.snapshots import UNREADABLE, typed
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.post import Judged, Learnable, anything, group_of, scope_of
 from anomgan_detector.reader import Own, Reader
@@ -25,7 +26,6 @@ class Gathering:
     def __init__(self, config: FleetConfig, admit: InputConfig) -> None:
         self.config = config
         self._reader = Reader(config, admit)
-        self._heard: set[Source] = set()
         self.group = group_of(config, self.name, 0.0)
 
     @property
@@ -41,7 +41,7 @@ class Gathering:
     @property
     def devices(self) -> int:
         """How many devices have been heard."""
-        return len(self._heard)
+        return len(self._reader.roster)
 
     @property
     def name(self) -> str:
@@ -67,32 +67,41 @@ class Gathering:
         """Whether messages on a topic belong here."""
         return self._reader.takes(topic)
 
+    def knows(self, source: Source) -> bool:
+        """Whether a device has been heard, and not been forgotten since."""
+        return source in self._reader.roster
+
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
     ) -> Judged:
         """Readings without a verdict."""
         readings = self._reader.read(messages, now_s, own)
         self._reader.counters["readings_gathered"] += len(readings)
-        self._heard.update(reading.source for reading in readings)
-        return Judged(requests=self._reader.requests(), readings=readings)
+        return Judged(requests=self._reader.requests(), readings=readings, forgotten=self._reader.gone())
 
     def snapshot(self) -> dict[str, bytes]:
         """What later readings and counters depend on, in parts."""
-        return {"wire": self._reader.snapshot(), "gathered": orjson.dumps([self._reader.counters, list(self._heard)])}
+        counters = orjson.dumps({"counters": self._reader.counters})
+        return {"wire": self._reader.snapshot(), "heard": self._reader.roster.snapshot(), "gathered": counters}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Put back what `snapshot` gave; DataError for anything else."""
         try:
-            self.go_on(parts["wire"], {})
-            counters, heard = orjson.loads(parts["gathered"])
-        except (KeyError, ValueError) as error:
-            raise DataError(f"the snapshot of a fleet that gathers is incomplete: {error}") from None
-        self._reader.counters.update(counters)
-        self._heard.update((site, device) for site, device in heard)
+            gathered = orjson.loads(parts["gathered"])
+            if isinstance(gathered, list):  # an older one, which does not say when devices were heard
+                gathered = dict(zip(("counters", "heard"), gathered, strict=True))
+            counters = typed(gathered, "counters", dict[str, int])
+            heard = typed(gathered, "heard", tuple[Source, ...]) if "heard" in gathered else ()
+            self.go_on(parts, counters)
+        except UNREADABLE as error:
+            raise DataError(f"the snapshot of a fleet that gathers cannot be read: {error}") from None
+        self._reader.roster.meet(heard)
 
-    def go_on(self, wire: bytes, counters: Mapping[str, int]) -> None:
-        """Begin with what another post has learned of the messages."""
-        self._reader.restore(wire)
+    def go_on(self, parts: Mapping[str, bytes], counters: Mapping[str, int]) -> None:
+        """Begin with what another post has learned of the messages, by its snapshot."""
+        self._reader.restore(parts["wire"])
+        if "heard" in parts:  # older ones lack it
+            self._reader.roster.restore(parts["heard"])
         self._reader.counters.update(counters)
 
     def counters(self) -> Counter[str]:

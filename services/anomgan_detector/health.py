@@ -6,8 +6,8 @@ from anomgan.adapters.ports import Letter
 from anomgan.config import FleetConfig, QualityConfig
 from anomgan.errors import ConfigError, DataError
 from anomgan.quality import Limits, QualityWatch
-from anomgan.records import DeviceHealth
-from anomgan.wire.event_json import event_topic
+from anomgan.records import DeviceHealth, Source
+from anomgan.wire.event_json import event_topic, topic_of_device
 from anomgan.wire.health_json import encode_health
 
 
@@ -49,3 +49,8 @@ def health_letters(news: Iterable[DeviceHealth], template: str, to: str) -> list
     if not template:
         return []
     return [Letter(to, encode_health(health), event_topic(template, health), retain=True) for health in news]
+
+
+def cleared_letters(gone: Iterable[Source], template: str, to: str) -> list[Letter]:
+    """The empty retained messages to an addressee that take back what was told of devices that are forgotten."""
+    return [Letter(to, b"", topic_of_device(template, source), retain=True) for source in gone if template]

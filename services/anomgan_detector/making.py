@@ -12,10 +12,10 @@ from typing import NamedTuple
 from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, Turn
 from anomgan.config import ServiceConfig
-from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
-from anomgan_detector.health import health_letters
+from anomgan_detector.health import cleared_letters, health_letters
 from anomgan_detector.origins import Origins
 from anomgan_detector.post import Post
 from anomgan_detector.telling import Telling
@@ -76,6 +76,7 @@ class TurnMaker:
         issues: list[HealthIssue] = []
         health: list[DeviceHealth] = []
         gathered: dict[str, list[Reading]] = {}
+        forgotten = False
         by_broker: dict[str, tuple[list[Verdict], list[Event]]] = {}
         for event in taken.told:
             teller = self._publish.broker or self._desk.broker_of(event)
@@ -95,13 +96,21 @@ class TurnMaker:
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             letters += self._event_letters(teller, outcome.told)
             letters += health_letters(judged.news, self._publish.health, addressee(teller))
+            letters += cleared_letters(judged.forgotten, self._publish.health, addressee(teller))
+            forgotten |= bool(judged.forgotten)
             if fleet.config.learns:
                 gathered[fleet.config.model] = judged.readings
             at_broker = by_broker.setdefault(teller, ([], []))
             at_broker[0].extend(judged.verdicts)
             at_broker[1].extend(outcome.told)
+        if forgotten and self._origins is not None:
+            self._origins.keep(self._known)
         letters += self._telling.letters(turn.now_s, ours, by_broker, self._desk.muted(turn.now_s))
         return Made(Batch(verdicts, stored, None, issues, health, taken.audit, gathered), told, letters)
+
+    def _known(self, source: Source, broker: str) -> bool:
+        """Whether a fleet of a broker knows a device."""
+        return any(fleet.config.broker == broker and fleet.knows(source) for fleet in self.fleets)
 
     def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
         """Events on their topics at a broker."""
@@ -120,8 +129,9 @@ class TurnMaker:
             route = routes.get(key)
             if route is None:
                 route = self._route(message)
-                if len(routes) < MAX_ROUTES:
-                    routes[key] = route
+                if len(routes) >= MAX_ROUTES:
+                    routes.clear()  # of topics that come no more, most of them
+                routes[key] = route
             if route < 0:
                 self._counters["dropped.no_fleet"] += 1
             else:

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from anomgan.adapters.influx import INFLUX
@@ -138,9 +139,10 @@ class Monitor:
         )
 
     def _report(self, seen: Seen, wrong: Sequence[Wrong]) -> Report:
+        figures = self._pulse.figures
         return Report(
             seen=seen,
-            figures=self._pulse.figures,
+            figures=replace(figures, counters={**figures.counters, **self.counters}),
             uptime_s=seen.now_s - self._started_s,
             queued=self._source.waiting,
             waiting=dict.fromkeys((one.addressee for one in self._couriers), 0) | dict(self._counted.waiting),

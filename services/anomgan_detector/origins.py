@@ -5,7 +5,7 @@ site, the same site and device may come from two brokers: the first to bring it 
 dropped and counted. Part of the state: turns made again must come to the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import orjson
 
@@ -23,6 +23,10 @@ class Origins:
         """The readings of devices that belong to this broker, from now on or already."""
         first = self._broker.setdefault
         return [reading for reading in readings if first(reading.source, broker) == broker]
+
+    def keep(self, known: Callable[[Source, str], bool]) -> None:
+        """Let go of the devices that are not known, each asked with its broker: they are whose they come from next."""
+        self._broker = {source: broker for source, broker in self._broker.items() if known(source, broker)}
 
     def snapshot(self) -> bytes:
         """What was learned."""

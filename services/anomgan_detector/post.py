@@ -35,7 +35,7 @@ class Judged:
     """What became of a turn's messages: events to tell, those that stand open, whose end and peak move on, and messages
     (topic, payload) that ask devices for what is needed to read them; issues of data quality that opened or closed, the
     health of the devices with which something changed, and of some others as it stands; the devices that verdicts are
-    about, and the readings that were judged."""
+    about, and the readings that were judged; the devices that are forgotten from now on."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -46,6 +46,7 @@ class Judged:
     standing_health: list[DeviceHealth] = field(default_factory=list)
     heard: frozenset[Source] = frozenset()
     readings: list[Reading] = field(default_factory=list)
+    forgotten: Sequence[Source] = ()
 
 
 class Post(Protocol):
@@ -98,6 +99,10 @@ class Post(Protocol):
 
     def takes(self, topic: str) -> bool:
         """Whether messages on a topic belong here."""
+        ...
+
+    def knows(self, source: Source) -> bool:
+        """Whether a device has been heard, and not been forgotten since."""
         ...
 
     def judge(

@@ -12,6 +12,7 @@ from anomgan.records import Reading, Source
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.topics import TopicTemplate, parse_template
 from anomgan_detector.formats import payload_format
+from anomgan_detector.roster import Roster
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
@@ -26,7 +27,8 @@ def ignored(source: Source, units: Mapping[str, str]) -> None:
 class Reader:
     """The decoder of one `[[fleets]]` table with its counters; raises ConfigError.
 
-    `on_units` hears what a device calls the units of its channels, where its payloads name some.
+    `on_units` hears what a device calls the units of its channels, where its payloads name some; `roster` has the
+    devices whose readings were let in.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Reader:
         self._on_units = on_units
         self._decoder = Decoder(payload_format(config, self.template, admit))
         self._ignore_retained = admit.ignore_retained
+        self._most_devices, self._forget_days = admit.most_devices, admit.forget_days
+        self.roster = Roster(admit)
         self._shown: Counter[str] = Counter()
 
     def takes(self, topic: str) -> bool:
@@ -53,8 +57,9 @@ class Reader:
         return any(fnmatchcase(address.device, shape) for shape in self._config.devices)
 
     def read(self, messages: Sequence[Message], now_s: float, own: Own | None = None) -> list[Reading]:
-        """The readings in messages, in their order, but for those that are not our `own`."""
+        """The readings in messages, in their order, but for those of one device too many or that are not our `own`."""
         readings: list[Reading] = []
+        units: list[tuple[Source, Mapping[str, str]]] = []
         counters, decode = self.counters, self._decoder.decode
         for before, message in enumerate(messages, 1 - len(messages)):
             if message.retained and self._ignore_retained:
@@ -68,14 +73,46 @@ class Reader:
                 continue
             readings += decoded.readings
             if decoded.units:
-                for source in {reading.source for reading in decoded.readings}:
-                    self._on_units(source, decoded.units)
+                units += [(source, decoded.units) for source in {reading.source for reading in decoded.readings}]
             if decoded.dropped:
                 for reason, count in decoded.dropped.items():
                     counters[f"ignored_values.{reason}"] += count
                     self.show(f"ignored_values.{reason}", f"topic {message.topic!r}")
         counters["readings_received"] += len(readings)
-        return readings if own is None else self._keep(own, readings)
+        self.roster.tick(now_s)
+        kept = self._with_room(readings) if own is None else self._keep(own, self._with_room(readings))
+        self.roster.hear([reading.source for reading in kept])
+        for source, named in units:
+            if source in self.roster:
+                self._on_units(source, named)
+        return kept
+
+    def _with_room(self, readings: list[Reading]) -> list[Reading]:
+        strange = self.roster.strangers(readings)
+        if not strange:
+            return readings
+        self.counters["dropped.too_many_devices"] += len(strange)
+        for reading in strange[:SHOWN_PER_KIND]:
+            name = "/".join(filter(None, reading.source))
+            what = f"device {name!r} is one more than input.most_devices = {self._most_devices} of {self.template.text}"
+            self.show("dropped.too_many_devices", what)
+        gone = set(map(id, strange))
+        return [reading for reading in readings if id(reading) not in gone]
+
+    def gone(self) -> list[Source]:
+        """The devices to forget after this turn, which are counted."""
+        gone = self.roster.gone()
+        if gone:
+            self.counters["devices_forgotten"] += len(gone)
+            names = ", ".join(repr("/".join(filter(None, source))) for source in gone[:SHOWN_PER_KIND])
+            more = f" and {len(gone) - SHOWN_PER_KIND} more" if len(gone) > SHOWN_PER_KIND else ""
+            log.info("%s: %s, forgotten: %s%s", self.template.text, self.why_gone, names, more)
+        return gone
+
+    @property
+    def why_gone(self) -> str:
+        """Why a device is forgotten, in words."""
+        return f"not heard for {self._forget_days:g} days"
 
     def _keep(self, own: Own, readings: list[Reading]) -> list[Reading]:
         kept = own(readings)

@@ -10,7 +10,7 @@ from anomgan.errors import ConfigError
 CHANGEABLE = re.compile(
     r"fleets\.\d+\.(alarms_per_week|devices|learn\..+)"
     r"|decide\..+"
-    r"|input\.(batch|flush_s|max_payload_bytes|max_future_s|ignore_retained)"
+    r"|input\.(batch|flush_s|max_payload_bytes|max_future_s|ignore_retained|forget_days|most_devices)"
     r"|publish\.events"
 )
 

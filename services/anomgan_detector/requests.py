@@ -69,6 +69,7 @@ class Requests:
                 "muted_events": states.count("muted"),
                 "mutes": in_force,
                 "maintenance_entries": alarms.maintenance.entries,
+                "maintenance_unreadable_days": alarms.maintenance.unreadable_days,
             }
         )
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import orjson
 
@@ -64,6 +64,19 @@ class Shadow:
                 start_s, end_s = self._last.get((event.site, event.device), (float("inf"), float("inf")))
                 one.severe += 1
                 one.severe_missed += not (start_s <= event.end_s + self._reach_s and end_s >= event.start_s)
+
+    def forget(self, sources: Iterable[Source]) -> None:
+        """Let go of devices."""
+        gone = list(sources)
+        self._stream.forget(gone)
+        hear(self.comparison.challenger, self._decisions.forget(gone, ""))
+        for source in gone:
+            self._last.pop(source, None)
+
+    @property
+    def sources(self) -> Collection[Source]:
+        """The devices of which it keeps something."""
+        return self._stream.sources
 
     def warm_up(self, readings: Iterable[Reading]) -> None:
         """Fill its windows with the newest readings of a history; nothing of it is counted."""
@@ -172,6 +185,10 @@ class Shadowed:
         """Whether messages on a topic belong here."""
         return self.fleet.takes(topic)
 
+    def knows(self, source: Source) -> bool:
+        """Whether a device has been heard, and not been forgotten since."""
+        return self.fleet.knows(source)
+
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything
     ) -> Judged:
@@ -180,6 +197,8 @@ class Shadowed:
         judged = self.fleet.judge(messages, now_s, own, learnable)
         between_s = self._clock()
         self.shadow.watch(judged.readings, judged)
+        if judged.forgotten:  # with those that only the challenger had, from a history
+            self.shadow.forget([source for source in self.shadow.sources if not self.knows(source)])
         counted = self.shadow.comparison
         counted.champion.cpu_s += between_s - started_s
         counted.challenger.cpu_s += self._clock() - between_s

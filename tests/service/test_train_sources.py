@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Literal
 
 import orjson
 import pytest
@@ -209,12 +210,14 @@ def answering(status: int, body: str) -> Iterator[tuple[str, list[bytes]]]:
 
     class Answer(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(self.rfile.read(int(self.headers["Content-Length"] or 0)))
             self.send_response(status)
             self.send_header("Content-Type", "text/csv; charset=utf-8" if status == 200 else "application/json")
             self.send_header("Content-Length", str(len(body.encode())))
             self.end_headers()
             self.wfile.write(body.encode())
+
+        do_GET = do_POST  # noqa: N815 the name that http.server calls
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -245,3 +248,27 @@ def test_what_influxdb_2_refuses_is_said() -> None:
     body = '{"code": "unauthorized", "message": "unauthorized access"}'
     with answering(401, body) as (url, _), pytest.raises(Refused, match="HTTP 401: unauthorized access"):
         list(read_history(InfluxConfig(url=url, version=2), HistoryQuery("plant", 0.0, 2e9, "pump")))
+
+
+SIGN_IN = "<!doctype html>\n\n<title>Sign in</title>"
+OF_ANOTHER_SHAPE = [
+    "7",
+    "[]",
+    "{}",
+    '{"results": 7}',
+    '{"results": [{"series": [{"values": [["soon", 1]]}]}]}',
+    "[" * 9999,
+]
+"""what proxies and other servers answer with status 200"""
+
+
+@pytest.mark.parametrize("body", [SIGN_IN, *OF_ANOTHER_SHAPE])
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_answer_of_another_kind_is_refused_with_what_came(version: Literal[1, 2], body: str) -> None:
+    with answering(200, body) as (url, _), pytest.raises(Refused, match=f"InfluxDB {url} .*its answer is none that"):
+        list(read_history(InfluxConfig(url=url, version=version), HistoryQuery("plant", 0.0, 2e9, "pump")))
+
+
+def test_what_came_is_shown() -> None:
+    with answering(200, SIGN_IN) as (url, _), pytest.raises(Refused, match="<!doctype html>"):
+        list(read_history(InfluxConfig(url=url, version=1), HistoryQuery("plant", 0.0, 2e9, "pump")))
