@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from anomgan.errors import ConfigError
-from anomgan.simulate import INCIDENTS, SENSOR_FAULTS, Scenario, parse_scenario
+from anomgan.simulate import INCIDENTS, SENSOR_FAULTS, Scenario, parse_scenario, schedule
 from anomgan.simulate.network import IncidentConfig, NetworkConfig
 from anomgan.simulate.scenario import KINDS
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "simulate.toml"
+SCENARIOS = set(REFERENCE.parent.glob("*.toml")) - {REFERENCE.with_name("detector.toml")}
 
 
 def parse(toml: str) -> Scenario:
@@ -181,3 +182,25 @@ def test_two_devices_of_one_name_are_told_apart_by_their_site() -> None:
     with pytest.raises(ConfigError, match=r"faults.0.site: this key is required, for 'pump-1' stands at"):
         parse(twins + fault())
     assert parse(twins + fault(site="north")).faults[0].source == ("north", "pump-1")
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS), ids=lambda path: path.stem)
+def test_every_scenario_in_the_folder_is_valid_and_its_first_lines_say_how_to_run_it(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    scenario = parse_scenario(tomllib.loads(text), path.name)
+    assert scenario.groups
+    comment = text[: text.index("\n[")]
+    assert f"configs/{path.name}" in comment
+
+
+def test_nothing_fails_in_a_quiet_week_and_much_on_a_bad_day() -> None:
+    quiet, bad = (
+        parse_scenario(tomllib.loads((REFERENCE.parent / f"{name}.toml").read_text(encoding="utf-8")), name)
+        for name in ("quiet-week", "bad-day")
+    )
+    assert list(schedule(quiet)) == []
+    assert quiet.network is None
+    faults = list(schedule(bad))
+    assert len(faults) > 30
+    assert {"door_left_open", "swapped_channels", "unit_jump", "leak"} <= {fault.kind for fault in faults}
+    assert len({fault.source for fault in faults}) == sum(len(group.names) for group in bad.groups)
