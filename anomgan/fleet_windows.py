@@ -143,10 +143,15 @@ class FleetWindows:
 
     def state(self, who: int) -> WindowState:
         """One device's state in the pure form; columns from before its last start read NaN."""
-        rows = self.windows(np.array([who]))[0]
-        run = int(self.run[who])
-        rows[:, : max(0, self.rule.window - run)] = np.nan
-        return WindowState(rows, self.held[who].copy(), self.age[who].copy(), run, float(self.last_s[who]))
+        return self.states(np.array([who]))[0]
+
+    def states(self, who: Indices) -> list[WindowState]:
+        """The same of devices `who` (n,), for a fraction of the time of n calls."""
+        rows, run = self.windows(who), self.run[who]
+        before = np.arange(self.rule.window) < (self.rule.window - run)[:, None]  # (n, L)
+        rows = np.where(before[:, None], np.float32(np.nan), rows)
+        parts = zip(rows, self.held[who], self.age[who], run.tolist(), self.last_s[who].tolist(), strict=True)
+        return [WindowState(*part) for part in parts]
 
     def restore(self, who: int, state: WindowState) -> None:
         """Put a state back; DataError where it was made for another window or number of channels."""

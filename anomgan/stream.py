@@ -29,6 +29,8 @@ from anomgan.scaling import usable
 from anomgan.windows import WindowState, pack_state, unpack_state
 
 CHUNK = 4096
+AT_ONCE = 1000
+"""devices whose windows are copied at a time for a snapshot"""
 _MAGIC = b"agSD\x01"
 _LENGTHS = struct.Struct("<III")
 
@@ -224,11 +226,12 @@ class StreamDetector:
 
     def snapshot(self) -> bytes:
         """Every device's windowing state as versioned bytes; `restore` goes on as if nothing had happened."""
-        parts = [_MAGIC]
-        for (site, device), number in self._numbers.items():
-            state = pack_state(self._fleet.state(number))
-            names = (site.encode(), device.encode())
-            parts += [_LENGTHS.pack(len(names[0]), len(names[1]), len(state)), *names, state]
+        parts, pending = [_MAGIC], iter(self._numbers.items())
+        while some := list(islice(pending, AT_ONCE)):
+            states = self._fleet.states(np.array([number for _, number in some], np.int64))
+            for ((site, device), _), state in zip(some, states, strict=True):
+                names, packed = (site.encode(), device.encode()), pack_state(state)
+                parts += [_LENGTHS.pack(len(names[0]), len(names[1]), len(packed)), *names, packed]
         return b"".join(parts)
 
     def restore(self, snapshot: bytes) -> None:
