@@ -180,7 +180,33 @@ def test_a_file_that_is_not_there_is_one_line_and_a_folder_is_made(tmp_path: Pat
 # ---------------------------------------------------------------- what is heard and shown
 
 
-def test_a_retained_event_is_old_but_a_retained_run_says_how_far_it_is() -> None:
+def test_a_second_run_is_judged_although_the_record_of_the_same_run_before_it_is_still_there() -> None:
+    from anomgan.adapters.ports import Message
+
+    hearing, where = Hearing(Judge(live=True), {}), topics("anomgan/truth/#", ["alerts/{device}"])
+    hearing.message(where, Message("anomgan/truth", json.dumps(run(600)).encode(), retained=True))
+    for record in (run(0, ended=False), *fault(60, 120), run(600)):
+        hearing.message(where, Message("anomgan/truth", json.dumps(record).encode()))
+    report = hearing.judge.report()
+    assert [row.aside for row in report.rows] == [""]
+    assert report.device_weeks == pytest.approx(13 * 600 / 604_800)
+
+
+@pytest.mark.parametrize(
+    "more", ['"more": ' + "9" * 5000, '"more": ' + "[" * 1005 + "]" * 1005], ids=["a long number", "many brackets"]
+)
+def test_what_cannot_be_kept_is_judged_and_counted(more: str) -> None:
+    from anomgan.adapters.ports import Message
+
+    kept: list[Any] = []
+    hearing, where = Hearing(Judge(), {}, kept.append, kept.append), topics("anomgan/truth/#", ["alerts/{device}"])
+    payload = '{"device": "pump-1", "start": "2024-01-01T00:00:05Z", ' + more + "}"
+    hearing.message(where, Message("alerts/pump-1", payload.encode()))
+    assert (hearing.counters["events"], len(kept)) in {(1, 1), (1, 0), (0, 0)}
+    assert hearing.counters.total() == 1 + hearing.counters["events.not_kept"]
+
+
+def test_what_is_retained_is_old_also_a_run_which_says_itself_that_it_goes_on() -> None:
     from anomgan.adapters.ports import Message
 
     hearing = Hearing(Judge(live=True), {})
@@ -189,11 +215,12 @@ def test_a_retained_event_is_old_but_a_retained_run_says_how_far_it_is() -> None
     hearing.message(where, Message("alerts/pump-1", told, retained=True))
     hearing.message(where, Message("anomgan/truth/pump-1", json.dumps(fault(1, 2)[0]).encode(), retained=True))
     hearing.message(where, Message("anomgan/truth", json.dumps(run(60)).encode(), retained=True))
-    assert hearing.counters == {"events.retained": 1, "truth.retained": 1, "truth": 1}
+    assert hearing.counters == {"events.retained": 1, "truth.retained": 2}
     assert not hearing.over
-    assert hearing.judge.report().devices == 13
+    assert hearing.judge.report().devices == 0
     hearing.message(where, Message("anomgan/truth", json.dumps(run(70, ended=False)).encode()))
     assert not hearing.over
+    assert hearing.judge.report().devices == 13
     hearing.message(where, Message("anomgan/truth", json.dumps(run(80)).encode()))
     assert hearing.over
     hearing.message(where, Message("alerts/pump-9", b'{"start": "2024-01-01T00:00:05Z", "state": "open"}'))

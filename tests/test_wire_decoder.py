@@ -136,7 +136,7 @@ def test_a_topic_of_another_fleet_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "device",
-    ["", "a/b", "+", "#", " a", "a ", "a\x00", "\ud800", "x" * 129, None, [], {}, 1.5, True],
+    ["", "a/b", "+", "#", " a", "a ", "a\x00", "x" * 129, None, [], {}, 1.5, True],
 )
 def test_an_unusable_device_name_in_the_payload_is_refused(device: object) -> None:
     assert reason(json.dumps({"id": device, "flow": 2.5}), topic="plant/all", device_key="id") == "bad_device_name"

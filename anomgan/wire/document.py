@@ -31,9 +31,15 @@ def _parse_lenient(payload: bytes, strict: orjson.JSONDecodeError) -> object:
     """A second try for what many devices send although JSON has no word for it: NaN, Infinity, 1e400."""
     text = parse_text(payload)
     try:
-        return json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+        document: object = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_constant)
+        if "\\u" in text:
+            json.dumps(document, ensure_ascii=False, default=repr).encode()
+    except UnicodeEncodeError:
+        # nothing that stores or tells text could take it
+        raise PayloadError("wrong_encoding", "half of a surrogate pair is no character") from None
     except (ValueError, RecursionError):
         _broken(strict)
+    return document
 
 
 def parse_text(payload: bytes) -> str:

@@ -16,6 +16,9 @@ from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
 from anomgan.records import Source
 from anomgan_cli.plots import INK, STYLE, png
 
+PLAIN = {**STYLE, "text.parse_math": False}
+"""names come from outside, and a $ in one is no formula"""
+
 FOUND, MISSED, ASIDE, FALSE = "#0072b2", "#d55e00", "#c9c9c9", "#e69f00"
 PALE, GREY = "#e8e8e8", "#8a8a8a"
 MOST_LANES = 40
@@ -46,7 +49,7 @@ def timeline_png(report: Report) -> bytes:
     moments += [time_s for event in report.found_by for time_s in (event.start_s, event.end_s)]
     first_s, last_s = min(moments), min(max(moments), report.now_s or max(moments))
     least_s = (last_s - first_s or 1.0) * LEAST_WIDTH
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(PLAIN):
         figure = Figure(figsize=(10.0, 1.5 + LANE_IN * max(len(shown), 3)), layout="constrained")
         axis = figure.subplots()
 
@@ -96,7 +99,7 @@ def recall_png(report: Report) -> bytes:
     groups = [("by kind of fault", report.kinds), ("by kind of device", report.device_kinds)]
     groups = [(title, rows) for title, rows in groups if rows]
     heights = [len(rows) + 0.8 for _, rows in groups]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(PLAIN):
         figure = Figure(figsize=(7.5, 1.3 + 0.3 * sum(heights)), layout="constrained")
         axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, height_ratios=heights))
         for axis, (title, rows) in zip(axes, groups, strict=True):
@@ -116,7 +119,7 @@ def delay_png(report: Report) -> bytes:
     starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
     told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
     kinds = [row.kind for row in report.kinds]
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(PLAIN):
         figure = Figure(figsize=(10.0, max(3.6, 1.4 + 0.27 * len(kinds))), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
         longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05

@@ -33,10 +33,11 @@ def kinds(names: tuple[str, ...], plots: Path | None, seed: int) -> None:
             click.echo("\n".join(in_full(kind)) if names else in_short(kind))
         return
     from anomgan.adapters.files import write_bytes
+    from anomgan_cli.inputs import make_folder
     from anomgan_cli.kind_plots import kind_png
     from anomgan_simulator.portrait import portrait
 
-    plots.mkdir(parents=True, exist_ok=True)
+    make_folder(plots)
     with click.progressbar(chosen, label="drawing", item_show_func=lambda one: one.name if one else "") as bar:
         for kind in bar:
             write_bytes(plots / f"{kind.name}.png", kind_png(portrait(kind, seed)))

@@ -62,7 +62,7 @@ def record(
     """Record the messages of a broker: topic, payload to the byte, QoS, retain flag and time of each.
 
     A line of JSON for each message, so that it can be searched, cut and compared; payloads that are no text stand
-    there as base64. Killed at any moment the file is good up to the last quarter of a second. Only subscribes (QoS 2,
+    there as base64. Killed at any moment the file is good up to the last half of a second. Only subscribes (QoS 2,
     so that each message keeps its own): nothing is published. Ctrl-C ends the recording cleanly. In MQTT 3.1.1 a
     broker does not tell of a live message whether it was published to be retained. Properties of MQTT 5 are not kept.
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from anomgan.adapters.bounded import read_at_most
@@ -12,8 +13,6 @@ from anomgan.errors import DataError, PayloadError
 from anomgan.judging import Judge, Run, ToldEvent, decode_event, decode_truth
 from anomgan.wire.topics import Address, TopicTemplate, parse_template
 
-TRUTH = "anomgan/truth/#"
-EVENTS = ("anomgan/{device}/event", "anomgan/{site}/{device}/event")
 MOST_BYTES = 1_000_000
 MOST_FILE_BYTES = 2_000_000_000
 Add = Callable[[Mapping[str, Any]], None]
@@ -57,7 +56,7 @@ class Hearing:
         return bool(self._runs) and all(self._runs.values())
 
     def message(self, topics: Topics, message: Message) -> None:
-        """One message. A retained one is old; only how far a run was is worth knowing then."""
+        """One message. A retained one is old, perhaps of the run before this; a run that goes on says so in seconds."""
         if len(message.payload) > MOST_BYTES:
             self._count("messages", PayloadError("too_long", f"{len(message.payload)} bytes"), message.topic)
         elif _fits(topics.truth, message.topic):
@@ -74,16 +73,15 @@ class Hearing:
         except PayloadError as error:
             self._count("truth", error, where)
             return
-        if isinstance(record, Run):
-            if not retained:
-                self._runs[record.start_s, record.parts] = record.ended
-        elif retained:
+        if retained:
             self.counters["truth.retained"] += 1
             return
+        if isinstance(record, Run):
+            self._runs[record.start_s, record.parts] = record.ended
         self.counters["truth"] += 1
         self.judge.add_truth(record)
         if self._add_truth is not None:
-            self._add_truth(json.loads(payload))
+            self._keep("truth", self._add_truth, payload)
 
     def event(self, payload: bytes, where: str, address: Address = Address("", "", "")) -> None:  # noqa: B008 a tuple
         """One record of an event."""
@@ -95,7 +93,14 @@ class Hearing:
         self.counters["events"] += 1
         self.judge.add_event(record)
         if self._add_event is not None:
-            self._add_event(json.loads(payload) | self._named(record))
+            self._keep("events", self._add_event, payload, self._named(record))
+
+    def _keep(self, what: str, add: Add, payload: bytes, more: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """A line in the file of what was heard; JSON that only its reader understands has none, and is counted."""
+        try:
+            add({**json.loads(payload), **more})
+        except (ValueError, RecursionError):
+            self.counters[f"{what}.not_kept"] += 1
 
     def _named(self, record: ToldEvent) -> dict[str, Any]:
         """Whose event it is, so that the line needs no topic."""
