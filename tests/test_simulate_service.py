@@ -122,6 +122,8 @@ def test_truth_is_told_before_the_first_bad_reading_and_after_the_last(rows: lis
         "kind": "stuck",
         "channels": ["flow"],
         "severity": 1.0,
+        "ramp_s": 0.0,
+        "recovery_s": 0.0,
         "start": "2024-01-01T00:01:40Z",
         "end": "2024-01-01T00:03:20Z",
         "start_s": scenario.start_s + 100.0,
