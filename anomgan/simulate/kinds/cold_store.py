@@ -21,6 +21,8 @@ from anomgan.simulate.moist_air import saturated_air
 MAX_STEP_S = 4.0
 LONG_S, LONG_STEP_S = 120.0, 8.0
 """of longer periods than that steps of this length are enough: the air warms by less than its sensor's noise in one"""
+PRESSURE_S, REMEMBERED_S = 4.0, 40.0
+"""time constant of the pressures; what they were before the last of a period's seconds is forgotten at its end"""
 AIR_HEAT = 1006.0
 """J/(kg K)"""
 FROST_HEAT = 2.8e6
@@ -205,11 +207,11 @@ def step(
     door = ((left_s > 0) | (left_open > 0)).astype(np.float64)
     exchange = store.door_air * open_share + 5e-4
     count, dt = substeps(period_s, MAX_STEP_S if period_s <= LONG_S else LONG_STEP_S)
-    follow, soaks = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / PROBE_S)
+    follow, soaks = 1.0 - math.exp(-dt / PRESSURE_S), 1.0 - math.exp(-dt / PROBE_S)
     thawing = defrosting == 1
     fan = np.where(thawing, 0.1, 1.0) * store.coil  # it rests while the heater thaws
     air, goods, coil, condensing, humidity, frost, suction, discharge, running, since_s = state[:10]
-    for _ in range(count):
+    for done in range(count):
         # the thermostat, with a lock against short cycles and during defrost
         on = running == 1
         start = ~on & (air > store.stop_at + store.band) & (since_s >= RESTART_S) & ~thawing
@@ -239,10 +241,10 @@ def step(
         # the condenser, whose fan runs with the compressor
         shed = condenser * np.where(on, 1.0, 0.2)
         condensing = condensing + dt * (cooling + power - shed * (condensing - ambient)) / (15e3 + dt * shed)
-        # pressures follow their temperatures within seconds
-        low = saturation_bar(np.where(on, circuit.evaporating, coil))
-        suction = suction + (low - suction) * follow
-        discharge = discharge + (saturation_bar(condensing) - discharge) * follow
+        if (count - done) * dt <= REMEMBERED_S:  # pressures follow their temperatures within seconds
+            low = saturation_bar(np.where(on, circuit.evaporating, coil))
+            suction = suction + (low - suction) * follow
+            discharge = discharge + (saturation_bar(condensing) - discharge) * follow
     inrush = 1.0 + 0.5 * np.exp(-since_s / 2.0)
     current = power / (230.0 * 0.85) * inrush
     moist = 100.0 * humidity / saturated_air(air)
