@@ -16,6 +16,7 @@ from anomgan.simulate.kinds.pump_plant import (
     Duty,
     Pump,
     Troubles,
+    condition,
     duty,
     leaks,
     npsh_available,
@@ -62,7 +63,7 @@ def shown(
 def duty_of(pump: Pump, state: PumpState, troubles: Troubles = HEALTHY) -> Duty:
     tank = pump.tank_m - 0.15 * (course(pump, NOON)[0, 0] - 0.66)
     through = state.flow + leaks(pump, state.discharge, troubles.leak)
-    return duty(pump, through, state.rate, tank, state.motor_temperature, troubles)
+    return duty(pump, condition(pump, tank, troubles), through, state.rate, state.motor_temperature)
 
 
 def channel(seen: tuple[Floats, ...], name: str) -> Floats:
@@ -71,15 +72,15 @@ def channel(seen: tuple[Floats, ...], name: str) -> Floats:
 
 @pytest.mark.parametrize("factor", [0.6, 0.8, 1.1])
 def test_affinity_laws_flow_head_and_power_go_with_speed_its_square_and_its_cube(pumps: Pump, factor: float) -> None:
-    full = duty(pumps, pumps.flow, np.ones(DEVICES), pumps.tank_m, WARM, HEALTHY)
-    scaled = duty(pumps, factor * pumps.flow, np.full(DEVICES, factor), pumps.tank_m, WARM, HEALTHY)
+    full = duty(pumps, condition(pumps, pumps.tank_m, HEALTHY), pumps.flow, np.ones(DEVICES), WARM)
+    scaled = duty(pumps, condition(pumps, pumps.tank_m, HEALTHY), factor * pumps.flow, np.full(DEVICES, factor), WARM)
     np.testing.assert_allclose(scaled.head, factor**2 * full.head)
     np.testing.assert_allclose(scaled.hydraulic, factor**3 * full.hydraulic)
 
 
 def test_efficiency_is_best_at_the_best_efficiency_point_and_never_above_it(pumps: Pump) -> None:
     for share in np.linspace(0.1, 1.5, 15):
-        point = duty(pumps, share * pumps.flow, np.ones(DEVICES), pumps.tank_m, WARM, HEALTHY)
+        point = duty(pumps, condition(pumps, pumps.tank_m, HEALTHY), share * pumps.flow, np.ones(DEVICES), WARM)
         friction = 0.02 * pumps.motor_rated * (1.0 - 0.03 * 0.7)
         efficiency = point.hydraulic / (point.shaft - friction)
         assert np.all(efficiency <= pumps.best_efficiency * (1.0 + 1e-9))
@@ -171,7 +172,9 @@ def test_at_the_required_suction_head_the_pump_has_lost_three_hundredths_of_its_
     speed = ones * (1.0 - 0.03 * 0.7)
     required = npsh_required(1.0 / speed, speed)
     tank = required - ATMOSPHERE_M + pumps.suction_loss * BAR / RHO_G  # such that just this is left at the suction
-    full, short = (duty(pumps, pumps.flow, ones, head, WARM, HEALTHY) for head in (pumps.tank_m, tank))
+    full, short = (
+        duty(pumps, condition(pumps, head, HEALTHY), pumps.flow, ones, WARM) for head in (pumps.tank_m, tank)
+    )
     np.testing.assert_allclose(npsh_available(short.suction), required)
     np.testing.assert_allclose(short.head, 0.97 * full.head)
     np.testing.assert_allclose(short.bubbles, 1.0)
@@ -227,9 +230,9 @@ def test_off_its_curve_a_pump_runs_far_from_its_best_efficiency(pumps: Pump, sev
 def test_a_worn_impeller_obeys_the_affinity_laws_and_gives_less_head_for_more_power(pumps: Pump, factor: float) -> None:
     worn = ill(impeller_wear=1.0)
     ones = np.ones(DEVICES)
-    new = duty(pumps, pumps.flow, ones, pumps.tank_m, WARM, HEALTHY)
-    full = duty(pumps, pumps.flow, ones, pumps.tank_m, WARM, worn)
-    scaled = duty(pumps, factor * pumps.flow, factor * ones, pumps.tank_m, WARM, worn)
+    new = duty(pumps, condition(pumps, pumps.tank_m, HEALTHY), pumps.flow, ones, WARM)
+    full = duty(pumps, condition(pumps, pumps.tank_m, worn), pumps.flow, ones, WARM)
+    scaled = duty(pumps, condition(pumps, pumps.tank_m, worn), factor * pumps.flow, factor * ones, WARM)
     np.testing.assert_allclose(scaled.head, factor**2 * full.head)
     assert np.all(full.head < 0.92 * new.head)
     assert np.all(full.hydraulic / full.shaft < 0.92 * new.hydraulic / new.shaft)

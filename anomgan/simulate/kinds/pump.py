@@ -23,6 +23,7 @@ from anomgan.simulate.kinds.pump_plant import (
     WATER_COLUMN_S,
     Pump,
     Troubles,
+    condition,
     duty,
     leaks,
     resistance,
@@ -146,6 +147,7 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
     room = pump.ambient + warmth + 0.25 * weather
     disturbance = demand + 0.012 * fast + 0.012 * slow
     valves = np.exp(0.9 * within(troubles.off_curve, -1.5, 1.5))
+    now = condition(pump, tank, troubles)
     count, dt = substeps(period_s, MAX_STEP_S)
     stroke, smoothing = 1.0 - math.exp(-dt / 4.0), 1.0 - math.exp(-dt / 5.0)
     flow, rate, integral, smooth, batch, motor, discharge, losses = state[:8]
@@ -166,7 +168,7 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         # the motor: losses in, air out; its own fan cools better at speed
         sheds = pump.sheds * (0.4 + 0.6 * rate)
         motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
-        point = duty(pump, flow + leaks(pump, discharge, troubles.leak), rate, tank, motor, troubles)
+        point = duty(pump, now, flow + leaks(pump, discharge, troubles.leak), rate, motor)
         discharge, losses = point.discharge, point.losses
     if stepped < count:  # a long period's rest: only the motor goes on warming or cooling, in as many steps at once
         kept = (1.0 + dt * sheds / (pump.sheds * pump.motor_time_s)) ** (stepped - count)

@@ -81,6 +81,19 @@ class Troubles(NamedTuple):
     impeller_wear: Floats
 
 
+class Condition(NamedTuple):
+    """What the tank's level and the troubles make of the pumps for a while, each (D,)."""
+
+    supply: Floats
+    """suction pressure without flow, bar"""
+    suction_loss: Floats
+    shut_off: Floats
+    """head without flow at full speed, m"""
+    best_efficiency: Floats
+    friction: Floats
+    """at full speed, W"""
+
+
 class Duty(NamedTuple):
     """The operating point, each (D,): powers in W, current in A."""
 
@@ -115,43 +128,51 @@ def npsh_required(load: Floats, speed: Floats) -> Floats:
     return np.asarray(NPSH_REQUIRED_M * speed**2 * (0.55 + 0.45 * load**2))
 
 
-def duty(pump: Pump, flow: Floats, rate: Floats, tank: Floats, motor_temperature: Floats, troubles: Troubles) -> Duty:
+def condition(pump: Pump, tank: Floats, troubles: Troubles) -> Condition:
+    """What the tank's level in m and the troubles make of the pumps."""
+    worn = troubles.impeller_wear
+    return Condition(
+        supply=np.asarray(RHO_G * (tank - 9.8 * troubles.cavitation) / BAR),
+        suction_loss=pump.suction_loss * (1.0 + 6.0 * troubles.blockage),
+        shut_off=1.25 * pump.head * (1.0 - 0.1 * worn),
+        best_efficiency=pump.best_efficiency * (1.0 - 0.12 * np.minimum(worn, 4.0)),
+        friction=(0.02 + 0.04 * troubles.bearing_wear) * pump.motor_rated,
+    )
+
+
+def duty(pump: Pump, now: Condition, flow: Floats, rate: Floats, motor_temperature: Floats) -> Duty:
     """The operating point at a flow through the pump and a converter frequency."""
     share = flow / pump.flow
+    squared = share**2
     # speed and slip depend on each other; one round of substitution is exact to 0.1 %
     speed = rate * (1.0 - RATED_SLIP * 0.7)
     load = share / speed
-    fallen = 9.8 * troubles.cavitation
-    suction_loss = pump.suction_loss * (1.0 + 6.0 * troubles.blockage) * share**2
-    suction = np.maximum((RHO_G * (tank - fallen)) / BAR - suction_loss, BOILS_BAR)
+    suction = np.maximum(now.supply - now.suction_loss * squared, BOILS_BAR)
     scarce = npsh_required(load, speed) / np.maximum(npsh_available(suction), 0.1)
     bubbles = np.maximum(scarce - INCEPTION, 0.0) / (1.0 - INCEPTION)
-    starved = np.minimum(0.03 * bubbles**2, COLLAPSE)
-    head = pump.head * (1.25 * speed**2 * (1.0 - 0.1 * troubles.impeller_wear) - 0.25 * share**2) * (1.0 - starved)
+    # an impeller full of bubbles gives less head, and does less with its power
+    whole = 1.0 - np.minimum(0.03 * bubbles**2, COLLAPSE)
+    head = (now.shut_off * speed**2 - 0.25 * pump.head * squared) * whole
     # efficiency is a parabola with its top at the best efficiency point, and shaft power stays finite at no flow
-    efficiency = pump.best_efficiency * np.maximum(load * (2.0 - load), 0.05)
-    # a worn impeller, and one full of bubbles, do less with their power
-    efficiency = efficiency * (1.0 - 0.12 * np.minimum(troubles.impeller_wear, 4.0)) * (1.0 - starved)
+    efficiency = now.best_efficiency * np.maximum(load * (2.0 - load), 0.05) * whole
     hydraulic = RHO_G * flow * head
-    friction = (0.02 + 0.04 * troubles.bearing_wear) * pump.motor_rated * speed
+    friction = now.friction * speed
     shaft = hydraulic / efficiency + friction
     torque = shaft / speed / pump.motor_rated  # as a share of the rated one
-    rpm = RATED_RPM * rate * (1.0 - RATED_SLIP * torque)
     rated_current = pump.motor_rated / (0.89 * math.sqrt(3.0) * VOLTAGE * POWER_FACTOR)
     drawn = np.sqrt(MAGNETISING**2 + (1.0 - MAGNETISING**2) * torque**2)
     copper = 0.065 * pump.motor_rated * drawn**2 * (1.0 + 0.0039 * (motor_temperature - 70.0))
-    iron = 0.035 * pump.motor_rated * rate**1.5
-    losses = copper + iron + friction
+    iron = 0.035 * pump.motor_rated * (rate * np.sqrt(rate))  # to the power of 1.5, which takes twenty times as long
     return Duty(
         head=head,
         suction=suction,
-        discharge=suction + RHO_G * head / BAR,
+        discharge=suction + (RHO_G / BAR) * head,
         hydraulic=hydraulic,
         shaft=shaft,
-        losses=losses,
+        losses=copper + iron + friction,
         electric=(shaft + copper + iron) / CONVERTER_EFFICIENCY,
         current=rated_current * drawn,
-        rpm=rpm,
+        rpm=RATED_RPM * rate * (1.0 - RATED_SLIP * torque),
         load=load,
         bubbles=bubbles,
     )
