@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from threading import Event
@@ -71,8 +72,8 @@ def annotations(
         from anomgan.annotations import annotation
 
         write_bytes(out, _json([annotation(fault, dashboard, panel) for fault in faults]))
-        click.echo(f"wrote {out}")
-    click.echo(f"{len(faults)} faults" + "".join(f", {count} {what}" for what, count in sorted(counters.items())))
+        say(f"wrote {out}")
+    say(f"{len(faults)} faults" + "".join(f", {count} {what}" for what, count in sorted(counters.items())))
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def _read(truth: Path | None, put: list[Put], counters: "Counter[str]") -> "list
     assert truth is not None  # noqa: S101 the command's first check
     read_lines(truth, hearing.truth)
     for line in unread(hearing.counters, hearing.unread):
-        click.echo(line, err=True)
+        say(line, err=True)
     faults = sorted(
         (*judge.faults.values(), *judge.incidents.values()),
         key=lambda fault: (fault.start_s, fault.site, fault.device, fault.kind),
@@ -139,7 +140,6 @@ def _read(truth: Path | None, put: list[Put], counters: "Counter[str]") -> "list
 def _follow(broker: dict[str, Any], topic: str, put: list[Put], counters: "Counter[str]") -> "list[TrueFault]":
     """The faults that a broker tells of until Ctrl-C; each is handed over as soon as it is told."""
     import logging
-    import sys
 
     from anomgan.adapters.mqtt_session import passing_session
     from anomgan.adapters.signals import stopping
@@ -147,18 +147,18 @@ def _follow(broker: dict[str, Any], topic: str, put: list[Put], counters: "Count
     from anomgan.errors import PayloadError
     from anomgan.judging import Run, decode_truth
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    log_lines(logging.INFO, "%(message)s")
     config = parse_config(BrokerConfig, broker, "anomgan annotations")
     faults: dict[object, TrueFault] = {}
     with stopping() as stop, passing_session(config, [(topic, 1)], "anomgan-annotations") as source:
-        click.echo(f"following {topic} on {config.host}:{config.port}", err=True)
+        say(f"following {topic} on {config.host}:{config.port}", err=True)
         while not stop.is_set():
             for message in (messages := source.receive(1000, 0.5)):
                 try:
                     record = decode_truth(message.payload)
                 except PayloadError as error:
                     counters["not read"] += 1
-                    click.echo(f"not read, {message.topic}: {error}", err=True)
+                    say(f"not read, {message.topic}: {error}", err=True)
                     continue
                 if not isinstance(record, Run):
                     faults[record.key] = record
@@ -179,7 +179,7 @@ def _insist(put: Put, fault: "TrueFault", stop: "Event") -> str:
             raise
         except ServerError as error:
             if not told:
-                click.echo(f"{error}; it is tried again and again", err=True)
+                say(f"{error}; it is tried again and again", err=True)
             told = True
             stop.wait(AGAIN_S)
     return ""

@@ -13,6 +13,7 @@ import click
 from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.feedback import seconds
 from anomgan_cli.inputs import make_folder
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from anomgan.judging import Judge, Report
@@ -125,11 +126,11 @@ def judge(
         )
     report = judged.report()
     for line in told(report, hearing, warnings):
-        click.echo(line)
+        say(line)
     if out is not None:
         rules = {"grace_s": grace, "warm_up_s": warm_up}
         for path in write_all(out, report, rules, hearing.counters):
-            click.echo(f"wrote {path}")
+            say(f"wrote {path}")
 
 
 def judge_files(judged: "Judge", keys: Mapping[str, str], truth: Path, events: Path) -> "Hearing":
@@ -179,7 +180,7 @@ def judge_live(
             for_s=for_s,
             every_s=max(every, 0.1),
             until_over=duration == RUN,
-            ready=lambda: None if quiet else click.echo(where, err=True),
+            ready=lambda: None if quiet else say(where, err=True),
         )
     return hearing, warnings
 
@@ -191,7 +192,7 @@ def progress(judged: "Judge", hearing: "Hearing", *, quiet: bool) -> tuple[Calla
 
     live = sys.stderr.isatty() and not quiet
     screen = Screen(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()))
-    logging.basicConfig(stream=screen if live else sys.stderr, level=logging.INFO, format="%(message)s")
+    log_lines(logging.INFO, "%(message)s", screen if live else None)
 
     def show(reason: str) -> None:
         if quiet:
@@ -202,7 +203,7 @@ def progress(judged: "Judge", hearing: "Hearing", *, quiet: bool) -> tuple[Calla
             notes = unread(hearing.counters, hearing.unread)
             screen.draw([*away, *summary(report), *tables(report), *notes])
         else:
-            click.echo(brief(report) + (f"; no connection: {reason}" if reason else ""), err=True)
+            say(brief(report) + (f"; no connection: {reason}" if reason else ""), err=True)
 
     return show, screen.clear if live else lambda: None
 

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from anomgan.shown import cut, printable
+
 
 class Screen:
     """Writes to a terminal, which has `size` (columns, lines) at that time.
@@ -20,7 +22,7 @@ class Screen:
     def draw(self, lines: Sequence[str]) -> None:
         """Show this block in place of the last."""
         width, height = self._size()
-        fitting = [line[: width - 1] for line in lines[: height - 1]]
+        fitting = [cut(printable(line), width - 1) for line in lines[: height - 1]]
         with self._lock:
             self._stream.write(self._erased() + "".join(f"{line}\n" for line in fitting))
             self._stream.flush()

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
+from anomgan.shown import columns, one_line, printable
 
 LISTED = 20
+LONGEST = 160
 COLUMNS = ("FOUND", "RECALL, 95 %", "DELAY", "90 %", "TOLD", "90 %", "CHANNEL")
 
 
@@ -104,25 +106,22 @@ def _cells(row: KindRow) -> tuple[str, ...]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
-        first, *others = (
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "   ".join((first, *others)).rstrip()
+        first, *others = ((cell, " " * (width - columns(cell))) for cell, width in zip(row, widths, strict=True))
+        yield "   ".join(["".join(first), *(blank + cell for cell, blank in others)]).rstrip()
 
 
 def _fault(row: FaultRow) -> str:
     fault = row.fault
-    which = f" of {', '.join(fault.channels)}" if fault.channels else ""
+    which = f" of {one_line(', '.join(fault.channels), LONGEST)}" if fault.channels else ""
     return (
         f"{clock(fault.start_s)} to {clock(fault.end_s)[11:19]} {place(fault.site, fault.device)}: {fault.kind}{which}"
     )
 
 
 def _alarm(event: ToldEvent, during: str) -> str:
-    what = event.reason or ", ".join(event.channels)
+    what = one_line(event.reason or ", ".join(event.channels), LONGEST)
     about = (f", during {during}" if during else "") + (f": {what}" if what else "")
     return f"{clock(event.start_s)} {place(event.site, event.device)}{about}"
 
@@ -138,7 +137,7 @@ def _count(number_of: int, what: str) -> str:
 
 def place(site: str | None, device: str) -> str:
     """`north/pump-1`."""
-    return f"{site}/{device}" if site else device
+    return printable(f"{site}/{device}" if site else device)
 
 
 def clock(time_s: float) -> str:
