@@ -122,6 +122,16 @@ def test_the_words_say_what_was_missed_what_was_false_and_what_could_not_be_read
     assert "not counted, events not an object: 1" in done.output
 
 
+def test_what_is_over_the_bounds_of_memory_is_counted_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomgan.judging.judge.MOST", 2)
+    done = judge(tmp_path, "--out", str(tmp_path / "out"))
+    assert "not counted, truth too many faults: 3, first" in done.output
+    assert "truth.jsonl:6: more than 2 faults are not remembered" in done.output
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["not_counted"] == {
+        "truth.too_many_faults": 3, "events.too_many_events": 4,
+    }  # fmt: skip
+
+
 def test_a_foreign_detectors_keys_are_given(tmp_path: Path) -> None:
     told = [{"host": "pump-1", "from": "2024-01-01T00:02:10Z", "to": "2024-01-01T00:03:00Z"}]
     done = judge(tmp_path, "--key", "device=host", "--key", "start=from", "--key", "end=to", events=told)
