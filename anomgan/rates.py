@@ -19,7 +19,7 @@ WIDE = 12
 def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
     """The exact interval of the mean of a Poisson count: each end leaves half of 1 - level outside."""
     outside = (1.0 - level) / 2.0
-    far = np.arange(_terms(count))
+    far = np.arange(_terms(count), dtype=np.float64)
     down: Floats = np.maximum(count - far, 0.0)
     up: Floats = count + 1.0 + far
     log_factorial = math.lgamma(count + 1.0)
@@ -38,7 +38,7 @@ def share_interval(hits: int, total: int, level: float = 0.95) -> tuple[float, f
         return 0.0, 1.0
     outside = (1.0 - level) / 2.0
     misses = total - hits
-    far = np.arange(_terms(min(hits, misses)))
+    far = np.arange(_terms(min(hits, misses)), dtype=np.float64)
     down = np.maximum(hits - far, 0.0) / (misses + 1.0 + far)
     up = np.maximum(misses - far, 0.0) / (hits + 1.0 + far)
     log_ways = math.lgamma(total + 1.0) - math.lgamma(hits + 1.0) - math.lgamma(misses + 1.0)
