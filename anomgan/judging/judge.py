@@ -105,7 +105,9 @@ class Judge:
             if event.alarm
         ]
         begins, otherwise_s = self._begins(faults, alarms)
-        incidents = list(self.incidents.values())
+        incidents: dict[Source, list[TrueFault]] = {}
+        for one in self.incidents.values():
+            incidents.setdefault(one.source, []).append(one)
         first_s = {source: time_s + self.rules.warm_up_s for source, time_s in begins.items()}
         least_s = otherwise_s + self.rules.warm_up_s
 
@@ -140,8 +142,8 @@ class Judge:
             hits=[alarms[i] for i in sorted(on_counted)],
             first_hits=len({i for i, _ in finders.values()}),
             false_alarms=[alarms[i] for i in false],
-            during=[_during(alarms[i], at[i], incidents) for i in false],
-            incidents=len(incidents),
+            during=[_during(alarms[i], incidents.get(at[i], ())) for i in false],
+            incidents=len(self.incidents),
             set_aside=len(alarms) - len(on_counted) - len(false),
             muted=len(self.events) - len(alarms),
             devices=devices,
@@ -223,9 +225,9 @@ def _without(owner: list[int], unmatched: Iterable[int]) -> set[int]:
     return {i for i, count in missing.items() if count == every[i]}
 
 
-def _during(event: ToldEvent, source: Source, incidents: Iterable[TrueFault]) -> str:
+def _during(event: ToldEvent, incidents: Iterable[TrueFault]) -> str:
     """What befell the device's network at the time of an event."""
-    kinds = [one.kind for one in incidents if one.source == source and _touch(one, event)]
+    kinds = [one.kind for one in incidents if _touch(one, event)]
     return ", ".join(sorted(set(kinds)))
 
 
