@@ -31,8 +31,8 @@ def watch(
     """Listen for a time, to the end of the run, or until told to stop; what the report should warn of.
 
     `ready` is called when nothing can be missed any more, and `show` every `every_s`, or more seldom where that takes
-    long, with why there is no connection, "" where there is one. Raises Unreachable or
-    Refused where there is none at the start; a connection that is lost later comes back by itself.
+    long, with why there is no connection, "" where there is one. Raises Unreachable or Refused where there is none at
+    the start; a connection that is lost later comes back by itself.
     """
     begun_s = shown_s = heard_s = time.monotonic()
     pause_s = every_s
