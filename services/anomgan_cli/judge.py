@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def foreign_keys(context: click.Context, parameter: click.Parameter, value: Sequ
     "--grace", callback=time_span, default="2m", show_default=True, help="So late an event counts for a fault."
 )
 @click.option("--warm-up", callback=time_span, default="0s", show_default=True, help="Event time that does not count.")
-@click.option("--devices", type=click.IntRange(min=1), help="How many are watched, where the truth does not tell.")
+@click.option("--devices", type=click.IntRange(min=1), help="How many are watched; left out: as the truth tells.")
 @click.option(
     "--key", "keys", multiple=True, callback=foreign_keys, metavar="OURS=THEIRS", help="A foreign event's keys."
 )
@@ -106,8 +107,9 @@ def judge(
 
     An event counts for a fault of its device where it overlaps [start, end + grace]; the first one is the hit, others
     are repeats; on no fault it is a false alarm. A fault that still goes on does not count yet. Delay is until the
-    event's start, told until it was told. How many devices there were, and how long, the simulator tells. Nothing is
-    point-adjusted.
+    event's start, told until it was told. How many devices there were, and how long, the simulator tells; with
+    --devices there are so many while its runs go on, or, where it tells of none, from the first thing heard until the
+    last. Nothing is point-adjusted.
     """
     from anomgan.judging import Judge, Rules
 
@@ -128,8 +130,7 @@ def judge(
     for line in told(report, hearing, warnings):
         say(line)
     if out is not None:
-        rules = {"grace_s": grace, "warm_up_s": warm_up}
-        for path in write_all(out, report, rules, hearing.counters):
+        for path in write_all(out, report, asdict(judged.rules), hearing.counters):
             say(f"wrote {path}")
 
 
@@ -188,32 +189,31 @@ def judge_live(
 def progress(judged: "Judge", hearing: "Hearing", *, quiet: bool) -> tuple[Callable[[str], None], Callable[[], None]]:
     """(what shows how it stands, what takes that away): a block of a terminal, or a line elsewhere."""
     from anomgan_judge.screen import Screen
-    from anomgan_judge.words import brief, summary, tables, unread
+    from anomgan_judge.words import brief, live, unread
 
-    live = sys.stderr.isatty() and not quiet
+    in_place = sys.stderr.isatty() and not quiet
     screen = Screen(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()))
-    log_lines(logging.INFO, "%(message)s", screen if live else None)
+    log_lines(logging.INFO, "%(message)s", screen if in_place else None)
 
     def show(reason: str) -> None:
         if quiet:
             return
         report = judged.report()
-        if live:
+        if in_place:
             away = [f"no connection: {reason}"] if reason else []
-            notes = unread(hearing.counters, hearing.unread)
-            screen.draw([*away, *summary(report), *tables(report), *notes])
+            screen.draw(live(report, [*away, *unread(hearing.counters, hearing.unread)], *screen.room))
         else:
             say(brief(report) + (f"; no connection: {reason}" if reason else ""), err=True)
 
-    return show, screen.clear if live else lambda: None
+    return show, screen.clear if in_place else lambda: None
 
 
 def told(report: "Report", hearing: "Hearing", warnings: Sequence[str]) -> list[str]:
     """The final report in words."""
     from anomgan_judge.words import one_by_one, summary, tables, unread
 
-    notes = [f"note: {warning}" for warning in warnings]
-    return [*summary(report), *tables(report), *one_by_one(report), *notes, *unread(hearing.counters, hearing.unread)]
+    notes = [f"note: {warning}" for warning in warnings] + list(unread(hearing.counters, hearing.unread))
+    return [*summary(report), *tables(report), *one_by_one(report), *([""] if notes else []), *notes]
 
 
 def write_all(out: Path, report: "Report", rules: Mapping[str, Any], counters: Mapping[str, int]) -> list[Path]:
