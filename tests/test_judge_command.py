@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,20 @@ def test_the_pictures_are_drawn_for_many_devices_for_few_faults_and_for_none() -
     assert drawn([], [event(5, 5)[1]]) == {"timeline.png"}
     assert drawn([run(0)], []) == set()
     assert drawn(fault(5, 5), event(5, 5)) == {"timeline.png", "recall.png", "delay.png"}
+
+
+def test_pictures_stay_of_a_size_with_hundreds_of_kinds_and_devices_and_take_names_of_any_script_and_length() -> None:
+    def sizes(kinds: int, devices: int, name: str) -> list[tuple[int, int]]:
+        judged = Judge()
+        for n in range(max(kinds, devices)):
+            place = {"device": f"{name}{n % devices}", "kind": f"{name}{n % kinds}"}
+            judged.add_truth(decode_truth(json.dumps(fault(100 * n, 100 * n + 50)[1] | place).encode()))
+            told = event(100 * n + 10, 100 * n + 20)[1] | {"device": place["device"]}
+            judged.add_event(decode_event(json.dumps(told).encode()))
+        return [struct.unpack(">II", content[16:24]) for content in pictures(judged.report()).values()]
+
+    assert sizes(3, 4, "漢字 \u0915 $x_") == sizes(3, 4, "m" * 100)
+    assert sizes(41, 41, "p") == sizes(120, 120, "p")
 
 
 @pytest.mark.parametrize(

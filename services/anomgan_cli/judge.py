@@ -127,11 +127,9 @@ def judge(
             judged, keys, {**broker, **access}, truth, events, duration, every, out, quiet=quiet
         )
     report = judged.report()
-    for line in told(report, hearing, warnings):
+    written = [] if out is None else write_all(out, report, asdict(judged.rules), hearing.counters)
+    for line in [*told(report, hearing, warnings), *(f"wrote {path}" for path in written)]:
         say(line)
-    if out is not None:
-        for path in write_all(out, report, asdict(judged.rules), hearing.counters):
-            say(f"wrote {path}")
 
 
 def judge_files(judged: "Judge", keys: Mapping[str, str], truth: Path, events: Path) -> "Hearing":
