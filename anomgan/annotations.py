@@ -6,10 +6,11 @@ annotation_line(fault)   a point of InfluxDB's measurement `truth`, of which an 
     SELECT title, text, tags, timeEnd FROM truth WHERE $timeFilter
 
 with the columns named so under "Field mappings". A fault told at its beginning has its planned end; told again at its
-end it overwrites the point.
+end it overwrites the point. `Newest` keeps a beginning that comes late from undoing that.
 """
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 from anomgan.judging import TrueFault
@@ -20,6 +21,29 @@ MARK = "anomgan-truth"
 """a tag of every annotation, to show or delete them by"""
 LONGEST_TAG = 100
 """of Grafana's database"""
+MOST_KNOWN = 100_000
+
+
+@dataclass(slots=True)
+class Newest:
+    """Which records of faults say something new; of MOST_KNOWN faults at most it is remembered what was told last.
+
+    faults: how many there were; forgotten: how many of them are no longer remembered.
+    """
+
+    faults: int = 0
+    forgotten: int = 0
+    _known: dict[tuple[object, ...], tuple[bool, float]] = field(default_factory=dict)
+
+    def is_news(self, record: TrueFault) -> bool:
+        """Whether it is more than was known; not so a repeated one, or a beginning after the end."""
+        says, known = (record.ended, record.end_s), self._known.pop(record.key, None)
+        self._known[record.key] = says if known is None else max(says, known)
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+            self.forgotten += 1
+        self.faults += known is None
+        return known is None or says > known
 
 
 def annotation(fault: TrueFault, dashboard: str = "", panel: int | None = None) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Exact intervals of counts and shares, as they are told beside every small figure; NaN-free, without any library.
 
-Poisson: Garwood 1936. Shares: Clopper & Pearson 1934. Both invert the tail sums themselves.
+Poisson: Garwood 1936. Shares: Clopper & Pearson 1934. Both invert the tail beyond the count. Its terms are summed from
+the count outwards, each from the one before, so that nothing is the small difference of large numbers; of a large count
+those within WIDE standard deviations are enough.
 """
 
 import math
@@ -11,21 +13,23 @@ import numpy as np
 from anomgan.records import Floats
 
 HALVINGS = 60
+WIDE = 12
 
 
 def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
     """The exact interval of the mean of a Poisson count: each end leaves half of 1 - level outside."""
     outside = (1.0 - level) / 2.0
-    log_factorials = _log_factorials(count)
-    terms = np.arange(count + 1)
+    far = np.arange(_terms(count), dtype=np.float64)
+    down: Floats = np.maximum(count - far, 0.0)
+    up: Floats = count + 1.0 + far
+    log_factorial = math.lgamma(count + 1.0)
 
-    def at_most(mean: float, n: int) -> float:
-        """P(X <= n)."""
-        return float(np.exp(terms[: n + 1] * math.log(mean) - mean - log_factorials[: n + 1]).sum())
+    def tail(mean: float, ratios: Floats) -> float:
+        return math.exp(count * math.log(mean) - mean - log_factorial) * _summed(ratios)
 
     beyond = count + 10.0 * math.sqrt(count + 1.0) + 20.0
-    low = _crossing(lambda mean: 1.0 - at_most(mean, count - 1) < outside, beyond) if count else 0.0
-    return low, _crossing(lambda mean: at_most(mean, count) > outside, beyond)
+    low = _crossing(lambda mean: tail(mean, mean / up) < outside, 0.0, float(count)) if count else 0.0
+    return low, _crossing(lambda mean: tail(mean, down / mean) > outside, float(count), beyond)
 
 
 def share_interval(hits: int, total: int, level: float = 0.95) -> tuple[float, float]:
@@ -33,28 +37,33 @@ def share_interval(hits: int, total: int, level: float = 0.95) -> tuple[float, f
     if total == 0:
         return 0.0, 1.0
     outside = (1.0 - level) / 2.0
-    factorials = _log_factorials(total)
-    k = np.arange(total + 1)
-    ways = factorials[total] - factorials[k] - factorials[total - k]
+    misses = total - hits
+    far = np.arange(_terms(min(hits, misses)), dtype=np.float64)
+    down = np.maximum(hits - far, 0.0) / (misses + 1.0 + far)
+    up = np.maximum(misses - far, 0.0) / (hits + 1.0 + far)
+    log_ways = math.lgamma(total + 1.0) - math.lgamma(hits + 1.0) - math.lgamma(misses + 1.0)
 
-    def at_most(share: float, n: int) -> float:
-        """P(X <= n)."""
-        logs = ways + k * math.log(share) + (total - k) * math.log1p(-share)
-        return float(np.exp(logs[: n + 1]).sum())
+    def tail(share: float, ratios: Floats) -> float:
+        return math.exp(log_ways + hits * math.log(share) + misses * math.log1p(-share)) * _summed(ratios)
 
-    low = _crossing(lambda share: 1.0 - at_most(share, hits - 1) < outside, 1.0) if hits else 0.0
-    high = _crossing(lambda share: at_most(share, hits) > outside, 1.0) if hits < total else 1.0
+    seen = hits / total
+    low = _crossing(lambda p: tail(p, up * (p / (1.0 - p))) < outside, 0.0, seen) if hits else 0.0
+    high = _crossing(lambda p: tail(p, down * ((1.0 - p) / p)) > outside, seen, 1.0) if misses else 1.0
     return low, high
 
 
-def _log_factorials(n: int) -> Floats:
-    """(n + 1,) the logarithms of 0!, 1!, ..., n!."""
-    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1, dtype=np.float64)))])
+def _terms(count: int) -> int:
+    """How many terms of a tail are not nothing."""
+    return math.ceil(WIDE * math.sqrt(count + 1.0)) + 50
 
 
-def _crossing(holds: Callable[[float], bool], beyond: float) -> float:
-    """Where, from 0 up to `beyond`, something that holds first stops holding."""
-    low, high = 0.0, beyond
+def _summed(ratios: Floats) -> float:
+    """1 + r0 + r0 r1 + r0 r1 r2 + ..."""
+    return 1.0 + float(np.cumprod(ratios).sum())
+
+
+def _crossing(holds: Callable[[float], bool], low: float, high: float) -> float:
+    """Where, from `low` up to `high`, something that holds first stops holding."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2.0
         low, high = (middle, high) if holds(middle) else (low, middle)

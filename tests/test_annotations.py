@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from anomgan.annotations import annotation, annotation_line
+from anomgan.annotations import Newest, annotation, annotation_line
 from anomgan.judging import TrueFault
 from anomgan.wire.influx import parse_lines
 from anomgan_cli.main import cli
@@ -58,6 +58,24 @@ def test_a_point_says_the_same_and_is_the_same_point_at_the_end() -> None:
     (later,) = parse_lines(annotation_line(replace(FAULT, end_s=FAULT.end_s + 60, ended=True)))
     assert later is not None
     assert (later.measurement, later.tags, later.timestamp) == (line.measurement, line.tags, line.timestamp)
+
+
+def test_a_beginning_that_comes_late_or_again_is_no_news_and_undoes_no_end() -> None:
+    begun, ended = FAULT, replace(FAULT, end_s=FAULT.end_s - 50, ended=True)
+    newest = Newest()
+    assert [newest.is_news(one) for one in (begun, begun, ended, begun, ended)] == [True, False, True, False, False]
+    assert newest.faults == 1
+    assert Newest().is_news(ended)
+
+
+def test_only_so_many_faults_are_remembered_and_what_is_forgotten_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomgan.annotations.MOST_KNOWN", 3)
+    newest, faults = Newest(), [replace(FAULT, device=f"p{n}") for n in range(5)]
+    assert all(map(newest.is_news, faults[:3]))
+    assert newest.is_news(replace(faults[0], ended=True))
+    assert all(map(newest.is_news, faults[3:]))
+    assert (newest.faults, newest.forgotten) == (5, 2)
+    assert not newest.is_news(faults[0])
 
 
 def write_truth(path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from anomgan_cli.judge_plots import pictures
 from anomgan_cli.main import cli
 from anomgan_judge.hearing import Hearing, topics
 from anomgan_judge.screen import Screen
-from anomgan_judge.words import brief, seconds, summary, tables, weeks
+from anomgan_judge.words import brief, live, seconds, summary, tables, weeks
 
 START_S = 1_704_067_200.0
 DEVICES = [
@@ -86,7 +87,7 @@ def test_the_report_on_two_files_is_exact(tmp_path: Path) -> None:
     assert figures["alarms_per_week"] == pytest.approx(1 / weeks)
     assert figures["alarms_per_week_high"] == pytest.approx(5.5716 / weeks, rel=1e-4)
     assert figures["f1"] == pytest.approx(2 * (2 / 3) * 0.75 / (2 / 3 + 0.75))
-    assert figures["rules"] == {"grace_s": 60.0, "warm_up_s": 0.0}
+    assert figures["rules"] == {"grace_s": 60.0, "warm_up_s": 0.0, "devices": None}
     assert figures["not_counted"] == {}
 
 
@@ -117,9 +118,21 @@ def test_the_words_say_what_was_missed_what_was_false_and_what_could_not_be_read
     assert "missed: 2024-01-01 00:16:40 UTC to 00:21:40 north/pump-2: wear of flow" in done.output
     assert "false alarm: 2024-01-01 00:50:00 UTC north/pump-12: flow fell, far" in done.output
     assert "3 faults over; 1 going on; 13 devices as the truth tells" in done.output
+    assert "; told after 48 s, for 90 % after 56 s;" in done.output
+    assert "; 1 repeat" in done.output
     assert "not counted, events bad device name: 2" in done.output
     assert "not counted, events no start: 1" in done.output
     assert "not counted, events not an object: 1" in done.output
+
+
+def test_what_is_over_the_bounds_of_memory_is_counted_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anomgan.judging.judge.MOST", 2)
+    done = judge(tmp_path, "--out", str(tmp_path / "out"))
+    assert "not counted, truth too many faults: 3, first" in done.output
+    assert "truth.jsonl:6: more than 2 faults are not remembered" in done.output
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["not_counted"] == {
+        "truth.too_many_faults": 3, "events.too_many_events": 4,
+    }  # fmt: skip
 
 
 def test_a_foreign_detectors_keys_are_given(tmp_path: Path) -> None:
@@ -148,6 +161,20 @@ def test_the_pictures_are_drawn_for_many_devices_for_few_faults_and_for_none() -
     assert drawn([], [event(5, 5)[1]]) == {"timeline.png"}
     assert drawn([run(0)], []) == set()
     assert drawn(fault(5, 5), event(5, 5)) == {"timeline.png", "recall.png", "delay.png"}
+
+
+def test_pictures_stay_of_a_size_with_hundreds_of_kinds_and_devices_and_take_names_of_any_script_and_length() -> None:
+    def sizes(kinds: int, devices: int, name: str) -> list[tuple[int, int]]:
+        judged = Judge()
+        for n in range(max(kinds, devices)):
+            place = {"device": f"{name}{n % devices}", "kind": f"{name}{n % kinds}"}
+            judged.add_truth(decode_truth(json.dumps(fault(100 * n, 100 * n + 50)[1] | place).encode()))
+            told = event(100 * n + 10, 100 * n + 20)[1] | {"device": place["device"]}
+            judged.add_event(decode_event(json.dumps(told).encode()))
+        return [struct.unpack(">II", content[16:24]) for content in pictures(judged.report()).values()]
+
+    assert sizes(3, 4, "漢字 \u0915 $x_") == sizes(3, 4, "m" * 100)
+    assert sizes(41, 41, "p") == sizes(120, 120, "p")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +264,21 @@ def test_a_block_is_drawn_in_place_of_the_last_and_log_lines_stand_above_it() ->
     screen.write("lost\n")
     screen.clear()
     assert stream.getvalue() == "one\ntwo\n" + "\x1b[2F\x1b[J" + "a" * 19 + "\nb\nc\n" + "\x1b[3F\x1b[Jlost\n"
+
+
+def test_what_is_shown_live_fits_into_the_terminal_and_says_what_it_leaves_out() -> None:
+    judged = Judge()
+    for record in TRUTH:
+        judged.add_truth(decode_truth(json.dumps(record).encode()))
+    for record in EVENTS:
+        judged.add_event(decode_event(json.dumps(record).encode()))
+    report, notes = judged.report(), ["note: what is long is broken where a word ends"]
+    whole = live(report, notes, 200, 50)
+    assert whole == [*summary(report), *tables(report), *notes]
+    narrow = live(report, notes, 40, 50)
+    assert [line for line in narrow if len(line) > 40] == [line for line in tables(report) if len(line) > 40]
+    assert " ".join(narrow).split() == " ".join(whole).split()
+    assert live(report, notes, 200, 6) == [*whole[:5], f"and {len(whole) - 5} more lines"]
 
 
 def test_words_for_nothing_and_for_large_and_small() -> None:

@@ -107,6 +107,33 @@ def test_the_state_is_told_or_follows_from_the_end(said: dict[str, Any], state: 
     assert heard({"device": "p1", "start": START_S, **said}).state == state
 
 
+@pytest.mark.parametrize(
+    "never", ["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", 253402300799, 253402300799999, 253402300799999999]
+)
+def test_an_end_that_stands_for_none_is_none(never: object) -> None:
+    told = heard({"device": "p1", "start": START_S, "end": never})
+    assert (told.state, told.end_s, told.told_s) == ("open", START_S, None)
+    assert heard({"device": "p1", "start": START_S, "end": never, "state": "off"}).state == "closed"
+    with pytest.raises(PayloadError, match="neither a time"):
+        heard({"device": "p1", "start": never})
+
+
+def test_the_end_of_a_foreign_event_that_is_still_open_is_a_plan() -> None:
+    opened = heard({"device": "p1", "start": START_S, "state": "firing", "end": START_S + 9e9})
+    assert (opened.end_s, opened.told_s) == (START_S, None)
+    closed = heard({"device": "p1", "start": START_S, "state": "resolved", "end": START_S + 60})
+    assert put_together(opened, closed) == put_together(closed, opened) == closed
+    assert heard({"device": "p1", "start": START_S, "state": "firing", "to": START_S + 5}, end="to").end_s == START_S
+
+
+def test_of_very_long_text_the_beginning_is_kept_and_a_long_identifier_is_refused() -> None:
+    told = heard({"device": "p1", "start": START_S, "reason": "r" * 10**5, "severity": [0] * 10**5, "id": "i" * 200})
+    assert (len(told.reason), len(told.severity), len(told.id)) == (500, 100, 200)
+    many = heard({"device": "p1", "start": START_S, "channels": [f"channel-{n:04}" for n in range(10**4)]})
+    assert sum(map(len, many.channels)) < 1000
+    assert many.channels[:2] == ("channel-0000", "channel-0001")
+
+
 @pytest.mark.parametrize("channels", [["flow", "speed"], "flow, speed", [{"channel": "flow"}, {"name": "speed"}]])
 def test_channels_are_names_objects_or_text(channels: object) -> None:
     assert heard({"device": "p1", "start": START_S, "channels": channels}).channels == ("flow", "speed")
@@ -137,6 +164,10 @@ def test_other_names_are_taken_where_they_are_given() -> None:
         ({"device": "p1", "start": START_S, "state": "perhaps"}, "bad_state"),
         ({"device": "p1", "start": START_S, "state": 3}, "bad_state"),
         ({"device": "p1", "start": START_S, "site": 3}, "bad_site_name"),
+        ({"device": "p1", "start": START_S, "site": "s" * 129}, "bad_site_name"),
+        ({"device": "p1", "start": START_S, "id": "i" * 201}, "bad_id"),
+        ({"device": "p1", "start": START_S, "end": -5}, "bad_time"),
+        ({"device": "p1", "start": START_S, "end": 1e300}, "bad_time"),
     ],
 )
 def test_an_event_that_says_too_little_is_refused_by_its_reason(document: object, reason: str) -> None:
@@ -160,6 +191,7 @@ RUN = {"state": "run", "start_s": 1e9, "until_s": 1e9, "devices": [{"name": "p",
         (TRUTH | {"end_s": None}, "no_end"),
         (TRUTH | {"domain": 5}, "bad_domain_name"),
         (TRUTH | {"site": 5}, "bad_site_name"),
+        (TRUTH | {"site": "s" * 129}, "bad_site_name"),
         (RUN | {"devices": []}, "bad_run"),
         (RUN | {"devices": [5]}, "bad_devices"),
         (RUN | {"devices": [{"name": "p", "count": -1}]}, "bad_devices"),

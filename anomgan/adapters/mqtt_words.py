@@ -12,6 +12,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from anomgan.adapters.mqtt_client import Wish, stated
 from anomgan.config import BrokerConfig, broker_name
 from anomgan.errors import Refused, ServerError, Unreachable
+from anomgan.shown import printable
 
 SPOKEN = {3: "MQTT 3.1.1", 5: "MQTT 5"}
 WRONG_VERSION, WRONG_PASSWORD, NOT_AUTHORISED, TAKEN_OVER = 132, 134, 135, 142
@@ -61,7 +62,7 @@ def certificate_wanted(alert: str, config: BrokerConfig) -> str:
 def own_words(properties: Properties | None) -> str:
     """The reason in the broker's own words, in parentheses; "" where it gives none."""
     given: Any = getattr(properties, "ReasonString", "")
-    said = "".join(letter if letter.isprintable() else " " for letter in str(given)[:LONGEST_WORDS])
+    said = printable(str(given)[:LONGEST_WORDS])
     return f" ({said})" if said else ""
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from anomgan.errors import ConfigError
+from anomgan.shown import one_line
 
 LONGEST_SHOWN = 200
 Model = TypeVar("Model", bound=BaseModel)
@@ -41,7 +42,7 @@ _IN_TOML = {
 
 def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], message: str, given: object) -> str:
     """One validation error in the words of the TOML file."""
-    path = ".".join(_shown(str(part)) for part in loc)
+    path = ".".join(one_line(str(part), LONGEST_SHOWN) for part in loc)
     if kind == "extra_forbidden":
         key, known = str(loc[-1]), _keys_at(model, loc[:-1])
         if key in ("password", "token", "secret"):
@@ -57,13 +58,7 @@ def _explain(model: type[BaseModel], kind: str, loc: tuple[int | str, ...], mess
 def _written(value: object) -> str:
     """A value as it may be shown; Python writes no whole number of thousands of digits."""
     huge = type(value) is int and abs(value) >= 10**100
-    return "a number of more than a hundred digits" if huge else _shown(repr(value))
-
-
-def _shown(text: str) -> str:
-    """On one line, and not too long."""
-    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[: LONGEST_SHOWN + 1])
-    return line if len(line) <= LONGEST_SHOWN else line[:LONGEST_SHOWN] + "..."
+    return "a number of more than a hundred digits" if huge else one_line(repr(value), LONGEST_SHOWN)
 
 
 def _keys_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

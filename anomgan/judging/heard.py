@@ -6,7 +6,8 @@ Truth, as `anomgan simulate` tells it: `{"state": "begin" | "end", "device", "si
 
 An event is a JSON object with `device` (or a topic that has it) and `start`; `end`, `state`, `id`, `site`, `channels`,
 `severity` and `reason` may be there. Times are seconds, milliseconds or finer, told apart by their size, or ISO 8601.
-Other names for these keys can be given.
+Other names for these keys can be given. While an event is open, the `end` that a foreign detector tells of it is a
+plan, and no end; nor is one in the year 1 or from the year 9000 on, which is a database's word for none.
 """
 
 import math
@@ -17,7 +18,7 @@ from typing import Any
 from anomgan.errors import PayloadError
 from anomgan.judging.told import AlarmState, Part, Run, ToldEvent, TrueFault
 from anomgan.wire.document import parse_document
-from anomgan.wire.topics import Address, check_name
+from anomgan.wire.topics import LONGEST_NAME, Address, check_name
 
 KEYS = ("id", "device", "site", "state", "start", "end", "channels", "severity", "reason")
 """of an event, that a foreign detector may call otherwise"""
@@ -30,8 +31,12 @@ SYNONYMS: dict[AlarmState, tuple[str, ...]] = {
 STATES = {word: state for state, words in SYNONYMS.items() for word in words}
 NO_ADDRESS = Address("", "", "")
 MOST_DEVICES = 1_000_000
-FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
-"""a number from here on counts so many to the second: 1e11 s is the year 5138"""
+FINER = ((2.6e17, 1e9), (2.6e14, 1e6), (2.6e11, 1e3))
+"""a number from here on counts so many to the second: 2.6e11 s is beyond the year 9999, as ms they are 1978"""
+NO_YEAR_S = (-62_104_060_800.0, 221_845_392_000.0)
+"""an end before the first, or from the second on, is none: the years 2 and 9000"""
+LONGEST_ID, LONGEST_REASON, LONGEST_SEVERITY, LONGEST_CHANNELS = 200, 500, 100, 1000
+"""letters that are kept of an event; a longer identifier is refused, for it would tell events apart no more"""
 
 
 def decode_truth(payload: bytes) -> TrueFault | Run:
@@ -74,15 +79,16 @@ def decode_event(payload: bytes, keys: Mapping[str, str] | None = None, address:
         return document.get(theirs.get(name, name))
 
     def moment(name: str) -> float | None:
-        if name in theirs:
-            return _moment(document.get(theirs[name]), theirs[name])
-        exact = document.get(f"{name}_s")
-        return _moment(exact if exact is not None else document.get(name), name)
+        exact = None if name in theirs else document.get(f"{name}_s")
+        return _moment(exact if exact is not None else said(name), theirs.get(name, name), ends=name == "end")
 
     device = check_name("device", said("device") if said("device") is not None else address.device or None)
     site = said("site") if said("site") is not None else address.site or None
-    if site is not None and not isinstance(site, str):
-        raise PayloadError("bad_site_name", f"site name {site!r} is not text")
+    if site is not None and (not isinstance(site, str) or len(site) > LONGEST_NAME):
+        raise PayloadError("bad_site_name", f"site name {site!r:.60} is no text of at most {LONGEST_NAME} letters")
+    identifier = said("id")
+    if identifier is not None and len(identifier := str(identifier)) > LONGEST_ID:
+        raise PayloadError("bad_id", f"the id {identifier:.20}... has more than {LONGEST_ID} letters")
     start_s, end_s = moment("start"), moment("end")
     if start_s is None:
         start_s = _moment(document.get("time", document.get("ts")), "time")
@@ -92,10 +98,12 @@ def decode_event(payload: bytes, keys: Mapping[str, str] | None = None, address:
     state = _state(said("state"), "closed" if end_s is not None else "open" if knows_end else "closed")
     if end_s is not None and end_s < start_s:
         raise PayloadError("end_before_start", f"the event ends at {end_s} before its start {start_s}")
-    first_told_s = end_s if state == "open" and end_s is not None else None
+    if state == "open" and ("end" in theirs or document.get("end_s") is None):
+        end_s = None
+    first_told_s = end_s if state == "open" else None
     members = document.get("members")
     return ToldEvent(
-        id=str(said("id")) if said("id") is not None else f"{device}@{start_s!r}",
+        id=f"{device}@{start_s!r}" if identifier is None else identifier,
         site=site,
         device=device,
         state=state,
@@ -104,8 +112,8 @@ def decode_event(payload: bytes, keys: Mapping[str, str] | None = None, address:
         told_s=first_told_s,
         alarm=state != "muted",
         channels=_names(said("channels")),
-        severity=str(said("severity") or ""),
-        reason=str(said("reason") or ""),
+        severity=str(said("severity") or "")[:LONGEST_SEVERITY],
+        reason=str(said("reason") or "")[:LONGEST_REASON],
         members=members if isinstance(members, int) and not isinstance(members, bool) else 0,
     )
 
@@ -146,19 +154,24 @@ def _state(value: object, otherwise: AlarmState) -> AlarmState:
 
 def _text(document: Mapping[str, Any], key: str) -> str:
     value = document.get(key)
-    if value is not None and not isinstance(value, str):
-        raise PayloadError(f"bad_{key}_name", f"{key} {value!r:.60} is not text")
+    if value is not None and (not isinstance(value, str) or len(value) > LONGEST_NAME):
+        raise PayloadError(f"bad_{key}_name", f"{key} {value!r:.60} is no text of at most {LONGEST_NAME} letters")
     return value or ""
 
 
 def _names(value: object) -> tuple[str, ...]:
-    """Channels as a list of names, as objects that have one, or as text with commas."""
+    """Channels as a list of names, as objects that have one, or as text with commas; the first of very many."""
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if not isinstance(value, list):
-        return ()
-    found = [one.get("channel", one.get("name")) if isinstance(one, dict) else one for one in value]
-    return tuple(one for one in found if isinstance(one, str))
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    names, letters = [], 0
+    for one in value if isinstance(value, list) else ():
+        name = one.get("channel", one.get("name")) if isinstance(one, dict) else one
+        if isinstance(name, str):
+            letters += len(name) + 1
+            if letters > LONGEST_CHANNELS:
+                break
+            names.append(name)
+    return tuple(names)
 
 
 def _required(document: Mapping[str, Any], name: str) -> float:
@@ -169,8 +182,8 @@ def _required(document: Mapping[str, Any], name: str) -> float:
     return time_s
 
 
-def _moment(value: object, name: str) -> float | None:
-    """A time in seconds, None for none."""
+def _moment(value: object, name: str, *, ends: bool = False) -> float | None:
+    """A time in seconds, None for none; ends: whether one in the year 1 or from 9000 on is none too."""
     if value is None:
         return None
     time_s = math.nan
@@ -182,6 +195,8 @@ def _moment(value: object, name: str) -> float | None:
         except ValueError:
             raise PayloadError("bad_time", f"{name} {value!r:.60} is not ISO 8601") from None
         time_s = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    if ends and (time_s < NO_YEAR_S[0] or NO_YEAR_S[1] <= time_s < FINER[-1][0]):
+        return None
     if not 0.0 <= time_s < 2.5e11:
         raise PayloadError("bad_time", f"{name} {value!r:.60} is neither a time in seconds nor ISO 8601 text")
     return time_s

@@ -12,19 +12,27 @@ The rules, beside those of `anomgan.matching`, which say what an event finds:
 - What befell a device's network is no fault: an event that falls on that alone is a false alarm, and it is said during
   what. While a device is absent, its time does not count.
 - What was told as muted only was told to nobody, and does not count.
+- Now is how far the truth has come. Only where it tells of no run do events move it, and an event's end that is further
+  ahead of all that began than that lasted, and than a day, is a plan and does not.
+- The time watched is that of each device in the runs that the truth tells of. Where the number of devices is given, it
+  is so many times the time at which any run went on; without runs, so many times, or for each device that was named,
+  the time from the first thing heard until now.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from anomgan.errors import ConfigError
+from anomgan.errors import ConfigError, PayloadError
 from anomgan.judging.report import FaultRow, Report, make_report
 from anomgan.judging.told import Run, ToldEvent, TrueFault, put_together
 from anomgan.judging.watched import WEEK_S, Watched
 from anomgan.matching import Interval, match_events
 from anomgan.records import Source
 
+MOST = 250_000
+"""faults, and incidents, and events, that are remembered"""
+DAY_S = 86_400.0
 GRACE_S = 120.0
 """a machine takes a while to recover from a fault; an event that starts so soon after one belongs to it"""
 
@@ -56,26 +64,34 @@ class Judge:
         self._watched = Watched(live)
 
     def add_truth(self, record: TrueFault | Run) -> None:
-        """A fault that begins or ends, or how far a run is."""
+        """A fault that begins or ends, or how far a run is; PayloadError for one too many to remember."""
         if isinstance(record, Run):
             self._watched.add(record)
             return
-        kept = self.incidents if record.domain else self.faults
+        kept, what = (self.incidents, "incidents") if record.domain else (self.faults, "faults")
+        _leave_room(kept, record.key, what)
         known = kept.get(record.key, record)
         kept[record.key] = max(known, record, key=lambda fault: (fault.ended, fault.end_s))
 
     def add_event(self, record: ToldEvent) -> None:
-        """One telling of an event."""
+        """One telling of an event; PayloadError for one too many to remember."""
+        _leave_room(self.events, record.key, "events")
         known = self.events.get(record.key)
         self.events[record.key] = record if known is None else put_together(known, record)
 
     @property
     def now_s(self) -> float | None:
-        """Event time as far as anything tells it; None before that."""
+        """Event time as far as it is known to have come; None before anything was heard."""
         times = [fault.end_s if fault.ended else fault.start_s for fault in self.faults.values()]
-        times += [max(event.end_s, event.told_s or 0.0) for event in self.events.values()]
-        times += [self._watched.until_s] if self._watched else []
-        return max(times, default=None)
+        if self._watched:
+            return max([self._watched.until_s, *times])
+        starts = [fault.start_s for fault in self.faults.values()] + [one.start_s for one in self.events.values()]
+        if not starts:
+            return None
+        last_s = max(starts)
+        believed_s = last_s + max(last_s - min(starts), DAY_S)
+        ends = [time_s for one in self.events.values() for time_s in (one.end_s, one.told_s or 0.0)]
+        return max([last_s, *times, *(time_s for time_s in ends if time_s <= believed_s)])
 
     def report(self) -> Report:
         """How the detector has done so far."""
@@ -89,7 +105,9 @@ class Judge:
             if event.alarm
         ]
         begins, otherwise_s = self._begins(faults, alarms)
-        incidents = list(self.incidents.values())
+        incidents: dict[Source, list[TrueFault]] = {}
+        for one in self.incidents.values():
+            incidents.setdefault(one.source, []).append(one)
         first_s = {source: time_s + self.rules.warm_up_s for source, time_s in begins.items()}
         least_s = otherwise_s + self.rules.warm_up_s
 
@@ -124,8 +142,8 @@ class Judge:
             hits=[alarms[i] for i in sorted(on_counted)],
             first_hits=len({i for i, _ in finders.values()}),
             false_alarms=[alarms[i] for i in false],
-            during=[_during(alarms[i], at[i], incidents) for i in false],
-            incidents=len(incidents),
+            during=[_during(alarms[i], incidents.get(at[i], ())) for i in false],
+            incidents=len(self.incidents),
             set_aside=len(alarms) - len(on_counted) - len(false),
             muted=len(self.events) - len(alarms),
             devices=devices,
@@ -143,7 +161,7 @@ class Judge:
         self, named: set[Source], first_s: dict[Source, float], least_s: float, now_s: float
     ) -> tuple[int, str, float]:
         """(how many devices, who says so, their weeks together)."""
-        span_s = max(now_s - least_s, 0.0)
+        span_s = self._watched.span_s(least_s) if self._watched else max(now_s - least_s, 0.0)
         if self.rules.devices is not None:
             return self.rules.devices, "as given", self.rules.devices * span_s / WEEK_S
         if self._watched:
@@ -157,6 +175,11 @@ class Judge:
             if one.kind == ABSENT:
                 found.setdefault(one.source, []).append((one.start_s, one.end_s))
         return found
+
+
+def _leave_room(kept: Mapping[tuple[object, ...], object], key: tuple[object, ...], what: str) -> None:
+    if len(kept) >= MOST and key not in kept:
+        raise PayloadError(f"too_many_{what}", f"more than {MOST:,} {what} are not remembered")
 
 
 class _Places:
@@ -202,9 +225,9 @@ def _without(owner: list[int], unmatched: Iterable[int]) -> set[int]:
     return {i for i, count in missing.items() if count == every[i]}
 
 
-def _during(event: ToldEvent, source: Source, incidents: Iterable[TrueFault]) -> str:
+def _during(event: ToldEvent, incidents: Iterable[TrueFault]) -> str:
     """What befell the device's network at the time of an event."""
-    kinds = [one.kind for one in incidents if one.source == source and _touch(one, event)]
+    kinds = [one.kind for one in incidents if _touch(one, event)]
     return ", ".join(sorted(set(kinds)))
 
 

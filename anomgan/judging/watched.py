@@ -4,10 +4,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from anomgan.errors import PayloadError
 from anomgan.judging.told import Part, Run
 from anomgan.records import Source
 
 WEEK_S = 7 * 86_400.0
+MOST_RUNS = 10_000
+MOST_DEVICES = 1_000_000
+"""of all runs together"""
 Span = tuple[float, float]
 
 
@@ -19,11 +23,18 @@ class Watched:
     live: bool = False
     kinds: dict[Source, str] = field(default_factory=dict)
     _spans: dict[tuple[float, tuple[Part, ...]], tuple[float, float]] = field(default_factory=dict)
+    _devices: int = 0
 
     def add(self, run: Run) -> None:
-        """One record of a run; in any order, and as often as it likes."""
+        """One record of a run; in any order, and as often as it likes. PayloadError for one too many to remember."""
         key = (run.start_s, run.parts)
         if key not in self._spans:
+            devices = self._devices + sum(max(part.count, 1) for part in run.parts)
+            if len(self._spans) >= MOST_RUNS or devices > MOST_DEVICES:
+                raise PayloadError(
+                    "too_many_runs", f"more than {MOST_RUNS:,} runs, or {MOST_DEVICES:,} devices in them"
+                )
+            self._devices = devices
             for part in run.parts:
                 self.kinds.update(dict.fromkeys(part.sources(), part.kind))
         from_s, until_s = self._spans.get(key, (run.until_s if self.live else run.start_s, run.until_s))
@@ -50,6 +61,10 @@ class Watched:
                 if start_s <= found.get(source, -math.inf) < end_s:
                     found[source] = end_s
         return found
+
+    def span_s(self, counted_from_s: float) -> float:
+        """Seconds from a moment on at which any run went on."""
+        return _covered(self._spans.values(), counted_from_s)
 
     def device_s(self, counted_from: Mapping[Source, float], absences: Mapping[Source, Sequence[Span]]) -> float:
         """Seconds of all devices together, each from its moment in `counted_from` on and while it is there; what

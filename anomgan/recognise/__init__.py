@@ -3,7 +3,7 @@
 Pure and deterministic: what is found depends on the samples alone, in the order in which they came.
 """
 
-from anomgan.recognise.config_file import config_text, count, detect_commands, one_line, period_text, train_commands
+from anomgan.recognise.config_file import config_text, count, detect_commands, period_text, train_commands
 from anomgan.recognise.findings import ChannelFound, Findings, FleetFound, NotUnderstood
 from anomgan.recognise.recognise import recognise
 from anomgan.recognise.samples import Sample, Watch
@@ -18,7 +18,6 @@ __all__ = [
     "config_text",
     "count",
     "detect_commands",
-    "one_line",
     "period_text",
     "recognise",
     "train_commands",

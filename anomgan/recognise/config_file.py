@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from anomgan.config import BrokerConfig
 from anomgan.recognise.findings import ChannelFound, Findings, FleetFound
+from anomgan.shown import one_line, printable
 
-LONGEST_SHOWN = 100
 MOST_LISTED = 12
 HEAD = """\
 # Written by `anomgan listen`; configs/detector.toml explains every key. What is not here has its default.
@@ -19,7 +19,7 @@ HEAD = """\
 def config_text(findings: Findings, broker: BrokerConfig, own: str) -> str:
     """The file's text; `own` is the name it will have. It is valid where at least one fleet was found."""
     commands = [*train_commands(findings.fleets, own), *detect_commands(own)]
-    lines = [HEAD + "\n".join(f"#   {_printable(line)}" for line in commands), "", "[broker]"]
+    lines = [HEAD + "\n".join(f"#   {printable(line)}" for line in commands), "", "[broker]"]
     lines += _broker_lines(broker)
     for fleet in findings.fleets:
         lines += ["", *_fleet_lines(fleet)]
@@ -102,16 +102,6 @@ def count(number: int, what: str) -> str:
 def period_text(period_s: float) -> str:
     """A period for people: `0.25 s`, `5 min`."""
     return f"{period_s:.3g} s" if period_s < 120 else f"{period_s / 60:.3g} min"
-
-
-def one_line(text: str, longest: int = LONGEST_SHOWN) -> str:
-    """Text from outside, fit for a comment or a terminal: printable, on one line, not too long."""
-    shown = _printable(text[: longest + 1])
-    return shown if len(shown) <= longest else shown[:longest] + "..."
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _value(value: object) -> str:

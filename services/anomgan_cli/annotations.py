@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan.shown import one_line
 from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from threading import Event
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from anomgan.judging import TrueFault
 
 AGAIN_S = 2.0
+LONGEST_SAMPLE = 200
 Put = Callable[["TrueFault"], str]
 
 
@@ -65,14 +68,16 @@ def annotations(
         raise click.UsageError("--panel goes with --dashboard")
     counters: Counter[str] = Counter()
     with _targets(grafana, token_env, dashboard, panel, influx) as put:
-        faults = _follow(broker, topic, put, counters) if broker else _read(truth, put, counters)
+        faults = [] if broker else _read(truth, put, counters)
+        number = _follow(broker, topic, put, counters) if broker else len(faults)
     if out is not None:
         from anomgan.adapters.files import write_bytes
         from anomgan.annotations import annotation
 
         write_bytes(out, _json([annotation(fault, dashboard, panel) for fault in faults]))
-        click.echo(f"wrote {out}")
-    click.echo(f"{len(faults)} faults" + "".join(f", {count} {what}" for what, count in sorted(counters.items())))
+        say(f"wrote {out}")
+    told = "".join(f", {count:,} {what}" for what, count in sorted(counters.items()))
+    say(f"{number:,} fault{'' if number == 1 else 's'}{told}")
 
 
 @contextmanager
@@ -126,7 +131,7 @@ def _read(truth: Path | None, put: list[Put], counters: "Counter[str]") -> "list
     assert truth is not None  # noqa: S101 the command's first check
     read_lines(truth, hearing.truth)
     for line in unread(hearing.counters, hearing.unread):
-        click.echo(line, err=True)
+        say(line, err=True)
     faults = sorted(
         (*judge.faults.values(), *judge.incidents.values()),
         key=lambda fault: (fault.start_s, fault.site, fault.device, fault.kind),
@@ -136,35 +141,41 @@ def _read(truth: Path | None, put: list[Put], counters: "Counter[str]") -> "list
     return faults
 
 
-def _follow(broker: dict[str, Any], topic: str, put: list[Put], counters: "Counter[str]") -> "list[TrueFault]":
-    """The faults that a broker tells of until Ctrl-C; each is handed over as soon as it is told."""
+def _follow(broker: dict[str, Any], topic: str, put: list[Put], counters: "Counter[str]") -> int:
+    """Hand the faults that a broker tells of over, each as soon as it is told, until Ctrl-C; how many there were."""
     import logging
-    import sys
 
     from anomgan.adapters.mqtt_session import passing_session
     from anomgan.adapters.signals import stopping
+    from anomgan.annotations import Newest
     from anomgan.config import BrokerConfig, parse_config
     from anomgan.errors import PayloadError
     from anomgan.judging import Run, decode_truth
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    log_lines(logging.INFO, "%(message)s")
     config = parse_config(BrokerConfig, broker, "anomgan annotations")
-    faults: dict[object, TrueFault] = {}
+    newest = Newest()
     with stopping() as stop, passing_session(config, [(topic, 1)], "anomgan-annotations") as source:
-        click.echo(f"following {topic} on {config.host}:{config.port}", err=True)
+        say(f"following {topic} on {config.host}:{config.port}", err=True)
         while not stop.is_set():
             for message in (messages := source.receive(1000, 0.5)):
                 try:
                     record = decode_truth(message.payload)
                 except PayloadError as error:
-                    counters["not read"] += 1
-                    click.echo(f"not read, {message.topic}: {error}", err=True)
+                    reason = f"not read ({error.reason.replace('_', ' ')})"
+                    counters[reason] += 1
+                    if counters[reason] == 1:
+                        say(
+                            f"not read, {one_line(message.topic)}: {error}; of its kind the others are counted",
+                            err=True,
+                        )
                     continue
-                if not isinstance(record, Run):
-                    faults[record.key] = record
+                if not isinstance(record, Run) and newest.is_news(record):
                     counters.update(said for one in put if (said := _insist(one, record, stop)))
             source.acknowledge(messages)
-    return list(faults.values())
+    if newest.forgotten:
+        counters["no longer remembered"] = newest.forgotten
+    return newest.faults
 
 
 def _insist(put: Put, fault: "TrueFault", stop: "Event") -> str:
@@ -179,7 +190,7 @@ def _insist(put: Put, fault: "TrueFault", stop: "Event") -> str:
             raise
         except ServerError as error:
             if not told:
-                click.echo(f"{error}; it is tried again and again", err=True)
+                say(f"{error}; it is tried again and again", err=True)
             told = True
             stop.wait(AGAIN_S)
     return ""

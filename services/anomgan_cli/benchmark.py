@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anomgan_cli.inputs import make_folder, out_option, some_names, steps_option, suite_option
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan_benchmark.results import Result
@@ -93,19 +94,19 @@ def benchmark(
     peers = {} if peers_file is None else read_peers(peers_file)
     found, left_out = survey(suites, data, contamination)
     if left_out:
-        click.echo(f"left out, since their labels are all of one kind: {', '.join(left_out)}")
+        say(f"left out, since their labels are all of one kind: {', '.join(left_out)}")
     make_folder(out)
     wanted = wanted_results(found, without_repeats(detectors), seeds, config)
     scores_folder = out / "scores" if keep_scores else None
     with open_results(out / "results.jsonl") as results:
         missing = missing_results(wanted, results, scores_folder)
-        click.echo(f"{len(found)} series, {len(wanted)} results, {len(wanted) - len(missing)} of them there already")
+        say(f"{len(found)} series, {len(wanted)} results, {len(wanted) - len(missing)} of them there already")
         for _ in _shown(run(missing, data, results, jobs, scores_folder, contamination), len(missing)):
             pass
         told = [results.done[one.key] for one in wanted]
 
     summary = summarise(told)
-    click.echo(f"\n{describe(summary, peers)}\n")
+    say(f"\n{describe(summary, peers)}\n")
     facts = {
         "data": str(data),
         "seeds": seeds,
@@ -121,7 +122,7 @@ def benchmark(
     ):
         if content is not None:
             write_bytes(out / name, content)
-            click.echo(f"wrote {out / name}")
+            say(f"wrote {out / name}")
     if summary.errors:
         raise click.exceptions.Exit(1)
 
@@ -136,7 +137,7 @@ def _shown(results: "Iterable[Result]", total: int) -> "Iterator[Result]":
         for result in results:
             line = _line(result)
             if bar.disable:
-                click.echo(line, err=True)
+                say(line, err=True)
             elif result.error:
                 bar.write(line, file=sys.stderr)
             else:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from anomgan_cli.terminal import say
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
@@ -43,6 +45,6 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
         asking = partial(ask, settings.asked_broker(), settings.control, client="dashboard")
     app = create_app(settings.store.sqlite.path, token=token, ask=asking)
     listening = listen(address, settings.dashboard.port if port is None else port)
-    click.echo(f"dashboard of {settings.store.sqlite.path} on {url_of(listening)}; Ctrl-C ends it")
+    say(f"dashboard of {settings.store.sqlite.path} on {url_of(listening)}; Ctrl-C ends it")
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended cleanly by then
         serve(app, listening)

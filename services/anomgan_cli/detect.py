@@ -1,12 +1,13 @@
 """`anomgan detect CONFIG`: the detector service."""
 
 import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from anomgan.records import Event
@@ -32,14 +33,14 @@ def detect(config: Path, only_check: bool, quiet: bool) -> None:
     settings = read_config(config, ServiceConfig)
     compose.require_distinct_models(settings)
     if only_check:
-        click.echo(f"{config}: valid")
+        say(f"{config}: valid")
         for line in compose.check(settings):
-            click.echo(line)
-        click.echo("everything answers")
+            say(line)
+        say("everything answers")
         return
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    log_lines(logging.INFO, "%(asctime)s %(levelname)s %(message)s")
     counters = compose.run(settings, config_path=config, on_events=None if quiet else EventPrinter())
-    click.echo("; ".join(f"{name} {count}" for name, count in sorted(counters.items())))
+    say("; ".join(f"{name} {count}" for name, count in sorted(counters.items())))
 
 
 class EventPrinter:
@@ -53,7 +54,7 @@ class EventPrinter:
         for event in events:
             what = "worse" if event.id in self._open and event.state == "open" else event.state.replace("_", " ")
             (self._open.add if event.state == "open" else self._open.discard)(event.id)
-            click.echo(describe_event(event, what))
+            say(describe_event(event, what))
 
 
 def describe_event(event: "Event", what: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anomgan_cli.inputs import by_row, ignore_option, moment, read_for_model, rows_option, time_option
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.evaluation import Evaluation
@@ -74,9 +75,9 @@ def evaluate(
     )
     truth = intervals(series.labels, series.times, series.device)
     matching = match_events(truth, events, tolerance_s)
-    click.echo(f"\n{result}\n")
+    say(f"\n{result}\n")
     for line in _told(events, truth, matching):
-        click.echo(line)
+        say(line)
 
     picture = Picture(
         series=series,
@@ -92,11 +93,11 @@ def evaluate(
     )
     target = plot or Path(f"{file.stem}-evaluation.png")
     write_bytes(target, evaluation_png(picture))
-    click.echo(f"wrote {target}")
+    say(f"wrote {target}")
     if json_file is not None:
         figures = {"model": str(model), "file": str(file), **result.as_dict()}
         write_bytes(json_file, (json.dumps(figures, indent=2) + "\n").encode())
-        click.echo(f"wrote {json_file}")
+        say(f"wrote {json_file}")
 
 
 def _told(events: "Sequence[Event]", truth: "Sequence[Interval]", matching: "Matching") -> list[str]:

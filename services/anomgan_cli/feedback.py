@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from anomgan_cli.terminal import say
+
 CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), default=Path("detector.toml"), show_default=True, help="The service's."
 )
@@ -41,9 +43,9 @@ def feedback(event: str, says: str, config: Path, client: str) -> None:
     """
     fields = {"event": event} if says == "undo" else {"event": event, "says": says}
     done = tell(config, "undo" if says == "undo" else "feedback", fields, client)
-    click.echo(f"{done['event']}: " + (f"{says} noted" if says != "undo" else f"no longer {done['was']}"))
+    say(f"{done['event']}: " + (f"{says} noted" if says != "undo" else f"no longer {done['was']}"))
     for one, learned in done["learned"].items():
-        click.echo(f"  {one}: {in_words(learned)}")
+        say(f"  {one}: {in_words(learned)}")
 
 
 def in_words(learned: str | Mapping[str, Any]) -> str:
@@ -69,7 +71,7 @@ def mute(device: str, for_s: float, channels: tuple[str, ...], site: str, config
     """Tell nobody of events of DEVICE, a shell pattern, for a time; they are stored all the same."""
     fields = {"device": device, "site": site, "channels": channels, "for_s": for_s}
     done = tell(config, "mute", fields, client)
-    click.echo(f"{named(device, site, channels)}: muted until {done['until']}; {open_now(done['events'])}")
+    say(f"{named(device, site, channels)}: muted until {done['until']}; {open_now(done['events'])}")
 
 
 @click.command()
@@ -81,7 +83,7 @@ def mute(device: str, for_s: float, channels: tuple[str, ...], site: str, config
 def unmute(device: str, channels: tuple[str, ...], site: str, config: Path, client: str) -> None:
     """End the mute of DEVICE, the pattern that was given; what is open then is told."""
     done = tell(config, "unmute", {"device": device, "site": site, "channels": channels}, client)
-    click.echo(f"{named(device, site, channels)}: muted no longer; {open_now(done['events'])}")
+    say(f"{named(device, site, channels)}: muted no longer; {open_now(done['events'])}")
 
 
 def named(device: str, site: str, channels: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from anomgan_cli.terminal import say
+
 QUIET_S = 1.0
 """without a further retained message, until all have come"""
 
@@ -49,8 +51,8 @@ def homeassistant(config: Path, remove: str | None) -> None:
                     raise Unreachable(f"{where}: not everything was taken away; try again")
         names += chosen
     for name in sorted(names):
-        click.echo(name)
-    click.echo(f"{len(names)} devices{' taken away' if remove is not None else ''}")
+        say(name)
+    say(f"{len(names)} devices{' taken away' if remove is not None else ''}")
 
 
 def _read(payload: bytes) -> tuple[str, list[str]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from anomgan_cli.terminal import say
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -103,11 +105,11 @@ def read_for_training(
                 raise DataError(f"{path}: channels differ from those of {paths[0]}: {', '.join(odd)}")
             _check_units(path, one, first, str(paths[0]))
             one = read_series(path, time=time, ignore=ignore, channels=first.channels, rows=rows)
-        click.echo(describe(path, one))
+        say(describe(path, one))
         several.append(one)
     for name in several[0].channels:
         if name.lower() in _LABEL_NAMES:
-            click.echo(f"note: channel {name!r} looks like a label; leave it out with --ignore {name}", err=True)
+            say(f"note: channel {name!r} looks like a label; leave it out with --ignore {name}", err=True)
     return several
 
 
@@ -130,14 +132,14 @@ def read_for_model(
     _check_units(path, series, detector, "the model")
     if len(series) < detector.rule.window:
         raise DataError(f"{path}: {len(series)} rows, fewer than the {detector.rule.window} of one window of the model")
-    click.echo(describe(path, series))
+    say(describe(path, series))
     missing = [name for name in detector.channels if name not in wanted]
     told = {time, label, *ignore} | (set() if time else {name for name in there if name.lower() in TIME_NAMES})
     unused = [name for name in there if name not in wanted and name not in told]
     if missing:
-        click.echo(f"note: the file lacks {', '.join(missing)}: counted as missing", err=True)
+        say(f"note: the file lacks {', '.join(missing)}: counted as missing", err=True)
     if unused:
-        click.echo(f"note: not a channel of the model, left out: {', '.join(unused)}", err=True)
+        say(f"note: not a channel of the model, left out: {', '.join(unused)}", err=True)
     return series
 
 

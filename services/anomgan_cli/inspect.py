@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from anomgan_cli.inputs import moment
+from anomgan_cli.terminal import say
 
 
 @click.command()
@@ -75,6 +76,6 @@ def _figures(health: dict[str, object]) -> dict[str, float]:
 def _table(title: str, rows: list[tuple[str, str]]) -> None:
     """A title and aligned lines."""
     width = max(map(len, [name for name, _ in rows]), default=0)
-    click.echo(click.style(title, bold=True))
+    say(title, bold=True)
     for name, value in rows:
-        click.echo(f"  {name:<{width}}  {value}")
+        say(f"  {name:<{width}}  {value}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anomgan_cli.inputs import moment
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.adapters.journal_operator import Amount, Choice, Overview, Part
@@ -100,16 +101,17 @@ def _look(table: "JournalConfig", json_file: Path | None) -> None:
     found = overview(Path(table.path))
     limit_bytes = round(table.limit_mb * 1e6)
     for line in overview_lines(table.path, limit_bytes, found):
-        click.echo(line)
+        say(line)
     if json_file is not None:
         figures = {"path": table.path, "limit_bytes": limit_bytes, **asdict(found)}
         write_bytes(json_file, (json.dumps(figures, indent=2) + "\n").encode())
-        click.echo(f"wrote {json_file}")
+        say(f"wrote {json_file}")
 
 
 def overview_lines(path: str, limit_bytes: int, found: "Overview") -> Iterator[str]:
     """How a journal stands, for people."""
-    from anomgan.recognise import count, one_line
+    from anomgan.recognise import count
+    from anomgan.shown import one_line
 
     yield (
         f"journal {path}: {found.bytes:,} of {limit_bytes:,} bytes used ({found.bytes / limit_bytes:.1%}), "
@@ -179,10 +181,10 @@ def _show(path: Path, choice: "Choice", out: Path | None) -> None:
     if out is None:
         nothing = True
         for part in quarantined(path, choice):
-            click.echo(part_line(part))
+            say(part_line(part))
             nothing = False
         if nothing:
-            click.echo(f"journal {path}: nothing is in quarantine")
+            say(f"journal {path}: nothing is in quarantine")
         return
     check_writable(out)
     amounts = chosen(path, choice)
@@ -190,15 +192,15 @@ def _show(path: Path, choice: "Choice", out: Path | None) -> None:
         names = ", ".join(one.addressee for one in amounts)
         raise DataError(f"journal {path}: {names} refused something, in different languages; choose by --addressee")
     if not amounts:
-        click.echo(f"journal {path}: nothing is in quarantine")
+        say(f"journal {path}: nothing is in quarantine")
         return
     write_bytes(out, (part.body + b"\n" for part in quarantined(path, choice)))
-    click.echo(f"wrote {out}: {count(amounts[0].parts, 'part')} that {amounts[0].addressee} refused")
+    say(f"wrote {out}: {count(amounts[0].parts, 'part')} that {amounts[0].addressee} refused")
 
 
 def part_line(part: "Part") -> str:
     """A part in one line: number, addressee, since when, why, and what it says; all from outside is made printable."""
-    from anomgan.recognise import one_line
+    from anomgan.shown import one_line
 
     head = f"{part.number} {one_line(part.addressee)} {moment(part.since_s)}"
     topic = f"{one_line(part.topic)} " if part.topic else ""
@@ -211,16 +213,15 @@ def _change(path: Path, action: str, choice: "Choice") -> None:
 
     moved = retry(path, choice) if action == "retry" else drop(path, choice)
     if not moved:
-        click.echo(f"journal {path}: nothing is in quarantine; nothing to {action}")
+        say(f"journal {path}: nothing is in quarantine; nothing to {action}")
     elif action == "retry":
-        click.echo(
-            f"journal {path}: to be delivered again: {_amounts(moved)}; a running service does it within seconds"
-        )
+        say(f"journal {path}: to be delivered again: {_amounts(moved)}; a running service does it within seconds")
     else:
-        click.echo(f"journal {path}: dropped {_amounts(moved)}")
+        say(f"journal {path}: dropped {_amounts(moved)}")
 
 
 def _amounts(moved: "Sequence[Amount]") -> str:
-    from anomgan.recognise import count, one_line
+    from anomgan.recognise import count
+    from anomgan.shown import one_line
 
     return ", ".join(f"{count(one.parts, 'part')} of {one_line(one.addressee)} ({one.bytes:,} bytes)" for one in moved)

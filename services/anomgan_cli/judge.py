@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.feedback import seconds
 from anomgan_cli.inputs import make_folder
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from anomgan.judging import Judge, Report
@@ -65,7 +67,7 @@ def foreign_keys(context: click.Context, parameter: click.Parameter, value: Sequ
     "--grace", callback=time_span, default="2m", show_default=True, help="So late an event counts for a fault."
 )
 @click.option("--warm-up", callback=time_span, default="0s", show_default=True, help="Event time that does not count.")
-@click.option("--devices", type=click.IntRange(min=1), help="How many are watched, where the truth does not tell.")
+@click.option("--devices", type=click.IntRange(min=1), help="How many are watched; left out: as the truth tells.")
 @click.option(
     "--key", "keys", multiple=True, callback=foreign_keys, metavar="OURS=THEIRS", help="A foreign event's keys."
 )
@@ -105,8 +107,9 @@ def judge(
 
     An event counts for a fault of its device where it overlaps [start, end + grace]; the first one is the hit, others
     are repeats; on no fault it is a false alarm. A fault that still goes on does not count yet. Delay is until the
-    event's start, told until it was told. How many devices there were, and how long, the simulator tells. Nothing is
-    point-adjusted.
+    event's start, told until it was told. How many devices there were, and how long, the simulator tells; with
+    --devices there are so many while its runs go on, or, where it tells of none, from the first thing heard until the
+    last. Nothing is point-adjusted.
     """
     from anomgan.judging import Judge, Rules
 
@@ -124,12 +127,9 @@ def judge(
             judged, keys, {**broker, **access}, truth, events, duration, every, out, quiet=quiet
         )
     report = judged.report()
-    for line in told(report, hearing, warnings):
-        click.echo(line)
-    if out is not None:
-        rules = {"grace_s": grace, "warm_up_s": warm_up}
-        for path in write_all(out, report, rules, hearing.counters):
-            click.echo(f"wrote {path}")
+    written = [] if out is None else write_all(out, report, asdict(judged.rules), hearing.counters)
+    for line in [*told(report, hearing, warnings), *(f"wrote {path}" for path in written)]:
+        say(line)
 
 
 def judge_files(judged: "Judge", keys: Mapping[str, str], truth: Path, events: Path) -> "Hearing":
@@ -179,7 +179,7 @@ def judge_live(
             for_s=for_s,
             every_s=max(every, 0.1),
             until_over=duration == RUN,
-            ready=lambda: None if quiet else click.echo(where, err=True),
+            ready=lambda: None if quiet else say(where, err=True),
         )
     return hearing, warnings
 
@@ -187,32 +187,31 @@ def judge_live(
 def progress(judged: "Judge", hearing: "Hearing", *, quiet: bool) -> tuple[Callable[[str], None], Callable[[], None]]:
     """(what shows how it stands, what takes that away): a block of a terminal, or a line elsewhere."""
     from anomgan_judge.screen import Screen
-    from anomgan_judge.words import brief, summary, tables, unread
+    from anomgan_judge.words import brief, live, unread
 
-    live = sys.stderr.isatty() and not quiet
+    in_place = sys.stderr.isatty() and not quiet
     screen = Screen(sys.stderr, lambda: os.get_terminal_size(sys.stderr.fileno()))
-    logging.basicConfig(stream=screen if live else sys.stderr, level=logging.INFO, format="%(message)s")
+    log_lines(logging.INFO, "%(message)s", screen if in_place else None)
 
     def show(reason: str) -> None:
         if quiet:
             return
         report = judged.report()
-        if live:
+        if in_place:
             away = [f"no connection: {reason}"] if reason else []
-            notes = unread(hearing.counters, hearing.unread)
-            screen.draw([*away, *summary(report), *tables(report), *notes])
+            screen.draw(live(report, [*away, *unread(hearing.counters, hearing.unread)], *screen.room))
         else:
-            click.echo(brief(report) + (f"; no connection: {reason}" if reason else ""), err=True)
+            say(brief(report) + (f"; no connection: {reason}" if reason else ""), err=True)
 
-    return show, screen.clear if live else lambda: None
+    return show, screen.clear if in_place else lambda: None
 
 
 def told(report: "Report", hearing: "Hearing", warnings: Sequence[str]) -> list[str]:
     """The final report in words."""
     from anomgan_judge.words import one_by_one, summary, tables, unread
 
-    notes = [f"note: {warning}" for warning in warnings]
-    return [*summary(report), *tables(report), *one_by_one(report), *notes, *unread(hearing.counters, hearing.unread)]
+    notes = [f"note: {warning}" for warning in warnings] + list(unread(hearing.counters, hearing.unread))
+    return [*summary(report), *tables(report), *one_by_one(report), *([""] if notes else []), *notes]
 
 
 def write_all(out: Path, report: "Report", rules: Mapping[str, Any], counters: Mapping[str, int]) -> list[Path]:

@@ -1,11 +1,13 @@
 """Pictures of a judgement, as PNG bytes: faults and events over time, recall by kind, how soon faults are found."""
 
 from collections.abc import Iterable, Sequence
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -14,6 +16,7 @@ from matplotlib.ticker import PercentFormatter
 
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
 from anomgan.records import Source
+from anomgan.shown import printable
 from anomgan_cli.plots import INK, STYLE, png
 
 PLAIN = {**STYLE, "text.parse_math": False}
@@ -21,21 +24,26 @@ PLAIN = {**STYLE, "text.parse_math": False}
 
 FOUND, MISSED, ASIDE, FALSE = "#0072b2", "#d55e00", "#c9c9c9", "#e69f00"
 PALE, GREY = "#e8e8e8", "#8a8a8a"
-MOST_LANES = 40
+MOST_LANES = MOST_KINDS = 40
+LONGEST_LABEL = 40
 LANE_IN = 0.24
-LEAST_WIDTH = 0.002
+HIGH_IN = 4.0
+"""of the chart of the share; the delays stand beside it where they are no higher, else below"""
+LEAST_WIDTH = 0.003
 """of the picture: what is shorter is drawn so long, so that it can be seen"""
 
 
 def pictures(report: Report) -> dict[str, bytes]:
     """By file name; those for which there is something to draw."""
     found: dict[str, bytes] = {}
-    if report.rows or report.false_alarms:
-        found["timeline.png"] = timeline_png(report)
-    if report.kinds:
-        found["recall.png"] = recall_png(report)
-    if report.total.found:
-        found["delay.png"] = delay_png(report)
+    with catch_warnings():
+        filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box, which says as much
+        if report.rows or report.false_alarms:
+            found["timeline.png"] = timeline_png(report)
+        if report.kinds:
+            found["recall.png"] = recall_png(report)
+        if report.total.found:
+            found["delay.png"] = delay_png(report)
     return found
 
 
@@ -53,10 +61,14 @@ def timeline_png(report: Report) -> bytes:
         figure = Figure(figsize=(10.0, 1.5 + LANE_IN * max(len(shown), 3)), layout="constrained")
         axis = figure.subplots()
 
+        blocks: list[tuple[float, float, float, float]] = []
+        colours: list[str] = []
+
         def bar(source: Source, span: tuple[float, float], up: float, high: float, colour: str) -> None:
             if source in at:
-                ends = _dates([max(span[0], first_s), max(min(span[1], last_s), span[0] + least_s)])
-                axis.barh(at[source] + up, ends[1] - ends[0], high, ends[0], color=colour, linewidth=0)
+                begin, end = _dates([max(span[0], first_s), max(min(span[1], last_s), span[0] + least_s)])
+                blocks.append((begin, end, at[source] + up - high / 2, at[source] + up + high / 2))
+                colours.append(colour)
 
         for lane in range(len(shown)):
             axis.axhline(lane, color=PALE, linewidth=0.8, zorder=0)
@@ -64,11 +76,14 @@ def timeline_png(report: Report) -> bytes:
             colour = ASIDE if row.aside else MISSED if row.event is None else FOUND
             bar(row.fault.source, (row.fault.start_s, row.fault.end_s), -0.14, 0.36, colour)
         for event, source in _events(report):
-            bar(source, (event.start_s, event.end_s), 0.26, 0.16, INK)
+            bar(source, (event.start_s, event.end_s), 0.28, 0.2, INK)
         for event in report.false_alarms:
-            bar((event.site or "", event.device), (event.start_s, event.end_s), 0.26, 0.16, FALSE)
+            bar((event.site or "", event.device), (event.start_s, event.end_s), 0.28, 0.2, FALSE)
+        corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, y0, y1 in blocks]
+        axis.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
         axis.xaxis_date("UTC")
-        axis.set_yticks(range(len(shown)), ["/".join(filter(None, source)) for source in shown])
+        axis.set_yticks(range(len(shown)), [_label("/".join(filter(None, source))) for source in shown])
+        axis.set_xlabel("event time, UTC")
         axis.set_ylim(len(shown) - 0.4, -0.6)
         axis.set_xlim(*_dates([first_s - 5 * least_s, last_s + 5 * least_s]))
         axis.tick_params(axis="y", length=0)
@@ -96,8 +111,8 @@ def timeline_png(report: Report) -> bytes:
 
 def recall_png(report: Report) -> bytes:
     """Recall by kind of fault and of device, with exact 95 % intervals."""
-    groups = [("by kind of fault", report.kinds), ("by kind of device", report.device_kinds)]
-    groups = [(title, rows) for title, rows in groups if rows]
+    every = (("by kind of fault", report.kinds), ("by kind of device", report.device_kinds))
+    groups = [(_of(title, rows), _most(rows)) for title, rows in every if rows]
     heights = [len(rows) + 0.8 for _, rows in groups]
     with mpl.rc_context(PLAIN):
         figure = Figure(figsize=(7.5, 1.3 + 0.3 * sum(heights)), layout="constrained")
@@ -118,25 +133,31 @@ def delay_png(report: Report) -> bytes:
     unit, unit_s = _unit(row.told_after_s or row.delay_s or 0.0 for row in counted)
     starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
     told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
-    kinds = [row.kind for row in report.kinds]
+    kinds = [row.kind for row in _most(report.kinds)]
     with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(10.0, max(3.6, 1.4 + 0.27 * len(kinds))), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+        below = 0.9 + 0.24 * len(kinds)
+        if below > HIGH_IN:
+            figure = Figure(figsize=(10.0, HIGH_IN + below), layout="constrained")
+            whole, by_kind = figure.subplots(2, 1, height_ratios=(HIGH_IN, below))
+        else:
+            figure = Figure(figsize=(10.0, HIGH_IN), layout="constrained")
+            whole, by_kind = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
         longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05
-        for times, colour, label in ((starts, FOUND, "begin of the event"), (told, FALSE, "event told")):
+        for times, colour, label in ((starts, FOUND, "begin of the event"), (told, INK, "event told")):
             if len(times):
                 share = np.arange(1, len(times) + 1) / len(counted)
                 across, up = np.r_[0.0, times, longest], np.r_[0.0, share, share[-1]]
-                left.step(across, up, where="post", color=colour, linewidth=1.6, label=label)
-        left.axhline(report.total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        left.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=GREY, fontsize=8.5)
-        left.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
-        left.yaxis.set_major_formatter(PercentFormatter(1.0))
-        left.set_title("share of all faults found within a time")
-        left.legend(loc="lower right", fontsize=8.5)
-        _draw_delays(right, counted, kinds, unit_s)
-        right.set(xlim=(-0.02 * longest, longest))
-        for axis in (left, right):
+                whole.step(across, up, where="post", color=colour, linewidth=1.6, label=label)
+        whole.axhline(report.total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        whole.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=GREY, fontsize=8.5)
+        whole.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
+        whole.yaxis.set_major_formatter(PercentFormatter(1.0))
+        whole.set_title("share of all faults found within a time")
+        whole.legend(loc="lower right", fontsize=8.5)
+        _draw_delays(by_kind, counted, kinds, unit_s)
+        by_kind.set_title(_of("delay until the event begins; bar = median", report.kinds))
+        by_kind.set(xlim=(-0.02 * longest, longest))
+        for axis in (whole, by_kind):
             axis.set_xlabel(f"{unit} of event time since the fault began")
             axis.grid(axis="x", color=PALE, linewidth=0.8)
             axis.set_axisbelow(True)
@@ -150,13 +171,29 @@ def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
         axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.6, alpha=0.6)
         axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=5.5)
         axis.text(1.03, y, f"{row.found} of {row.faults}", va="center", fontsize=8.5)
-    axis.set_yticks(range(len(rows)), [row.kind for row in rows])
+    axis.set_yticks(range(len(rows)), [_label(row.kind) for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlim(-0.02, 1.02)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x", color=PALE, linewidth=0.8)
     axis.set_axisbelow(True)
+
+
+def _most(rows: Sequence[KindRow]) -> Sequence[KindRow]:
+    """The kinds of which there are most, in their order."""
+    least = sorted(range(len(rows)), key=lambda index: -rows[index].faults)[:MOST_KINDS]
+    return [rows[index] for index in sorted(least)]
+
+
+def _of(title: str, rows: Sequence[KindRow]) -> str:
+    return title if len(rows) <= MOST_KINDS else f"{title}: the {MOST_KINDS} most frequent of {len(rows):,}"
+
+
+def _label(name: str) -> str:
+    """A name beside an axis: printable, and what is long without its middle, for ends tell names apart."""
+    name, half = printable(name), (LONGEST_LABEL - 1) // 2
+    return name if len(name) <= LONGEST_LABEL else f"{name[:half]}…{name[-half:]}"
 
 
 def _unit(times_s: Iterable[float]) -> tuple[str, float]:
@@ -172,15 +209,14 @@ def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], uni
         missed = sum(row.event is None for row in rows if row.fault.kind == kind)
         if delays:
             axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=5, alpha=0.55, markeredgewidth=0)
-            axis.plot([float(np.median(delays))] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.6)
+            axis.plot(float(np.median(delays)), y, "|", color=INK, markersize=13, markeredgewidth=1.6)
         if missed:
             axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center", fontsize=8,
                       color=MISSED)  # fmt: skip
-    axis.set_yticks(range(len(kinds)), kinds)
+    axis.set_yticks(range(len(kinds)), map(_label, kinds))
     axis.set_ylim(len(kinds) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.set_title("delay until the event begins, by kind; bar = median")
 
 
 def _lanes(report: Report) -> list[Source]:

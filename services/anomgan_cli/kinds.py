@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.terminal import say
+
 if TYPE_CHECKING:
     from anomgan.simulate.kind import Kind
 
@@ -30,7 +32,7 @@ def kinds(names: tuple[str, ...], plots: Path | None, seed: int) -> None:
     chosen = [KINDS[name] for name in names or KINDS]
     if plots is None:
         for kind in chosen:
-            click.echo("\n".join(in_full(kind)) if names else in_short(kind))
+            say("\n".join(in_full(kind)) if names else in_short(kind))
         return
     from anomgan.adapters.files import write_bytes
     from anomgan_cli.inputs import make_folder

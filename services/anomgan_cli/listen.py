@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.broker_access import access_options, parse_broker
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.config import BrokerConfig
@@ -56,16 +57,16 @@ def listen(
         raise DataError(f"{where}: not one message on {' '.join(topics)} within {seconds:g} s")
     findings = recognise(watch)
     for line in told(findings):
-        click.echo(line)
+        say(line)
     if lost:
-        click.echo(f"note: {lost:,} messages came faster than they could be taken, and were not looked at", err=True)
+        say(f"note: {lost:,} messages came faster than they could be taken, and were not looked at", err=True)
     if not findings.fleets:
         raise DataError(f"{where}: no telemetry that anomgan can read; nothing is written")
     _refuse_to_replace(out, force)
     write_bytes(out, config_text(findings, config, str(out)).encode())
-    click.echo(f"\nwrote {out}")
+    say(f"\nwrote {out}")
     for line in next_steps(findings.fleets, out):
-        click.echo(line)
+        say(line)
 
 
 def _refuse_to_replace(out: Path, force: bool) -> None:
@@ -95,7 +96,7 @@ def watch_broker(config: "BrokerConfig", topics: Sequence[str], seconds: float) 
                 watch.add(Sample(message.topic, message.payload, message.retained, now_s))
         progress.tell(time.monotonic() - begun_s, watch, last=True)
         if not source.connected:
-            click.echo(f"note: {source.reason}", err=True)
+            say(f"note: {source.reason}", err=True)
         return watch, source.overflowed
 
 
@@ -113,7 +114,7 @@ class Progress:
             self._told_s = passed_s
             heard = f"{watch.messages:,} messages on {len(watch.topics):,} topics"
             said = f"{min(passed_s, self._seconds):.0f} s of {self._seconds:g}: {heard}"
-            click.echo(f"\r{said}" if self._live else said, err=True, nl=last or not self._live)
+            say(said, err=True, over=self._live, nl=last or not self._live)
 
 
 # ---------------------------------------------------------------- what is told
@@ -121,7 +122,8 @@ class Progress:
 
 def told(findings: "Findings") -> Iterable[str]:
     """The findings for people, line by line."""
-    from anomgan.recognise import count, one_line
+    from anomgan.recognise import count
+    from anomgan.shown import one_line
 
     rows = [("TOPIC", "DIALECT", "DEVICES", "CHANNELS", "PERIOD", "MESSAGES"), *map(_row, findings.fleets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -167,7 +169,7 @@ def _row(fleet: "FleetFound") -> tuple[str, ...]:
 
 def _cell(names: Sequence[str]) -> str:
     """`3: flow, pressure, ...`."""
-    from anomgan.recognise import one_line
+    from anomgan.shown import one_line
 
     text = f"{len(names)}: {one_line(', '.join(names))}"
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 3] + "..."

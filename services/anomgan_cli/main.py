@@ -28,6 +28,7 @@ from anomgan_cli.record import record
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
+from anomgan_cli.terminal import say
 from anomgan_cli.train import train
 
 COMMANDS: dict[str, click.Command] = {
@@ -83,11 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("anomgan: interrupted", err=True)
+        say("anomgan: interrupted", err=True)
         status = 130
     except AnomganError as error:
         for line in str(error).splitlines():
-            click.echo(f"anomgan: error: {line}", err=True)
+            say(f"anomgan: error: {line}", err=True)
         status = 2
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

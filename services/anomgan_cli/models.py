@@ -18,6 +18,7 @@ from anomgan_cli.models_shown import (
     read_history,
     shadow_lines,
 )
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,16 +55,16 @@ def list_(where: Path, fleet: int | None) -> None:
     """Show models, changes, history and what it lacks, and how a challenger does in the shadow."""
     folder, table = _located(where, fleet)
     manifest = folder.read()
-    click.echo(f"{folder.path}: {len(manifest.numbers)} models")
+    say(f"{folder.path}: {len(manifest.numbers)} models")
     for number in manifest.numbers:
-        click.echo(model_line(folder, manifest, number))
+        say(model_line(folder, manifest, number))
     for change in manifest.changes:
         before = "" if change.before is None or change.what == "trained" else f" in place of {change.before}"
-        click.echo(f"  {moment(change.time_s)} {change.what} {change.number}{before}: {change.reason}")
+        say(f"  {moment(change.time_s)} {change.what} {change.number}{before}: {change.reason}")
     for line in history_lines(folder, table):
-        click.echo(line)
+        say(line)
     for line in shadow_lines(folder, manifest, table):
-        click.echo(line)
+        say(line)
 
 
 @models.command()
@@ -102,7 +103,7 @@ def train(
     last_s = _time_option(last, "--to", float("inf"))
     with folder.training() as mine:
         if not mine:
-            click.echo(f"{folder.path}: another training is under way")
+            say(f"{folder.path}: another training is under way")
             raise click.exceptions.Exit(NOT_YET)
         config = detector_config(table, settings)
         history = open_history(folder)
@@ -153,7 +154,7 @@ def _promote(folder: "ModelFolder", number: int, reason: str, what: Any) -> None
     content = folder.content(number)
     unpack(content, str(folder.model_path(number)))  # raises where the service would refuse it
     folder.promote(number, content, time.time(), reason, what)
-    click.echo(f"{folder.path}: model {number} judges from now on; a running service takes it up within seconds")
+    say(f"{folder.path}: model {number} judges from now on; a running service takes it up within seconds")
 
 
 # ---------------------------------------------------------------- where
@@ -207,11 +208,9 @@ def _is_enough(
 
     lacking = [need for need in needs_of(history, series, config, at_least_h) if not need.met]
     for need in lacking:
-        click.echo(str(need))
+        say(str(need))
     if lacking and patience_h is not None and span_h(series) >= max(patience_h, at_least_h):
-        click.echo(
-            f"{span_h(series):.3g} h of history are there, and patience_h is {patience_h:g}: it trains all the same"
-        )
+        say(f"{span_h(series):.3g} h of history are there, and patience_h is {patience_h:g}: it trains all the same")
         return True
     return not lacking
 
@@ -235,6 +234,6 @@ def _train(
     number, first = folder.add(pack(detector.parts), time.time(), reason or learned)
     role = "it judges from now on" if first else "it is the challenger"
     seconds = detector.summary["seconds"]
-    click.echo(f"model {number} learned {', '.join(detector.channels)} from {learned} in {seconds:.0f} s; {role}")
+    say(f"model {number} learned {', '.join(detector.channels)} from {learned} in {seconds:.0f} s; {role}")
     if left_out:
-        click.echo(f"left out, for they come too seldom: {', '.join(left_out)}")
+        say(f"left out, for they come too seldom: {', '.join(left_out)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.broker_access import access_options, parse_broker
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from anomgan.adapters.ports import Recorded
@@ -82,7 +83,7 @@ def record(
     from anomgan.errors import DataError
     from anomgan.wire.history_query import duration_s
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_lines(logging.WARNING)
     config = parse_config(BrokerConfig, {**broker, **access}, "anomgan record")
     limit_s = float("inf") if lasting is None else duration_s(lasting)
     for topic in topics:
@@ -93,7 +94,7 @@ def record(
     recording, progress = Recording(), _Progress(limit_s, quiet)
     with stopping() as stop, closing(open_tap(config, topics, None if mqtt is None else int(mqtt))) as tap:
         if tap.config.version != 5 and mqtt is None:
-            click.echo("note: no MQTT 5 here, so live messages do not say whether they are to be retained", err=True)
+            say("note: no MQTT 5 here, so live messages do not say whether they are to be retained", err=True)
         about = {"broker": f"{config.host}:{config.port}", "topics": list(topics), "mqtt": tap.config.version}
         with closing(CaptureWriter(out, about, replace=force)) as writer:
 
@@ -111,8 +112,8 @@ def record(
             passed_s = time.monotonic() - begun_s
         progress.tell(passed_s, recording, last=True)
         for note in _notes(tap.connections, tap.reason, tap.overflowed, tap.unreadable):
-            click.echo(f"note: {note}", err=True)
-    click.echo(f"wrote {out}: {recording.told(passed_s)}; {out.stat().st_size:,} bytes of file")
+            say(f"note: {note}", err=True)
+    say(f"wrote {out}: {recording.told(passed_s)}; {out.stat().st_size:,} bytes of file")
 
 
 def _notes(connections: int, reason: str, overflowed: int, unreadable: int) -> list[str]:
@@ -143,4 +144,4 @@ class _Progress:
         self._told_s = passed_s
         whole = "" if self._limit_s == float("inf") else f" of {self._limit_s:g}"
         said = f"{passed_s:.0f} s{whole}: {recording.messages:,} messages on {len(recording.topics):,} topics"
-        click.echo(f"\r{said}" if self._live else said, err=True, nl=last or not self._live)
+        say(said, err=True, over=self._live, nl=last or not self._live)

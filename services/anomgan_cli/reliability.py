@@ -18,6 +18,7 @@ from anomgan_cli.inputs import (
     suite_option,
     time_option,
 )
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.config import DetectorConfig
@@ -101,7 +102,7 @@ def reliability(
         results = of_model(files[0], files[1:], time, ignore, rows)
     told = []
     for result in results:
-        click.echo(f"\n{describe(result)}\n")
+        say(f"\n{describe(result)}\n")
         told.append(result)
     document = facts | {"anomgan": version("anomgan"), "reliability": [result.as_dict() for result in told]}
     for name, content in (
@@ -109,7 +110,7 @@ def reliability(
         ("reliability.png", reliability_png(told)),
     ):
         write_bytes(out / name, content)
-        click.echo(f"wrote {out / name}")
+        say(f"wrote {out / name}")
 
 
 def measured(files: Sequence[Path], data: Path | None) -> str:
@@ -208,7 +209,7 @@ def _shown(listing: Mapping[str, Callable[[], Any]], suite: str) -> Iterable[tup
             yield name, read
             bar.update()
             if bar.disable:
-                click.echo(f"{suite} {name}: done", err=True)
+                say(f"{suite} {name}: done", err=True)
 
 
 # ---------------------------------------------------------------- in words

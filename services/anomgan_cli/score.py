@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.inputs import by_row, ignore_option, read_for_model, rows_option, time_option
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     columns |= {f"expected_{name}": expected[:, c] for c, name in enumerate(detector.channels)}
     write_scores(out, series, columns)
     unknown = int(np.isnan(surprise).sum())
-    click.echo(
+    say(
         f"wrote {out}: {len(series)} rows, {unknown} without a score (warm-up, gaps), "
         f"{flags.count(1)} anomalous (surprise from {detector.threshold:.2f} on)"
     )

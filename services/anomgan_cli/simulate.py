@@ -13,6 +13,7 @@ from anomgan_cli.inputs import describe, ignore_option, rows_option, time_option
 from anomgan_cli.simulate_capture import parse_renames, replay_capture
 from anomgan_cli.simulate_dataset import make_dataset
 from anomgan_cli.simulate_options import Task, parse_dialect, parse_speed, parse_start, refuse_strays
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.config import BrokerConfig
@@ -178,14 +179,14 @@ def simulate(
         job, lines = scenario_job(config, changes, rows, in_words=only_check)
     if only_check:
         for line in (*lines, *describe_first(job)):
-            click.echo(line)
+            say(line)
         return
 
     def report(totals: "Totals", tick: "Tick") -> None:
-        click.echo(describe_progress(totals, tick), err=True)
+        say(describe_progress(totals, tick), err=True)
 
     totals = compose.run(job, truth=truth, summary=summary, report=None if quiet else report)
-    click.echo(describe_totals(totals))
+    say(describe_totals(totals))
 
 
 def load_tables(path: Path, changes: Changes) -> "ScenarioConfig":

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anomgan_cli.terminal import say
+
 if TYPE_CHECKING:
     from anomgan.adapters.capture_file import CaptureReader
     from anomgan.adapters.ports import Recorded
@@ -51,16 +53,16 @@ def replay_capture(
     messages = islice(reader, first, last)
     if only_check:
         for line in show(path, reader, messages, renames):
-            click.echo(line)
+            say(line)
     else:
 
         def report(totals: "CaptureTotals") -> None:
-            click.echo(describe_capture(totals), err=True)
+            say(describe_capture(totals), err=True)
 
         totals = run_capture(messages, broker, speed, renames, summary=summary, report=None if quiet else report)
-        click.echo(describe_capture(totals))
+        say(describe_capture(totals))
     if reader.torn:
-        click.echo(f"note: {reader.torn}", err=True)
+        say(f"note: {reader.torn}", err=True)
 
 
 def show(

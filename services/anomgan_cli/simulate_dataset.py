@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anomgan_cli.terminal import say
+
 if TYPE_CHECKING:
     from anomgan.simulate import ScenarioConfig
     from anomgan_simulator.dataset import DatasetTotals, Form
@@ -36,8 +38,8 @@ def make_dataset(
     said = f"{plan.train_rows:,} rows to learn from and {plan.test_rows:,} to be judged by"
     if only_check:
         for line in (f"{path}: valid", *describe_scenario(plan.scenario)):
-            click.echo(line)
-        click.echo(f"data set: {said} of each device, {values_of(plan):,} channel values")
+            say(line)
+        say(f"data set: {said} of each device, {values_of(plan):,} channel values")
         return
     begun_s = time.monotonic()
     shown = sys.stderr.isatty() and not quiet
@@ -51,14 +53,14 @@ def make_dataset(
 
         totals = write_dataset(plan, folder, form, stop, report)
     if totals.stopped:
-        click.echo(
+        say(
             f"stopped: {folder} has the files of {totals.devices} devices and no manifest.json: it is no whole data "
             "set; delete it",
             err=True,
         )
         raise click.Abort
     seconds = time.monotonic() - begun_s
-    click.echo(
+    say(
         f"wrote {folder}: {totals.devices:,} devices, {said} of each, {totals.faults:,} faults; {totals.values:,} "
         f"channel values, {totals.bytes / 1e6:,.1f} MB, in {seconds:.1f} s"
     )

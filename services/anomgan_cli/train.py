@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
+from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
     from anomgan.config import DetectorConfig
@@ -95,13 +96,13 @@ def train(
 
         detector = Detector.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
     detector.save(out)
-    click.echo(_told(detector))
-    click.echo(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
+    say(_told(detector))
+    say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
     if report is not None:
         from anomgan_cli.plots import training_png
 
         write_bytes(report, training_png(course))
-        click.echo(f"wrote {report}")
+        say(f"wrote {report}")
 
 
 def _read_live(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
     from anomgan.config import DetectorConfig, FleetConfig, ServiceConfig
@@ -36,7 +36,7 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
     from anomgan.wire.conventions import CONVENTIONS
     from anomgan_detector.reader import Reader
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_lines(logging.WARNING)
     table = config.fleets[number]
     fleets = [fleet for fleet in config.fleets[: number + 1] if fleet.broker == table.broker]
     readers = [Reader(fleet, config.input) for fleet in fleets]
@@ -46,7 +46,7 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
     with stopping() as stop:
         source = MqttSource(broker, [(reader.template.filter, table.qos)], config.input.queue)
         try:
-            click.echo(f"listening to {table.topic} for {seconds:g} s; Ctrl-C ends it and trains with what is there")
+            say(f"listening to {table.topic} for {seconds:g} s; Ctrl-C ends it and trains with what is there")
             ends_s = time.monotonic() + seconds
             with _Told(seconds) as told:
                 while not stop.is_set() and (left_s := ends_s - time.monotonic()) > 0:
@@ -58,7 +58,7 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
         finally:
             source.close()
     for name, count in sorted(reader.counters.items()):
-        click.echo(f"{name} {count}")
+        say(f"{name} {count}")
     return agreed(readings, partial=CONVENTIONS[table.dialect].partial)
 
 
@@ -83,12 +83,12 @@ def agreed(readings: "Sequence[Reading]", *, partial: bool) -> "list[TimeSeries]
         raise DataError("not a single reading came")
     series, left_out = fleet_series(readings, partial=partial)
     rows = sum(map(len, series))
-    click.echo(
+    say(
         f"{rows:,} rows of {len(series)} device{'' if len(series) == 1 else 's'}, {series[0].period_s:g} s apart, "
         f"channels {', '.join(series[0].channels)}"
     )
     if left_out:
-        click.echo(f"left out, for they come too seldom: {', '.join(left_out)}")
+        say(f"left out, for they come too seldom: {', '.join(left_out)}")
     return series
 
 
@@ -99,7 +99,7 @@ def tell_needs(series: "Sequence[TimeSeries]", config: "DetectorConfig") -> None
     rows = {(str(number), one.device): len(one) for number, one in enumerate(series)}
     for need in [*count_needs(rows, config), *look_needs(series, config)]:
         if not need.met:
-            click.echo(f"note: {need}", err=True)
+            say(f"note: {need}", err=True)
 
 
 class _Told:
@@ -120,8 +120,8 @@ class _Told:
         self._next_s = time.monotonic() + self._every_s
         devices = len({reading.source for reading in readings[-10_000:]})
         line = f"{len(readings):,} readings of {devices} devices, {max(left_s, 0.0):.0f} s left"
-        click.echo(f"\r{line}    " if self._live else line, nl=not self._live, err=True)
+        say(line, err=True, over=self._live, nl=not self._live)
 
     def __exit__(self, *_: object) -> None:
         if self._live:
-            click.echo("", err=True)
+            say("", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from anomgan.errors import AnomganError, ServerError
+from anomgan_cli.terminal import say
 
 BROWSER_ARGUMENTS = (
     "--headless",
@@ -61,7 +62,7 @@ def main(url: str, out: Path, width: int, height: int, dark: bool) -> None:
     try:
         take(url, out, width, height, dark)
     except AnomganError as error:
-        click.echo(error, err=True)
+        say(error, err=True)
         raise SystemExit(2) from None
 
 

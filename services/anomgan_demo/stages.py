@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-
 from anomgan.adapters.files import write_bytes
 from anomgan.adapters.local_broker import LocalBroker
 from anomgan.adapters.mqtt import MqttSource
@@ -24,6 +22,7 @@ from anomgan.simulate import KINDS
 from anomgan.wire.dialects import Decoder
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.topics import parse_template
+from anomgan_cli.terminal import say
 from anomgan_dashboard.serve import listen
 from anomgan_demo.children import child, require_running
 from anomgan_demo.collect import collect, published_count
@@ -199,7 +198,7 @@ class EventLines:
         self._at += len(lines) + len(newline)
         for line in lines.decode(errors="replace").splitlines():
             if " INFO " not in line and "messages_received" not in line:
-                click.echo(line)
+                say(line)
 
 
 def free_port(wanted: int) -> int:
@@ -211,8 +210,3 @@ def free_port(wanted: int) -> int:
         say(f"port {wanted} is taken")
     with probe:
         return int(probe.getsockname()[1])
-
-
-def say(text: str) -> None:
-    """One line of the demo's own."""
-    click.echo(text)

@@ -11,10 +11,12 @@ from anomgan.adapters.bounded import read_at_most
 from anomgan.adapters.ports import Message
 from anomgan.errors import DataError, PayloadError
 from anomgan.judging import Judge, Run, ToldEvent, decode_event, decode_truth
+from anomgan.shown import one_line
 from anomgan.wire.topics import Address, TopicTemplate, parse_template
 
 MOST_BYTES = 1_000_000
 MOST_FILE_BYTES = 2_000_000_000
+LONGEST_SAMPLE = 200
 Add = Callable[[Mapping[str, Any]], None]
 
 
@@ -70,16 +72,16 @@ class Hearing:
         """One record of the ground truth."""
         try:
             record = decode_truth(payload)
+            if retained:
+                self.counters["truth.retained"] += 1
+                return
+            self.judge.add_truth(record)
         except PayloadError as error:
             self._count("truth", error, where)
-            return
-        if retained:
-            self.counters["truth.retained"] += 1
             return
         if isinstance(record, Run):
             self._runs[record.start_s, record.parts] = record.ended
         self.counters["truth"] += 1
-        self.judge.add_truth(record)
         if self._add_truth is not None:
             self._keep("truth", self._add_truth, payload)
 
@@ -87,11 +89,11 @@ class Hearing:
         """One record of an event."""
         try:
             record = decode_event(payload, self._keys, address)
+            self.judge.add_event(record)
         except PayloadError as error:
             self._count("events", error, where)
             return
         self.counters["events"] += 1
-        self.judge.add_event(record)
         if self._add_event is not None:
             self._keep("events", self._add_event, payload, self._named(record))
 
@@ -110,7 +112,7 @@ class Hearing:
     def _count(self, what: str, error: PayloadError, where: str) -> None:
         name = f"{what}.{error.reason}"
         self.counters[name] += 1
-        self.unread.setdefault(name, f"{where}: {error}")
+        self.unread.setdefault(name, one_line(f"{where}: {error}", LONGEST_SAMPLE))
 
 
 def read_lines(path: Path, take: Callable[[bytes, str], None]) -> None:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
+from anomgan.shown import cut, printable
+
 
 class Screen:
     """Writes to a terminal, which has `size` (columns, lines) at that time.
@@ -17,10 +19,16 @@ class Screen:
         self._drawn = 0
         self._lock = threading.Lock()
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """(columns, lines) that a block can have."""
+        width, height = self._size()
+        return width - 1, height - 1
+
     def draw(self, lines: Sequence[str]) -> None:
         """Show this block in place of the last."""
-        width, height = self._size()
-        fitting = [line[: width - 1] for line in lines[: height - 1]]
+        width, height = self.room
+        fitting = [cut(printable(line), width) for line in lines[:height]]
         with self._lock:
             self._stream.write(self._erased() + "".join(f"{line}\n" for line in fitting))
             self._stream.flush()

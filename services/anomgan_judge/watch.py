@@ -12,6 +12,8 @@ LINGER_S = 10.0
 """of silence after a run has ended; a detector may have something left to say"""
 STEP_S = 0.5
 LIMIT = 5_000
+SHARE_OF_SHOWING = 0.1
+"""of the time at most; where very much was heard, how it stands takes seconds to count"""
 
 
 def watch(
@@ -28,11 +30,12 @@ def watch(
 ) -> list[str]:
     """Listen for a time, to the end of the run, or until told to stop; what the report should warn of.
 
-    `ready` is called when nothing can be missed any more, and `show` every `every_s` with why there is no connection,
-    "" where there is one. Raises Unreachable or
-    Refused where there is none at the start; a connection that is lost later comes back by itself.
+    `ready` is called when nothing can be missed any more, and `show` every `every_s`, or more seldom where that takes
+    long, with why there is no connection, "" where there is one. Raises Unreachable or Refused where there is none at
+    the start; a connection that is lost later comes back by itself.
     """
     begun_s = shown_s = heard_s = time.monotonic()
+    pause_s = every_s
     with passing_session(broker, [(one, 1) for one in topics.filters], "anomgan-judge") as source:
         ready()
         while not stop.is_set():
@@ -48,9 +51,10 @@ def watch(
             source.acknowledge(messages)
             now_s = time.monotonic()
             heard_s = now_s if messages else heard_s
-            if now_s - shown_s >= every_s:
-                shown_s = now_s
+            if now_s - shown_s >= pause_s:
                 show(source.reason)
+                shown_s = time.monotonic()
+                pause_s = max(every_s, (shown_s - now_s) / SHARE_OF_SHOWING)
         (standing,) = source.liveness()
         warnings = [] if standing.connected else [f"{standing.reason}; what was told since then is missing"]
         if standing.connections > 1:

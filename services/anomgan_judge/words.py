@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import wrap
 
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
+from anomgan.shown import columns, one_line, printable
 
 LISTED = 20
+LONGEST = 240
 COLUMNS = ("FOUND", "RECALL, 95 %", "DELAY", "90 %", "TOLD", "90 %", "CHANNEL")
 
 
@@ -21,7 +24,7 @@ def summary(report: Report) -> Iterator[str]:
         (report.in_warm_up, "begun before the watch or in the warm-up"),
     )
     yield (
-        f"{clock(report.now_s)}: {total.faults} faults over{aside}; {_count(report.devices, 'device')} "
+        f"{clock(report.now_s)}: {_count(total.faults, 'fault')} over{aside}; {_count(report.devices, 'device')} "
         f"{report.devices_from}, {weeks(report.device_weeks)}"
     )
     yield (
@@ -31,7 +34,9 @@ def summary(report: Report) -> Iterator[str]:
     if total.found:
         late = f"delay {seconds(total.median_delay_s)} in the median, {seconds(total.p90_delay_s)} for 90 %"
         told = (
-            f"; told after {seconds(total.median_told_s)}, {seconds(total.p90_told_s)}" if total.median_told_s else ""
+            ""
+            if total.median_told_s is None
+            else f"; told after {seconds(total.median_told_s)}, for 90 % after {seconds(total.p90_told_s)}"
         )
         already = f"; {total.already_open} by an event already open" if total.already_open else ""
         right = f"; first channel right in {total.named} of {total.nameable}" if total.nameable else ""
@@ -42,8 +47,8 @@ def summary(report: Report) -> Iterator[str]:
     upset = sum(map(bool, report.during))
     extra = _listed(
         (upset, "during network incidents"),
-        (report.repeats, "repeats"),
-        (report.set_aside, "events set aside"),
+        (report.repeats, "repeat" if report.repeats == 1 else "repeats"),
+        (report.set_aside, "event set aside" if report.set_aside == 1 else "events set aside"),
         (report.muted, "muted"),
     )
     yield f"false alarms {len(report.false_alarms)}{rate}{between}{extra}"
@@ -73,8 +78,20 @@ def unread(counters: Counter[str], samples: Mapping[str, str]) -> Iterator[str]:
     """What could not be read, and what was not looked at."""
     for name, count in sorted(counters.items()):
         if "." in name:
-            said = f", first {samples[name]}" if name in samples else ", for they are old"
+            said = f", first {samples[name]}" if name in samples else ", for the broker had kept them from before"
             yield f"note: not counted, {name.replace('.', ' ').replace('_', ' ')}: {count}{said}"
+
+
+def live(report: Report, notes: Sequence[str], width: int, height: int) -> list[str]:
+    """How it stands, for a terminal: sentences are broken where it is narrow, what is too high for it is counted."""
+    broken = [[part for line in lines for part in _broken(line, width)] for lines in (summary(report), notes)]
+    lines = [*broken[0], *tables(report), *broken[1]]
+    over = len(lines) - height
+    return lines if over <= 0 else [*lines[: height - 1], f"and {over + 1} more lines"]
+
+
+def _broken(line: str, width: int) -> list[str]:
+    return wrap(line, max(width, 20), subsequent_indent="    ", break_on_hyphens=False)
 
 
 def brief(report: Report) -> str:
@@ -104,25 +121,22 @@ def _cells(row: KindRow) -> tuple[str, ...]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
-        first, *others = (
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "   ".join((first, *others)).rstrip()
+        first, *others = ((cell, " " * (width - columns(cell))) for cell, width in zip(row, widths, strict=True))
+        yield "   ".join(["".join(first), *(blank + cell for cell, blank in others)]).rstrip()
 
 
 def _fault(row: FaultRow) -> str:
     fault = row.fault
-    which = f" of {', '.join(fault.channels)}" if fault.channels else ""
+    which = f" of {one_line(', '.join(fault.channels), LONGEST)}" if fault.channels else ""
     return (
         f"{clock(fault.start_s)} to {clock(fault.end_s)[11:19]} {place(fault.site, fault.device)}: {fault.kind}{which}"
     )
 
 
 def _alarm(event: ToldEvent, during: str) -> str:
-    what = event.reason or ", ".join(event.channels)
+    what = one_line(event.reason or ", ".join(event.channels), LONGEST)
     about = (f", during {during}" if during else "") + (f": {what}" if what else "")
     return f"{clock(event.start_s)} {place(event.site, event.device)}{about}"
 
@@ -138,7 +152,7 @@ def _count(number_of: int, what: str) -> str:
 
 def place(site: str | None, device: str) -> str:
     """`north/pump-1`."""
-    return f"{site}/{device}" if site else device
+    return printable(f"{site}/{device}" if site else device)
 
 
 def clock(time_s: float) -> str:

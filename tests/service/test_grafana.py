@@ -194,11 +194,15 @@ def test_followed_live_a_fault_is_there_when_it_begins_and_gets_its_true_end(
             eventually(lambda: spans(grafana) == [(10, 50)], "it begins", PATIENCE_S)
             publisher.publish("anomgan/truth/p1", orjson.dumps(record("end", 10, 45)))
             eventually(lambda: spans(grafana) == [(10, 45)], "it ends", PATIENCE_S)
+            publisher.publish("anomgan/truth/p1", orjson.dumps(record("begin", 10, 50)))  # late, and again
+            publisher.publish("anomgan/truth/p2", orjson.dumps(record("end", 60, 90, "p2")))
+            eventually(lambda: len(spans(grafana)) == 2, "the next is there", PATIENCE_S)
+            assert spans(grafana) == [(10, 45), (60, 90)]
         assert program.end(signal.SIGINT) == 0
     finally:
         if program.process.poll() is None:
             program.kill()
-    assert "1 faults, 1 added in Grafana, 1 moved in Grafana, 1 not read" in program.said()
+    assert "2 faults, 2 added in Grafana, 1 moved in Grafana, 1 not read (broken json)" in program.said()
     assert "database is locked; it is tried again" in program.said()
 
 
