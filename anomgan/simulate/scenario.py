@@ -160,15 +160,18 @@ def parse_scenario(document: Mapping[str, Any], where: str) -> Scenario:
     return check_scenario(parse_config(ScenarioConfig, document, where), where)
 
 
-def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
-    """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other."""
+def check_scenario(config: ScenarioConfig, where: str, *, published: bool = True) -> Scenario:
+    """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other.
+
+    published: False for what goes to no broker: [output], [network] and [[incidents]] have no part in it.
+    """
     groups = []
     for index, table in enumerate(config.devices):
         place = f"{where}: devices.{index}"
         kind = KINDS.get(table.kind)
         if kind is None:
             raise ConfigError(f"{place}.kind: {unknown('device kind', table.kind, KINDS)}")
-        if not table.site and "{site}" in config.output.topic + config.output.truth:
+        if published and not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
             if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/"):
@@ -186,10 +189,16 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
     faults = check_faults(config.faults, draft.kinds, clock.period_s, clock.duration_s, where)
     if config.random_faults is not None:
         _check_random(draft, config.random_faults, f"{where}: random_faults")
-    run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos)
-    links = [([(g.site, name) for name in g.names], t.network) for g, t in zip(groups, config.devices, strict=True)]
-    network = plan_network(config.network, config.incidents, links, run, where)
+    network = _plan_network(draft, where) if published else None
     return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows, network)
+
+
+def _plan_network(scenario: Scenario, where: str) -> NetworkPlan | None:
+    config, clock = scenario.config, scenario.config.clock
+    run = Run(clock.seed, clock.period_s, clock.duration_s, scenario.rows, config.output.qos)
+    tables = zip(scenario.groups, config.devices, strict=True)
+    links = [([(group.site, name) for name in group.names], table.network) for group, table in tables]
+    return plan_network(config.network, config.incidents, links, run, where)
 
 
 def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> None:
