@@ -57,7 +57,7 @@ def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_d
     try:
         test = check_scenario(judged, where, published=False)
     except ConfigError as error:
-        if "after the end of the run" not in str(error):
+        if "the end of the run" not in str(error):
             raise
         raise ConfigError(
             f"{error}; {train_s / DAY_S:g} of {whole_s / DAY_S:g} days are for the training set (--days, --train-days)"

@@ -43,7 +43,7 @@ Changes = Mapping[str, Mapping[str, Any]]
 @rows_option
 @click.option("--speed", callback=parse_speed, metavar="N|max", help="N times faster than life, or as fast as it goes.")
 @click.option("--start", callback=parse_start, metavar="TIME", help="Event time of row 0: ISO 8601, or now.")
-@click.option("--seed", type=click.IntRange(min=0), help="Another seed: other devices, noise and random faults.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed: other devices, noise and random faults.")
 @click.option("--broker", callback=parse_broker, metavar="HOST:PORT", help="Where to publish.")
 @click.option("--topic", help="Topic template, such as plant/{site}/{device}/telemetry.")
 @click.option(
