@@ -89,7 +89,7 @@ def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault(
         (PLANT.replace("1000", "1000\nstart = 2024-01-01T00:00:00"), r"clock.start"),
         (PLANT.replace("1000", "1000\nperiod_s = 0"), r"clock.period_s"),
         (PLANT + fault(device="pump-3"), r"faults.0.device: unknown device 'pump-3'; did you mean 'pump-[12]'\?"),
-        (PLANT + fault(site="south"), r"faults.0.device: unknown device 'pump-1'"),
+        (PLANT + fault(site="south"), r"faults.0.site: 'pump-1' does not stand at 'south', but at 'north'"),
         (PLANT + fault(kind="stck"), r"faults.0.kind: unknown fault of a pump 'stck'; did you mean 'stuck'\?"),
         (PLANT + fault(kind="refrigerant_leak", channels=None), r"faults.0.kind: .* 'refrigerant_leak'; known: "),
         (PLANT + fault(channels=["flwo"]), r"faults.0.channels: .* 'flwo'; did you mean 'flow'\?"),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
@@ -21,6 +22,7 @@ from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Decoder, PayloadFormat, parse_template
 from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.main import main
+from anomgan_cli.simulate_tables import broker_and_speed
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import REPORT_S, Totals, play
 from anomgan_simulator.replay import replay
@@ -309,6 +311,20 @@ def test_a_recorded_file_is_checked_the_same_way(command: Command) -> None:
         (("plant.toml", "--broker", "host:port"), "is not HOST or HOST:PORT"),
         (("plant.toml", "--broker", "host:70000"), "is not HOST or HOST:PORT"),
         (("plant.toml", "--broker", "127.0.0.1:1"), "MQTT broker 127.0.0.1:1"),
+        (
+            ("plant.toml", "--broker", "127.0.0.1:1", "--ca-file", "x"),
+            "broker: ca_file is given, yet without tls = true",
+        ),
+        (("--replay", "bench.csv", "--cert-file", "x"), "anomgan simulate: cert_file is given, yet without tls = true"),
+        (("--replay", "bench.csv", "--password-env", "P"), "password_env is given without a username"),
+        (("plant.toml", "--to-csv", "set", "--tls"), "--tls does not go with --to-parquet or --to-csv"),
+        (("plant.toml", "--summary", "no/such/folder/sum.json"), "no/such/folder/sum.json: cannot be written"),
+        (("plant.toml", "--summary", "."), ".: cannot be written: a directory"),
+        (("plant.toml", "--summary", "x" * 256), "cannot be written: File name too long"),
+        (("plant.toml", "--summary", "one", "--truth", "./one"), "--truth and --summary name one file, one"),
+        (("--replay", "bench.csv", "--summary", "no/sum.json"), "no/sum.json: cannot be written"),
+        (("plant.toml", "--seed", "9223372036854775808"), "is not in the range"),
+        (("plant.toml", "--start", "0001-01-01"), "clock.start: a run begins between 1970 and 9000"),
         (("plant.toml", "--truth", "no/such/folder/truth.jsonl"), "no/such/folder/truth.jsonl: cannot be written"),
     ],
 )
@@ -324,10 +340,44 @@ def test_hosts_are_read_as_people_write_them() -> None:
     def read(text: str) -> object:
         return parse_broker(None, None, text)  # type: ignore[arg-type]  # the callback looks at neither
 
-    assert read("plant.example") == {"host": "plant.example", "port": 1883}
+    assert read("plant.example") == {"host": "plant.example"}
     assert read("plant.example:1884") == {"host": "plant.example", "port": 1884}
     assert read("[::1]:1884") == {"host": "::1", "port": 1884}
-    assert read("::1") == {"host": "::1", "port": 1883}
+    assert read("[::1]") == read("::1") == {"host": "::1"}
+    assert read("fe80::1:2:8883") == {"host": "fe80::1:2:8883"}
+    assert read("2001:db8:0:0:0:0:0:1") == {"host": "2001:db8:0:0:0:0:0:1"}
+    for wrong in (
+        "",
+        ":1883",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:١٢",
+        "a:b:1883",
+        "[host]:1883",
+        "[::1",
+        "[::1]x",
+        "::g",
+    ):
+        with pytest.raises(click.BadParameter, match="is not HOST or HOST:PORT"):
+            read(wrong)
+
+
+def test_without_a_port_that_of_the_file_stays_and_without_a_file_it_is_1883(command: Command) -> None:
+    Path("tls.toml").write_text("[broker]\nhost = 'there'\nport = 8883\ntls = true\n" + PLANT)
+    kept, _ = broker_and_speed(Path("tls.toml"), {"broker": {"host": "here"}})
+    assert (kept.host, kept.port, kept.tls) == ("here", 8883, True)
+    other, _ = broker_and_speed(None, {"broker": {"host": "here"}, "clock": {}})
+    assert (other.host, other.port, other.tls) == ("here", 1883, False)
+
+
+def test_how_to_get_in_is_an_option_of_a_replay_too(command: Command) -> None:
+    Path("password").write_text("x")
+    access = ("--username", "me", "--password-file", "password", "--tls", "--ca-file", "no.pem")
+    for what in (("--replay", "bench.csv"), ("plant.toml",)):
+        status, _, err = command(*what, "--broker", "127.0.0.1:1", *access)
+        assert status == 2
+        assert "no.pem" in err
 
 
 def test_the_simulator_needs_no_torch() -> None:

@@ -152,7 +152,7 @@ def of_scenario(path: Path, train_days: float, seed: int | None, config: "Detect
     from anomgan.detector import Detector
     from anomgan.simulate import check_scenario
     from anomgan_benchmark.promise import reliability, simulated_fleets, watch
-    from anomgan_cli.simulate import load_tables
+    from anomgan_cli.simulate_tables import load_tables
 
     show = sys.stderr.isatty()
     scenario = check_scenario(load_tables(path, {"clock": {"seed": seed}}), str(path), published=False)
