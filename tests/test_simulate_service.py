@@ -1,31 +1,39 @@
 """The simulator's loop: every row in its time, truth beside it, nothing skipped; and its command's messages."""
 
 import json
+import math
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+import polars as pl
 import pytest
 
+from anomgan.adapters.dataset_files import truth_table
 from anomgan.adapters.files import json_lines, read_series
 from anomgan.adapters.memory import MemoryPublisher
 from anomgan.config import DialectName
-from anomgan.errors import Unreachable
+from anomgan.errors import DataError, Unreachable
 from anomgan.records import TimeSeries
 from anomgan.simulate import Scenario, Tick, parse_scenario, simulate, ticks
+from anomgan.simulate.network import Incident
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Decoder, PayloadFormat, parse_template
 from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.main import main
 from anomgan_cli.simulate_tables import broker_and_speed
+from anomgan_simulator.announce import devices_of
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import REPORT_S, Totals, play
 from anomgan_simulator.replay import replay
+from anomgan_simulator.truth import incident_record, run_record
+from anomgan_simulator.truth_file import truth_file
 
 Command = Callable[..., tuple[int, str, str]]
 PLANT = """
@@ -144,6 +152,38 @@ def test_the_truth_file_holds_what_its_topic_told(rows: list[Tick], scenario: Sc
     written = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert written == [json.loads(payload) for topic, payload in publisher.published if "truth" in topic]
     assert len(written) == 2
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_of_the_truth_is_that_of_a_data_set_also_of_a_run_that_is_stopped(
+    ending: str, rows: list[Tick], scenario: Scenario, tmp_path: Path
+) -> None:
+    path, clock = tmp_path / f"truth.{ending}", Clock()
+    clock.stop_at = 1000.0 + 150 / 20
+    with truth_file(path, devices_of(scenario)) as add:
+        add(run_record([], scenario.start_s, scenario.start_s, ended=False))
+        add(incident_record(Incident("north", "pump-1", "outage", 40.0, math.inf), "begin", scenario.start_s))
+        pace = Pace(20, clock.now, clock.wait)
+        totals = play(rows, MemoryPublisher(), scenario.config.output, pace, scenario.start_s, clock.now, add)
+        assert totals.stopped
+        assert list(tmp_path.iterdir()) == []
+    told = pl.read_parquet(path) if ending == "parquet" else pl.read_csv(path, try_parse_dates=True)
+    begins = scenario.config.clock.start
+    at = [begins + timedelta(seconds=seconds) for seconds in (40, 100, 200)]
+    assert told.rows() == [
+        ("north", "pump-1", "pump", "outage", told["channels"][0], 1.0, None, None, at[0], None, "network"),
+        ("north", "pump-2", "pump", "stuck", "flow", 1.0, 0.0, 0.0, at[1], at[2], "fault"),
+    ]
+    assert not told["channels"][0]
+    assert told.columns == truth_table([]).columns
+
+
+def test_a_table_of_the_truth_is_written_also_where_the_run_fails(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable), truth_file(tmp_path / "truth.csv", []):
+        raise Unreachable("gone")
+    assert (tmp_path / "truth.csv").read_text().startswith("site,device,device_kind,kind,channels,")
+    with pytest.raises(DataError, match=r"no/truth\.csv: cannot be written"), truth_file(tmp_path / "no/truth.csv", []):
+        pytest.fail("too late")
 
 
 def test_rows_are_published_when_they_are_due(rows: list[Tick], scenario: Scenario) -> None:

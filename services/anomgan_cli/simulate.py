@@ -65,7 +65,12 @@ if TYPE_CHECKING:
 @click.option(
     "--train-days", type=click.FloatRange(0, min_open=True), help="Its first days, without a fault.  [default: a third]"
 )
-@click.option("--truth", metavar="FILE", type=click.Path(path_type=Path), help="Write the ground truth, JSON lines.")
+@click.option(
+    "--truth",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the ground truth: .csv, .parquet or JSON lines.",
+)
 @click.option("--summary", metavar="FILE", type=click.Path(path_type=Path), help="Write the totals as JSON at the end.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would be published, and publish nothing.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
@@ -116,6 +121,9 @@ def simulate(
     DIR/test, with a column `label`; what fails when stands in DIR/truth.csv and truth.parquet, all else in
     DIR/manifest.json. The scenario's faults count from the beginning of the test set. The same scenario and seed
     give the same bytes.
+
+    --truth writes JSON lines as they are told on the topic; a FILE that ends in .csv or .parquet gets a row for each
+    fault and, as domain `network`, for each incident, when the run ends, by Ctrl-C too.
 
     Rows that are late are published late, and the worst delay is told at the end; none is skipped. Ctrl-C (or
     SIGTERM) ends the run with everything delivered that was begun. configs/simulate.toml explains every key.
