@@ -43,7 +43,14 @@ class TrainingDiverged(AnomganError):
 
 
 class ServerError(AnomganError):
-    """A broker or database failed; the message names which, where and why."""
+    """A broker or database failed; the message names which, where and why.
+
+    other_version: whether it may be for the version of the protocol that it was spoken to in.
+    """
+
+    def __init__(self, message: str, *, other_version: bool = False) -> None:
+        super().__init__(message)
+        self.other_version = other_version
 
 
 class Unreachable(ServerError):

@@ -174,3 +174,15 @@ def test_no_capture_is_told_from_one(tmp_path: Path) -> None:
     damaged.write_bytes(content)
     with pytest.raises(DataError, match=r"d.gz"):
         list(CaptureReader(damaged))
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.jsonl.gz"])
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / name, [Recorded(1, "a", b"x" * 2_000_000, 0, False)])
+    assert len(list(CaptureReader(path))) == 1
+    with pytest.raises(DataError, match=r"line 2: longer than 1,000,000 bytes"):
+        list(CaptureReader(path, longest_line=1_000_000))
+    endless = tmp_path / "head.jsonl"
+    endless.write_bytes(b'{"format":"anomgan capture"' + b" " * 2_000_000)
+    with pytest.raises(DataError, match=r"line 1: longer than 1,000,000 bytes"):
+        CaptureReader(endless)

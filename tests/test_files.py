@@ -435,3 +435,18 @@ def test_json_lines_can_be_read_while_they_are_written(tmp_path: Path) -> None:
             add({"step": step})
             lines = (tmp_path / "h.jsonl").read_text().splitlines()
             assert [json.loads(line)["step"] for line in lines] == list(range(step + 1))
+
+
+def test_json_lines_on_a_full_disk_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "full.jsonl").symlink_to("/dev/full")
+    message = r"full\.jsonl: cannot be written: No space left on device"
+    with pytest.raises(DataError, match=message), json_lines(tmp_path / "full.jsonl") as add:
+        add({"step": 1})
+
+
+def test_whether_a_file_can_be_written_is_found_out_beforehand_and_leaves_nothing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new.json")
+    assert list(tmp_path.iterdir()) == []
+    for path in (tmp_path, tmp_path / "no" / "x", tmp_path / ("x" * 256), Path("/proc/x")):
+        with pytest.raises(DataError, match="cannot be written"):
+            check_writable(path)

@@ -223,6 +223,29 @@ def test_ten_thousand_devices_of_a_month_take_a_bounded_amount_of_memory() -> No
     assert together(8, 43_200) == 512
 
 
+def test_what_goes_to_a_broker_has_no_part_in_it() -> None:
+    plant = PLANT.replace('site = "north"', "").replace('site = "south"', "network = { loss = 0.5 }")
+    network = """
+[network]
+connection = "device"
+client_id = "all the same"
+[[incidents]]
+kind = "absent"
+start_s = 2000
+end_s = 2300
+"""
+    plan = plan_dataset(parse_config(ScenarioConfig, tomllib.loads(plant + network), "plant.toml"), "x", None, None)
+    assert plan.scenario.network is None
+    assert [group.site for group in plan.scenario.groups] == ["", ""]
+
+
+@pytest.mark.parametrize("name", ["outage", "roll-out"])
+def test_a_scenario_of_a_bad_network_can_be_one(name: str) -> None:
+    path = Path(__file__).parents[1] / "configs" / f"{name}.toml"
+    config = parse_config(ScenarioConfig, tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+    assert plan_dataset(config, path.name, 1.25, 0.25).test_rows > 0
+
+
 # ---------------------------------------------------------------- the command
 
 

@@ -34,6 +34,9 @@ site = "south"
 """
 
 
+ENDLESS = PLANT.replace("duration_s = 1000", "")
+
+
 def fault(**keys: Any) -> str:
     given = {"device": "pump-1", "kind": "stuck", "channels": ["flow"], "start_s": 100, "end_s": 200} | keys
     lines = [f"{key} = {value!r}" for key, value in given.items() if value is not None]
@@ -86,7 +89,7 @@ def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault(
         (PLANT.replace("1000", "1000\nstart = 2024-01-01T00:00:00"), r"clock.start"),
         (PLANT.replace("1000", "1000\nperiod_s = 0"), r"clock.period_s"),
         (PLANT + fault(device="pump-3"), r"faults.0.device: unknown device 'pump-3'; did you mean 'pump-[12]'\?"),
-        (PLANT + fault(site="south"), r"faults.0.device: unknown device 'pump-1'"),
+        (PLANT + fault(site="south"), r"faults.0.site: 'pump-1' does not stand at 'south', but at 'north'"),
         (PLANT + fault(kind="stck"), r"faults.0.kind: unknown fault of a pump 'stck'; did you mean 'stuck'\?"),
         (PLANT + fault(kind="refrigerant_leak", channels=None), r"faults.0.kind: .* 'refrigerant_leak'; known: "),
         (PLANT + fault(channels=["flwo"]), r"faults.0.channels: .* 'flwo'; did you mean 'flow'\?"),
@@ -133,6 +136,20 @@ def test_the_reference_file_is_right_and_names_every_key_kind_channel_and_fault(
         (PLANT + "[random_faults]\nkinds = ['rust']", r"random_faults.kinds: unknown fault 'rust'"),
         (PLANT + "[random_faults]\nspacing_s = [400, 240]", r"random_faults: spacing_s takes \[low, high\]"),
         (PLANT + "[random_faults]\nfirst_s = 2000", r"random_faults.first_s: 2000 is after the end of the run"),
+        (PLANT + "[random_faults]\nfirst_s = 980", r"random_faults.first_s: .* lasts 60 s, .* the end of the run"),
+        (PLANT + "[random_faults]\nfirst_s = 5\nlast_s = 50", r"random_faults.first_s: .* before last_s \(50 s\)"),
+        (PLANT + "[random_faults]\nfirst_s = 500\nlast_s = 400", r"random_faults: last_s = 400 is not after first_s"),
+        (PLANT + "[random_faults]\nspacing_s = [1e-9, 1]", r"random_faults: spacing_s takes between 0.001 s and ten"),
+        (PLANT + "[random_faults]\nduration_s = [1, 1e12]", r"random_faults: duration_s takes between 0.001 s and ten"),
+        (PLANT.replace("1000", "1e12"), r"clock.duration_s: 1e\+12 s after 2024-.* is later than the year 9999"),
+        (PLANT.replace("1000", "1000\nperiod_s = 1e-9"), r"clock.period_s: .* greater than or equal to 0.001"),
+        (PLANT.replace("1000", "1000\nseed = 9223372036854775808"), r"clock.seed"),
+        (PLANT.replace("1000", "1000\nstart = 0001-01-01T00:00:00Z"), r"clock.start: a run begins between 1970 and"),
+        (PLANT.replace("1000", "1000\nstart = 9999-12-31T00:00:00Z"), r"clock.start: a run begins between 1970 and"),
+        (ENDLESS + fault(end_s=1e12), r"faults.0.end_s: 1e\+12 s after .* is later than the year 9999"),
+        (ENDLESS + fault(start_s=1e12, end_s=2e12), r"faults.0.start_s: 1e\+12 s after"),
+        (ENDLESS + "[[incidents]]\nkind = 'outage'\nend_s = 1e12", r"incidents.0.end_s: 1e\+12 s after"),
+        (ENDLESS + "[random_faults]\nfirst_s = 1e12", r"random_faults.first_s: 1e\+12 s after"),
         (PLANT + "[broker]\npassword = 'x'", r"broker.password: secrets do not belong in a configuration file"),
     ],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """Faults by chance are such as one could plan, and those of a machine come when they can be seen."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,3 +108,17 @@ def test_the_run_remembers_as_far_back_as_a_lag_by_chance_can_go() -> None:
     assert longest_lag(parse_scenario(tables, "plant.toml")) * 30.0 >= max(lags)
     without = tables | {"random_faults": {"kinds": ["stuck"]}}
     assert longest_lag(parse_scenario(without, "plant.toml")) == 0
+
+
+def test_first_s_quiet_s_and_last_s_are_kept_to_though_faults_begin_on_rows() -> None:
+    clock = {"period_s": 60.0, "duration_s": 86_400.0}
+    keys = {"first_s": 3_601.0, "last_s": 80_000.0, "quiet_s": 90.0, "spacing_s": [20.0, 50.0], "kinds": ["bias"]}
+    faults = drawn("pump", clock=clock, **keys)
+    assert min(fault.start_s for fault in faults) >= 3_601.0
+    assert max(fault.end_s for fault in faults) <= 80_000.0
+    assert all(fault.start_s % 60.0 == 0.0 for fault in faults)
+    for device in {fault.device for fault in faults}:
+        own = [fault for fault in faults if fault.device == device]
+        assert len(own) > 50
+        pauses = [after.start_s - before.end_s for before, after in pairwise(own)]
+        assert 90.0 <= min(pauses) <= 120.0

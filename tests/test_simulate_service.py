@@ -1,29 +1,39 @@
 """The simulator's loop: every row in its time, truth beside it, nothing skipped; and its command's messages."""
 
 import json
+import math
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
+import polars as pl
 import pytest
 
+from anomgan.adapters.dataset_files import truth_table
 from anomgan.adapters.files import json_lines, read_series
 from anomgan.adapters.memory import MemoryPublisher
 from anomgan.config import DialectName
-from anomgan.errors import Unreachable
+from anomgan.errors import DataError, Unreachable
 from anomgan.records import TimeSeries
 from anomgan.simulate import Scenario, Tick, parse_scenario, simulate, ticks
+from anomgan.simulate.network import Incident
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Decoder, PayloadFormat, parse_template
 from anomgan_cli.broker_access import parse_broker
 from anomgan_cli.main import main
+from anomgan_cli.simulate_tables import broker_and_speed
+from anomgan_simulator.announce import devices_of
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import REPORT_S, Totals, play
 from anomgan_simulator.replay import replay
+from anomgan_simulator.truth import incident_record, run_record
+from anomgan_simulator.truth_file import truth_file
 
 Command = Callable[..., tuple[int, str, str]]
 PLANT = """
@@ -142,6 +152,38 @@ def test_the_truth_file_holds_what_its_topic_told(rows: list[Tick], scenario: Sc
     written = [json.loads(line) for line in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert written == [json.loads(payload) for topic, payload in publisher.published if "truth" in topic]
     assert len(written) == 2
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_of_the_truth_is_that_of_a_data_set_also_of_a_run_that_is_stopped(
+    ending: str, rows: list[Tick], scenario: Scenario, tmp_path: Path
+) -> None:
+    path, clock = tmp_path / f"truth.{ending}", Clock()
+    clock.stop_at = 1000.0 + 150 / 20
+    with truth_file(path, devices_of(scenario)) as add:
+        add(run_record([], scenario.start_s, scenario.start_s, ended=False))
+        add(incident_record(Incident("north", "pump-1", "outage", 40.0, math.inf), "begin", scenario.start_s))
+        pace = Pace(20, clock.now, clock.wait)
+        totals = play(rows, MemoryPublisher(), scenario.config.output, pace, scenario.start_s, clock.now, add)
+        assert totals.stopped
+        assert list(tmp_path.iterdir()) == []
+    told = pl.read_parquet(path) if ending == "parquet" else pl.read_csv(path, try_parse_dates=True)
+    begins = scenario.config.clock.start
+    at = [begins + timedelta(seconds=seconds) for seconds in (40, 100, 200)]
+    assert told.rows() == [
+        ("north", "pump-1", "pump", "outage", told["channels"][0], 1.0, None, None, at[0], None, "network"),
+        ("north", "pump-2", "pump", "stuck", "flow", 1.0, 0.0, 0.0, at[1], at[2], "fault"),
+    ]
+    assert not told["channels"][0]
+    assert told.columns == truth_table([]).columns
+
+
+def test_a_table_of_the_truth_is_written_also_where_the_run_fails(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable), truth_file(tmp_path / "truth.csv", []):
+        raise Unreachable("gone")
+    assert (tmp_path / "truth.csv").read_text().startswith("site,device,device_kind,kind,channels,")
+    with pytest.raises(DataError, match=r"no/truth\.csv: cannot be written"), truth_file(tmp_path / "no/truth.csv", []):
+        pytest.fail("too late")
 
 
 def test_rows_are_published_when_they_are_due(rows: list[Tick], scenario: Scenario) -> None:
@@ -309,6 +351,20 @@ def test_a_recorded_file_is_checked_the_same_way(command: Command) -> None:
         (("plant.toml", "--broker", "host:port"), "is not HOST or HOST:PORT"),
         (("plant.toml", "--broker", "host:70000"), "is not HOST or HOST:PORT"),
         (("plant.toml", "--broker", "127.0.0.1:1"), "MQTT broker 127.0.0.1:1"),
+        (
+            ("plant.toml", "--broker", "127.0.0.1:1", "--ca-file", "x"),
+            "broker: ca_file is given, yet without tls = true",
+        ),
+        (("--replay", "bench.csv", "--cert-file", "x"), "anomgan simulate: cert_file is given, yet without tls = true"),
+        (("--replay", "bench.csv", "--password-env", "P"), "password_env is given without a username"),
+        (("plant.toml", "--to-csv", "set", "--tls"), "--tls does not go with --to-parquet or --to-csv"),
+        (("plant.toml", "--summary", "no/such/folder/sum.json"), "no/such/folder/sum.json: cannot be written"),
+        (("plant.toml", "--summary", "."), ".: cannot be written: a directory"),
+        (("plant.toml", "--summary", "x" * 256), "cannot be written: File name too long"),
+        (("plant.toml", "--summary", "one", "--truth", "./one"), "--truth and --summary name one file, one"),
+        (("--replay", "bench.csv", "--summary", "no/sum.json"), "no/sum.json: cannot be written"),
+        (("plant.toml", "--seed", "9223372036854775808"), "is not in the range"),
+        (("plant.toml", "--start", "0001-01-01"), "clock.start: a run begins between 1970 and 9000"),
         (("plant.toml", "--truth", "no/such/folder/truth.jsonl"), "no/such/folder/truth.jsonl: cannot be written"),
     ],
 )
@@ -324,10 +380,44 @@ def test_hosts_are_read_as_people_write_them() -> None:
     def read(text: str) -> object:
         return parse_broker(None, None, text)  # type: ignore[arg-type]  # the callback looks at neither
 
-    assert read("plant.example") == {"host": "plant.example", "port": 1883}
+    assert read("plant.example") == {"host": "plant.example"}
     assert read("plant.example:1884") == {"host": "plant.example", "port": 1884}
     assert read("[::1]:1884") == {"host": "::1", "port": 1884}
-    assert read("::1") == {"host": "::1", "port": 1883}
+    assert read("[::1]") == read("::1") == {"host": "::1"}
+    assert read("fe80::1:2:8883") == {"host": "fe80::1:2:8883"}
+    assert read("2001:db8:0:0:0:0:0:1") == {"host": "2001:db8:0:0:0:0:0:1"}
+    for wrong in (
+        "",
+        ":1883",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:١٢",
+        "a:b:1883",
+        "[host]:1883",
+        "[::1",
+        "[::1]x",
+        "::g",
+    ):
+        with pytest.raises(click.BadParameter, match="is not HOST or HOST:PORT"):
+            read(wrong)
+
+
+def test_without_a_port_that_of_the_file_stays_and_without_a_file_it_is_1883(command: Command) -> None:
+    Path("tls.toml").write_text("[broker]\nhost = 'there'\nport = 8883\ntls = true\n" + PLANT)
+    kept, _ = broker_and_speed(Path("tls.toml"), {"broker": {"host": "here"}})
+    assert (kept.host, kept.port, kept.tls) == ("here", 8883, True)
+    other, _ = broker_and_speed(None, {"broker": {"host": "here"}, "clock": {}})
+    assert (other.host, other.port, other.tls) == ("here", 1883, False)
+
+
+def test_how_to_get_in_is_an_option_of_a_replay_too(command: Command) -> None:
+    Path("password").write_text("x")
+    access = ("--username", "me", "--password-file", "password", "--tls", "--ca-file", "no.pem")
+    for what in (("--replay", "bench.csv"), ("plant.toml",)):
+        status, _, err = command(*what, "--broker", "127.0.0.1:1", *access)
+        assert status == 2
+        assert "no.pem" in err
 
 
 def test_the_simulator_needs_no_torch() -> None:

@@ -31,6 +31,9 @@ _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 18
 _LONGEST_TOPIC = 65_535
 _LONGEST_HEAD = 1_000_000
+_LONGEST_PAYLOAD = 268_435_455
+LONGEST_LINE = 6 * (_LONGEST_PAYLOAD + _LONGEST_TOPIC) + 1000
+"""bytes; JSON takes six letters for a control character"""
 _KEYS = {"time_ns", "topic", "qos", "retain"}
 
 
@@ -89,11 +92,12 @@ class CaptureReader:
     about: what its head says. DataError where the file is no capture, of another version, or damaged before its end.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, longest_line: int = LONGEST_LINE) -> None:
         self.torn = ""
         self._path = str(path)
+        self._longest = longest_line
         head = next(self._lines(), (0, b""))[1]
-        if not head.endswith(b"\n") and len(head) < _LONGEST_HEAD:
+        if not head.endswith(b"\n"):
             why = "its first line is torn: not one message was recorded" if head else "the file is empty"
             raise DataError(f"{path}: {why}")
         about = self._object(1, head)
@@ -117,15 +121,19 @@ class CaptureReader:
             yield _recorded(f"{self._path}, line {number}", self._object(number, line))
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
-        """(number from 1, line with its end) of every line; the last may lack its end."""
-        number, begun = 0, list[bytes]()  # the pieces of a line that goes on
+        """(number from 1, line with its end) of every line; the last may lack its end. DataError for one too long."""
+        number, begun, length = 0, list[bytes](), 0  # the pieces of a line that goes on
         for chunk in self._chunks():
             *whole, rest = chunk.split(b"\n")
             for line in whole:
                 number += 1
                 yield number, b"".join((*begun, line, b"\n"))
                 begun.clear()
+                length = 0
             begun.append(rest)
+            length += len(rest)
+            if length > (most := self._longest if number else _LONGEST_HEAD):
+                raise DataError(f"{self._path}, line {number + 1}: longer than {most:,} bytes, so no line of a capture")
         if torn := b"".join(begun):
             yield number + 1, torn
 

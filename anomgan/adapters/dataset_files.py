@@ -42,7 +42,7 @@ def device_table(times_us: NDArray[np.int64], columns: Mapping[str, Floats], lab
 
 
 def truth_table(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Ground truth as a table: a row for each fault, in the order given."""
+    """Ground truth as a table: a row for each fault (domain "fault") or incident ("network"), in the order given."""
     moment = pl.Datetime("us", "UTC")
     schema = {
         "site": pl.String,
@@ -55,6 +55,7 @@ def truth_table(rows: Sequence[Mapping[str, Any]]) -> Any:
         "recovery_s": pl.Float64,
         "start": pl.Int64,
         "end": pl.Int64,
+        "domain": pl.String,
     }
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("start", "end").cast(moment))
 

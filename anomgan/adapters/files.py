@@ -4,15 +4,12 @@ Whatever is wrong with a file is a DataError (ConfigError for TOML) that names t
 """
 
 import contextlib
-import difflib
 import io
 import json
 import os
-import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.adapters.bounded import read_at_most
+from anomgan.adapters.columns import find, find_time, spell
 from anomgan.config import Model, parse_config
 from anomgan.errors import ConfigError, DataError, ModelFileError
 from anomgan.records import TimeSeries
@@ -31,33 +29,6 @@ if TYPE_CHECKING:
 ALL_ROWS = slice(None)
 MOST_CONFIG_BYTES, MOST_MODEL_BYTES = 10_000_000, 2_000_000_000
 _YEAR_S = 365 * 86_400.0
-TIME_NAMES = {
-    "time",
-    "timestamp",
-    "datetime",
-    "date",
-    "ts",
-    "time_s",
-    "time_ms",
-    "timestamp_ms",
-    "zeit",
-    "zeitstempel",
-}
-_BRACKETED = re.compile(r"(.*\S)\s*(?:\[([^\[\]]+)\]|\(([^()]+)\))")
-_SIMPLE_UNIT = (
-    r"(?:1|%|%RH|°|[pnuµmchkMG]?(?:[gmslLAVWNJKCFSt]|Pa|bar|Hz|Wh|VA|Nm|B|Ω|ohm)|°[CF]|deg[CF]?|d|h|in|ft|min|psi|rpm|"
-    r"ppm|ppb|rad|lx|lux|var)[23²³]?"
-)
-_UNIT = re.compile(rf"{_SIMPLE_UNIT}(?:[/*·]{_SIMPLE_UNIT})*")
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column's name in the file, and the channel and unit that it spells."""
-
-    column: str
-    channel: str
-    unit: str = ""
 
 
 def read_series(
@@ -87,14 +58,14 @@ def read_series(
     from anomgan.adapters.tables import read_table
 
     table = read_table(path)
-    columns = _spell(table.frame.columns)
-    left_out = {_find(table.path, columns, name).column for name in ignore}
-    label_column = _find(table.path, columns, label) if label is not None else None
+    columns = spell(table.frame.columns)
+    left_out = {find(table.path, columns, name).column for name in ignore}
+    label_column = find(table.path, columns, label) if label is not None else None
     if label_column is not None:
         left_out.add(label_column.column)
-    chosen = [_find(table.path, columns, name) for name in channels or ()]
+    chosen = [find(table.path, columns, name) for name in channels or ()]
     free = [c for c in columns if c.column not in left_out and c not in chosen]
-    time_column = _find(table.path, columns, time) if time is not None else _find_time(table, free)
+    time_column = find(table.path, columns, time) if time is not None else find_time(table, free)
     if channels is None:
         chosen = [c for c in free if c != time_column]
     if not chosen:
@@ -133,7 +104,7 @@ def read_channels(path: str | Path) -> tuple[str, ...]:
     """What the columns of a CSV or Parquet file are called as channels: its header without units."""
     from anomgan.adapters.tables import column_names
 
-    return tuple(c.channel for c in _spell(column_names(path)))
+    return tuple(c.channel for c in spell(column_names(path)))
 
 
 def read_config(path: str | Path, model: type[Model]) -> Model:
@@ -194,7 +165,7 @@ def is_date(time_s: float) -> bool:
 def write_bytes(path: str | PathLike[str], content: bytes | Iterable[bytes]) -> None:
     """Put a file in place whole or not at all; DataError where that cannot be done."""
     target = Path(path)
-    try:
+    with _writing(path):
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -209,77 +180,49 @@ def write_bytes(path: str | PathLike[str], content: bytes | Iterable[bytes]) -> 
             with contextlib.suppress(FileNotFoundError):
                 Path(part).unlink()
             raise
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def check_writable(path: str | Path) -> None:
     """DataError where a file could not be put: better before the work than after it."""
-    parent = Path(path).parent
-    if not parent.is_dir():
-        raise DataError(f"{path}: cannot be written: there is no directory {parent}")
-    if Path(path).is_dir() or not os.access(parent, os.W_OK):
-        raise DataError(f"{path}: cannot be written: {'a directory' if Path(path).is_dir() else 'permission denied'}")
+    target = Path(path)
+    with _writing(path):
+        if not target.parent.is_dir():
+            raise DataError(f"{path}: cannot be written: there is no directory {target.parent}")
+        if target.is_dir():
+            raise DataError(f"{path}: cannot be written: a directory")
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # as `write_bytes` begins
+        os.close(handle)
+        Path(part).unlink()
 
 
 @contextlib.contextmanager
 def json_lines(path: str | Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """A fresh file and a function that adds one JSON object to it as a line, there to be read at once."""
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(Path(path).open("w", encoding="utf-8"))
-        except OSError as error:
-            raise DataError(f"{path}: cannot be written: {error.strerror}") from None
+    """A fresh file and a function that adds one JSON object to it as a line, there to be read at once.
 
-        def add(record: Mapping[str, Any]) -> None:
+    DataError where the file cannot be made or, later, written.
+    """
+    with _writing(path):
+        file = Path(path).open("w", encoding="utf-8")  # noqa: SIM115 closed below, where a full disk shows again
+
+    def add(record: Mapping[str, Any]) -> None:
+        with _writing(path):
             file.write(json.dumps(record) + "\n")
             file.flush()
 
+    try:
         yield add
+    finally:
+        with _writing(path):
+            file.close()
 
 
-# ---------------------------------------------------------------- columns and rows
-
-
-def _spell(names: Sequence[str]) -> list[_Column]:
-    """Channel and unit of every column: `flow [l/min]`, or `flow (l/min)` where that reads as a unit.
-
-    Brackets stay part of the name where two columns differ in nothing else, such as `flow (in)` and `flow (out)`.
-    """
-    matches = [_BRACKETED.fullmatch(name) for name in names]
-    stems = [match[1] if match else name for match, name in zip(matches, names, strict=True)]
-    spelled = []
-    for name, match, stem in zip(names, matches, stems, strict=True):
-        unit = (match[2] or match[3]).strip() if match else ""
-        sure = match is not None and stems.count(stem) == 1 and (match[2] or _UNIT.fullmatch(unit))
-        spelled.append(_Column(name, stem, unit) if sure else _Column(name, name))
-    return spelled
-
-
-def _find(path: str, columns: Sequence[_Column], name: str) -> _Column:
-    """The column called so, with or without its unit; DataError names the nearest."""
-    for column in columns:
-        if name in (column.column, column.channel):
-            return column
-    near = difflib.get_close_matches(name, [c.column for c in columns], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise DataError(f"{path}: no column {name!r}; {hint}columns: {', '.join(c.column for c in columns)}")
-
-
-def _find_time(table: "Table", free: Sequence[_Column]) -> _Column | None:
-    """The column of the times by the rule in `read_series`; DataError where several could be it."""
-    from anomgan.adapters.cells import is_row_number, looks_like_dates
-
-    named = [c for c in free if c.channel.lower() in TIME_NAMES]
-    candidates = named or [c for c in free if looks_like_dates(table.frame[c.column])]
-    if len(candidates) > 1:
-        names = " and ".join(repr(c.column) for c in candidates)
-        raise DataError(f"{table.path}: columns {names} could each be the time; say which")
-    if candidates:
-        return candidates[0]
-    first, *others = table.frame.columns
-    counts = others and free and free[0].column == first and is_row_number(table.frame[first])
-    return free[0] if counts else None
+@contextlib.contextmanager
+def _writing(path: str | PathLike[str]) -> Iterator[None]:
+    """What the system says against it is a DataError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _within(table: "Table", rows: slice) -> slice:

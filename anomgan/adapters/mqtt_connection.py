@@ -22,9 +22,9 @@ from anomgan.adapters.mqtt_client import MOST_BYTES, MOST_IN_FLIGHT, Wish, authe
 from anomgan.adapters.mqtt_pulse import Backoff, Pulse
 from anomgan.adapters.mqtt_read_ahead import read_ahead
 from anomgan.adapters.mqtt_tls import exposed_password, read_certificate, tls_context
-from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, no_answer, refusal
+from anomgan.adapters.mqtt_words import about_session, describe, explain, explain_closing, loss, no_answer, refused
 from anomgan.config import BrokerConfig
-from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
+from anomgan.errors import ConfigError, ServerError, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -253,7 +253,7 @@ class Connection:
     def _connected(self, client: Any, userdata: Any, flags: Any, code: ReasonCode, properties: Any) -> None:
         client.on_log = None
         if code.is_failure:
-            self._fail(Refused(f"{self.where}: {refusal(self.config, self._wish, code, properties)}"))
+            self._fail(refused(self.config, self._wish, code, properties))
             return
         self.generation += 1
         self.connected = True

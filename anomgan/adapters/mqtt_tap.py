@@ -18,24 +18,30 @@ from anomgan.errors import ConfigError, Refused, ServerError
 HOLD_S = 0.25
 """how long a message is held back for one that came before it: one of QoS 2 takes two more packets to be complete"""
 LONGEST_FILTER = 65_535
+WINDOW = 1_000
+"""messages that a broker may send unacknowledged (MQTT 5), beyond what fits into the queue"""
 
 
 class MqttTap:
     """What is published on some topics, as it is: subscribed to with QoS 2, so that each keeps its own.
 
     Messages come in the order in which the broker sent them. MQTT 5 tells whether a message was published to be
-    retained; in 3.1.1 the broker tells that only of those that it had kept before. At most `queue` wait to be taken;
-    then reading pauses, and messages of QoS 0 that come all the same are counted in `overflowed`. `unreadable`: those
-    whose topic is no UTF-8. Leaves no session behind: what passes while the connection is lost is missed.
+    retained; in 3.1.1 the broker tells that only of those that it had kept before. At most about `queue` messages, or
+    `queue_bytes` of payload, wait to be taken; then reading pauses and nothing is acknowledged. What comes all the same
+    is, at QoS 0, counted in `overflowed`, and no more than the broker sends unacknowledged. `unreadable`: those whose
+    topic is no UTF-8. Leaves no session behind: what passes while the connection is lost is missed.
     """
 
-    def __init__(self, config: BrokerConfig, topics: Sequence[str], queue: int = 200_000) -> None:
+    def __init__(
+        self, config: BrokerConfig, topics: Sequence[str], queue: int = 200_000, queue_bytes: int = 256_000_000
+    ) -> None:
         for topic in topics:
             check_filter(topic)
         self.overflowed = self.unreadable = 0
         self.config = config.model_copy(update={"client_id": ""})
         self._topics = list(dict.fromkeys(topics))
-        self._limit = queue
+        self._limit, self._bytes_limit = queue, queue_bytes
+        self._bytes_in = self._bytes_out = 0  # each changed by one thread alone
         self._waiting: deque[tuple[float, Recorded]] = deque()
         self._held: list[tuple[float, Recorded]] = []
         self._arrived = threading.Event()
@@ -45,7 +51,7 @@ class MqttTap:
         self._full_since: float | None = None
         self._connection = Connection(
             self.config,
-            Wish(),
+            Wish(window=WINDOW),
             on_connected=self._subscribe,
             each_turn=self._acknowledge,
             may_read=self._may_read,
@@ -89,6 +95,7 @@ class MqttTap:
         held, waiting = self._held, self._waiting
         for _ in range(len(waiting)):
             held.append(waiting.popleft())
+            self._bytes_out += len(held[-1][1].payload)
         held.sort(key=lambda one: one[0])
         count = next((n for n, (came_s, _) in enumerate(held) if came_s > until_s), len(held))
         released, self._held = [message for _, message in held[:count]], held[count:]
@@ -99,6 +106,7 @@ class MqttTap:
     # In the network thread.
 
     def _subscribe(self) -> None:
+        self._acknowledged.clear()  # of an earlier connection, which meant others by these numbers
         wanted: list[Any] = [(topic, 2) for topic in self._topics]
         if self.config.version == 5:
             wanted = [(topic, SubscribeOptions(2, retainAsPublished=True)) for topic in self._topics]
@@ -113,7 +121,7 @@ class MqttTap:
         self._count += 1
         if message.qos:
             self._acknowledged.append((message.mid, message.qos))
-        elif len(self._waiting) >= self._limit + SLICE:
+        elif self._full(SLICE):
             self.overflowed += 1
             return
         try:
@@ -123,17 +131,23 @@ class MqttTap:
             return
         came_s = message.timestamp  # of its first packet; monotonic
         time_ns = self._epoch_ns + round(came_s * 1e9)
+        self._bytes_in += len(message.payload)
         self._waiting.append((came_s, Recorded(time_ns, topic, bytes(message.payload), message.qos, message.retain)))
 
     def _acknowledge(self) -> None:
         if self._waiting:
             self._arrived.set()
+        if self._full():  # so that the broker, too, waits
+            return
         for mid, qos in self._acknowledged:
             self._connection.client.ack(mid, qos)
         self._acknowledged.clear()
 
+    def _full(self, more: int = 0) -> bool:
+        return len(self._waiting) >= self._limit + more or self._bytes_in - self._bytes_out >= self._bytes_limit
+
     def _may_read(self) -> bool:
-        if len(self._waiting) < self._limit:
+        if not self._full():
             self._full_since = None
             return True
         self._full_since = self._full_since or time.monotonic()
@@ -141,12 +155,14 @@ class MqttTap:
 
 
 def open_tap(config: BrokerConfig, topics: Sequence[str], version: int | None) -> MqttTap:
-    """A tap in the version asked for; left out, in MQTT 5 or, where the broker does not speak it, in 3.1.1."""
+    """A tap in the version asked for; left out, in MQTT 5 or, where the broker may not speak it, in 3.1.1."""
     if version is not None:
         return MqttTap(config.model_copy(update={"version": version}), topics)
     try:
         return MqttTap(config.model_copy(update={"version": 5}), topics)
-    except ServerError:
+    except ServerError as error:
+        if not error.other_version:
+            raise
         return MqttTap(config.model_copy(update={"version": 3}), topics)
 
 

@@ -48,9 +48,11 @@ def explain_closing(where: str, tls_said: str, config: BrokerConfig) -> ServerEr
     if config.tls:
         alert = re.search(r"\[SSL: (\w+)\]", tls_said)
         kind, why = (Refused, alert[1]) if alert else (Unreachable, "")
-        return kind(f"{where}: it closed the TLS connection at once{certificate_wanted(why, config)}")
+        said = f"{where}: it closed the TLS connection at once{certificate_wanted(why, config)}"
+        return kind(said, other_version=not alert)
     spoken = f"{SPOKEN[config.version]}? {other_version(config)}"
-    return Unreachable(f"{where}: it closed the connection at once; is this an MQTT broker that speaks {spoken}")
+    said = f"{where}: it closed the connection at once; is this an MQTT broker that speaks {spoken}"
+    return Unreachable(said, other_version=True)
 
 
 def certificate_wanted(alert: str, config: BrokerConfig) -> str:
@@ -83,6 +85,12 @@ def refusal(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Prop
     return f"bad user name or password for user {config.username!r}{said}"
 
 
+def refused(config: BrokerConfig, wish: Wish, code: ReasonCode, properties: Properties | None) -> Refused:
+    """The same as an error."""
+    said = f"{describe(config)}: {refusal(config, wish, code, properties)}"
+    return Refused(said, other_version=code.value == WRONG_VERSION)
+
+
 def loss(wish: Wish, code: ReasonCode, properties: Properties | None, brief: int) -> str:
     """Why a connection has ended; `brief`: how many in a row did soon after they began."""
     hint = ""
@@ -96,7 +104,7 @@ def loss(wish: Wish, code: ReasonCode, properties: Properties | None, brief: int
 def no_answer(config: BrokerConfig, time_s: float, connected: bool) -> Unreachable:
     """What to say of silence; some brokers are silent when they are spoken to in MQTT 5."""
     hint = "" if connected or config.version == 3 else f"; does it speak {SPOKEN[5]}? {other_version(config)}"
-    return Unreachable(f"{describe(config)}: no answer within {time_s:g} s{hint}")
+    return Unreachable(f"{describe(config)}: no answer within {time_s:g} s{hint}", other_version=bool(hint))
 
 
 def other_version(config: BrokerConfig) -> str:

@@ -55,9 +55,9 @@ def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_d
     moved_s = train_rows * clock.period_s
     judged = config.model_copy(update={"clock": clock.model_copy(update={"duration_s": whole_s - moved_s})})
     try:
-        test = check_scenario(judged, where)
+        test = check_scenario(judged, where, published=False)
     except ConfigError as error:
-        if "after the end of the run" not in str(error):
+        if "the end of the run" not in str(error):
             raise
         raise ConfigError(
             f"{error}; {train_s / DAY_S:g} of {whole_s / DAY_S:g} days are for the training set (--days, --train-days)"

@@ -136,11 +136,14 @@ def _check(
 
 
 def _device(table: FaultConfig, named: Mapping[str, Sequence[Source]], place: str) -> Source:
-    sources = [source for source in named.get(table.device, ()) if table.site in (None, source[0])]
-    if not sources:
+    if table.device not in named:
         raise ConfigError(f"{place}.device: {unknown('device', table.device, named)}")
+    everywhere = named[table.device]
+    sources = [source for source in everywhere if table.site in (None, source[0])]
+    sites = " and ".join(repr(site) for site, _ in everywhere)
+    if not sources:
+        raise ConfigError(f"{place}.site: {table.device!r} does not stand at {table.site!r}, but at {sites}")
     if len(sources) > 1:
-        sites = " and ".join(repr(site) for site, _ in sources)
         raise ConfigError(f"{place}.site: this key is required, for {table.device!r} stands at {sites}")
     return sources[0]
 

@@ -1,7 +1,7 @@
 """The tables of a scenario file, and the checked scenario that comes of them. See configs/simulate.toml."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
@@ -19,23 +19,31 @@ from anomgan.simulate.kind import Kind
 from anomgan.simulate.kinds import KINDS
 from anomgan.simulate.names import unknown
 from anomgan.simulate.network.plan import NetworkPlan, Run, plan_network
-from anomgan.simulate.network.tables import IncidentConfig, LinkConfig, NetworkConfig
+from anomgan.simulate.network.tables import TEN_YEARS_S, IncidentConfig, LinkConfig, NetworkConfig
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST_START = MIDNIGHT.replace(year=1970), MIDNIGHT.replace(year=9000)
+"""when a run may begin; one without end still has a thousand years of the calendar"""
+LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+"""the calendar's last day"""
+SHORTEST_S = 0.001
+"""of a period, and of what comes by chance"""
+MOST_SEED = 2**63 - 1
+"""what a JSON number and TOML hold"""
 
 
 class ClockConfig(Table):
     """`[clock]`: simulated time and how fast it passes."""
 
     start: AwareDatetime = MIDNIGHT
-    period_s: float = Field(1.0, gt=0, le=3600)
+    period_s: float = Field(1.0, ge=SHORTEST_S, le=3600)
     duration_s: float | None = Field(None, gt=0)
     """None = until stopped"""
     speed: float = Field(1.0, ge=0)
     """simulated seconds per second; 0 or "max" = as fast as the broker takes it"""
-    seed: int = Field(0, ge=0)
-    day_s: float = Field(TRUE_DAY_S, ge=60)
+    seed: int = Field(0, ge=0, le=MOST_SEED)
+    day_s: float = Field(TRUE_DAY_S, ge=60, le=TEN_YEARS_S)
     """the length of a day for loads and temperatures; shorter shows all a device does sooner"""
     zone: str = "UTC"
     """where the devices stand, for the time of day and summer time: an IANA name such as Europe/Berlin"""
@@ -89,7 +97,7 @@ class RandomFaultsConfig(Table):
     spacing_s: tuple[float, float] = Field((240.0, 400.0), strict=False)
     """from the beginning of one to the beginning of the next, anywhere in the fleet"""
     duration_s: tuple[float, float] = Field((60.0, 200.0), strict=False)
-    quiet_s: float = Field(120.0, ge=0)
+    quiet_s: float = Field(120.0, ge=0, le=TEN_YEARS_S)
     """at least this long between two faults of one device"""
     kinds: tuple[str, ...] = Field((), strict=False)
     """() = all that the devices know"""
@@ -101,6 +109,10 @@ class RandomFaultsConfig(Table):
         for name, (low, high) in (("spacing_s", self.spacing_s), ("duration_s", self.duration_s)):
             if not 0 < low <= high:
                 raise ValueError(f"{name} takes [low, high] with 0 < low <= high, not [{low:g}, {high:g}]")
+            if not SHORTEST_S <= low <= high <= TEN_YEARS_S:
+                raise ValueError(f"{name} takes between {SHORTEST_S:g} s and ten years, not [{low:g}, {high:g}]")
+        if self.last_s is not None and self.last_s <= self.first_s:
+            raise ValueError(f"last_s = {self.last_s:g} is not after first_s = {self.first_s:g}: there would be none")
         return self
 
 
@@ -160,15 +172,19 @@ def parse_scenario(document: Mapping[str, Any], where: str) -> Scenario:
     return check_scenario(parse_config(ScenarioConfig, document, where), where)
 
 
-def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
-    """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other."""
+def check_scenario(config: ScenarioConfig, where: str, *, published: bool = True) -> Scenario:
+    """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other.
+
+    published: False for what goes to no broker: [output], [network] and [[incidents]] have no part in it.
+    """
+    _check_times(config, where)
     groups = []
     for index, table in enumerate(config.devices):
         place = f"{where}: devices.{index}"
         kind = KINDS.get(table.kind)
         if kind is None:
             raise ConfigError(f"{place}.kind: {unknown('device kind', table.kind, KINDS)}")
-        if not table.site and "{site}" in config.output.topic + config.output.truth:
+        if published and not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
             if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/"):
@@ -186,10 +202,36 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
     faults = check_faults(config.faults, draft.kinds, clock.period_s, clock.duration_s, where)
     if config.random_faults is not None:
         _check_random(draft, config.random_faults, f"{where}: random_faults")
-    run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos)
-    links = [([(g.site, name) for name in g.names], t.network) for g, t in zip(groups, config.devices, strict=True)]
-    network = plan_network(config.network, config.incidents, links, run, where)
+    network = _plan_network(draft, where) if published else None
     return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows, network)
+
+
+def _plan_network(scenario: Scenario, where: str) -> NetworkPlan | None:
+    config, clock = scenario.config, scenario.config.clock
+    run = Run(clock.seed, clock.period_s, clock.duration_s, scenario.rows, config.output.qos)
+    tables = zip(scenario.groups, config.devices, strict=True)
+    links = [([(group.site, name) for name in group.names], table.network) for group, table in tables]
+    return plan_network(config.network, config.incidents, links, run, where)
+
+
+def _check_times(config: ScenarioConfig, where: str) -> None:
+    """All that happens does so within the years that calendars and time stamps know."""
+    start = config.clock.start
+    if not EARLIEST <= start <= LATEST_START:
+        span = f"{EARLIEST.year} and {LATEST_START.year}"
+        raise ConfigError(f"{where}: clock.start: a run begins between {span}, not at {start.isoformat()}")
+    room_s = (LATEST - start).total_seconds()
+    times: list[tuple[str, float | None]] = [("clock.duration_s", config.clock.duration_s)]
+    if config.random_faults is not None:
+        times += [("random_faults.first_s", config.random_faults.first_s)]
+        times += [("random_faults.last_s", config.random_faults.last_s)]
+    events: dict[str, Sequence[FaultConfig | IncidentConfig]] = {"faults": config.faults, "incidents": config.incidents}
+    for name, tables in events.items():
+        for index, table in enumerate(tables):
+            times += [(f"{name}.{index}.start_s", table.start_s), (f"{name}.{index}.end_s", table.end_s)]
+    for key, seconds in times:
+        if seconds is not None and seconds > room_s:
+            raise ConfigError(f"{where}: {key}: {seconds:g} s after {start.isoformat()} is later than the year 9999")
 
 
 def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> None:
@@ -202,3 +244,10 @@ def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> 
     for key, value in (("first_s", table.first_s), ("last_s", table.last_s)):
         if value is not None and duration_s is not None and value > duration_s:
             raise ConfigError(f"{place}.{key}: {value:g} is after the end of the run ({duration_s:g} s)")
+    until_s = duration_s if table.last_s is None else table.last_s
+    if until_s is not None and table.first_s + table.duration_s[0] > until_s:
+        what = "the end of the run" if table.last_s is None else "last_s"
+        raise ConfigError(
+            f"{place}.first_s: a fault from {table.first_s:g} s on that lasts {table.duration_s[0]:g} s, the shortest "
+            f"of duration_s, does not end before {what} ({until_s:g} s): there would be none"
+        )

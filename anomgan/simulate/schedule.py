@@ -29,8 +29,8 @@ COMES, GOES = 0.2, 0.1
 def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[Fault]:
     """The faults of `[random_faults]` in order of their start, none where the table is missing.
 
-    Each begins `spacing_s` after the one before, on a device drawn among those that have been healthy for `quiet_s`
-    and have no fault of `[[faults]]` near. All end within the run. Endless where the run is.
+    Each begins on a row, `spacing_s` after the one before, on a device drawn among those that have been healthy for
+    `quiet_s` and have no fault of `[[faults]]` near. All end within the run. Endless where the run is.
     """
     table = scenario.config.random_faults
     if table is None:
@@ -40,7 +40,12 @@ def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterat
     limits = [limit for limit in (clock.duration_s, table.last_s) if limit is not None]
     until_s = min(limits, default=math.inf)
     free_at = {device: 0.0 for device, kind in scenario.kinds.items() if _choices(kind, table.kinds)}
-    start_s = table.first_s + float(source.uniform(0.0, table.spacing_s[0]))
+
+    def row_after(since_s: float, low: float, high: float) -> float:
+        """The time of the first row after a pause: never earlier, so that first_s and quiet_s are kept to."""
+        return row_at(since_s + float(source.uniform(low, high)), clock.period_s) * clock.period_s
+
+    start_s = row_after(table.first_s, 0.0, table.spacing_s[0])
     while start_s < until_s:
         quiet = [device for device, when in free_at.items() if when <= start_s]
         device = quiet[int(source.integers(len(quiet)))] if quiet else None
@@ -49,7 +54,7 @@ def random_faults(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterat
             if fault is not None and fault.end_s <= until_s and not _near(fault, scenario.faults, table.quiet_s):
                 free_at[device] = fault.end_s + table.quiet_s
                 yield fault
-        start_s += float(source.uniform(*table.spacing_s))
+        start_s = row_after(start_s, *table.spacing_s)
 
 
 def longest_lag(scenario: Scenario) -> int:

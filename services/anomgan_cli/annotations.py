@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan.shown import one_line
-from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.broker_access import ACCESS, access_options, parse_broker
 from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ Put = Callable[["TrueFault"], str]
     metavar="CONFIG",
     help="Write the measurement `truth` into the InfluxDB of a detector's configuration.",
 )
+@access_options
 def annotations(
     truth: Path | None,
     broker: dict[str, Any],
@@ -47,6 +48,7 @@ def annotations(
     dashboard: str,
     panel: int | None,
     influx: Path | None,
+    **access: Any,
 ) -> None:
     """Show true faults in Grafana: TRUTH is what `anomgan simulate --truth` wrote, or --follow a broker live.
 
@@ -66,10 +68,12 @@ def annotations(
         raise click.UsageError("give --grafana or --influx" + ("" if broker else " or --out"))
     if panel is not None and not dashboard:
         raise click.UsageError("--panel goes with --dashboard")
+    if any(access.values()) and not broker:
+        raise click.UsageError(f"{', '.join(ACCESS)} go with --follow")
     counters: Counter[str] = Counter()
     with _targets(grafana, token_env, dashboard, panel, influx) as put:
         faults = [] if broker else _read(truth, put, counters)
-        number = _follow(broker, topic, put, counters) if broker else len(faults)
+        number = _follow({**broker, **access}, topic, put, counters) if broker else len(faults)
     if out is not None:
         from anomgan.adapters.files import write_bytes
         from anomgan.annotations import annotation

@@ -121,7 +121,8 @@ def read_for_model(
     A channel that the file lacks counts as missing. DataError where it has none of them, one in another unit, or fewer
     rows than the model's window.
     """
-    from anomgan.adapters.files import TIME_NAMES, read_channels, read_series
+    from anomgan.adapters.columns import TIME_NAMES
+    from anomgan.adapters.files import read_channels, read_series
     from anomgan.errors import DataError
 
     there = read_channels(path)

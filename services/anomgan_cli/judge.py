@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.broker_access import access_options, parse_broker
 from anomgan_cli.feedback import seconds
 from anomgan_cli.inputs import make_folder
 from anomgan_cli.terminal import log_lines, say
@@ -74,11 +74,7 @@ def foreign_keys(context: click.Context, parameter: click.Parameter, value: Sequ
 @click.option("--every", callback=time_span, default="10s", show_default=True, help="How often to show the state.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json, CSV, plots and what was heard.")
 @click.option("--quiet", is_flag=True, help="The report at the end, and nothing before.")
-@click.option("--username", default="", help="User at the broker.")
-@click.option("--password-env", default="", metavar="NAME", help="Environment variable that holds the password.")
-@click.option("--password-file", default="", metavar="FILE", help="File that holds the password.")
-@click.option("--tls", is_flag=True, help="Connect with TLS.")
-@click.option("--ca-file", default="", metavar="FILE", help="Whom to trust; left out: the system's authorities.")
+@access_options
 def judge(
     broker: dict[str, Any],
     truth: str,

@@ -153,10 +153,10 @@ def of_scenario(path: Path, train_days: float, seed: int | None, config: "Detect
     from anomgan.detector import Detector
     from anomgan.simulate import check_scenario
     from anomgan_benchmark.promise import reliability, simulated_fleets, watch
-    from anomgan_cli.simulate import load_tables
+    from anomgan_cli.simulate_tables import load_tables
 
     show = sys.stderr.isatty()
-    scenario = check_scenario(load_tables(path, {"clock": {"seed": seed}}), str(path))
+    scenario = check_scenario(load_tables(path, {"clock": {"seed": seed}}), str(path), published=False)
     devices = sum(len(group.names) for group in scenario.groups)
     with tqdm(total=scenario.rows, desc=f"simulating {devices} devices", unit="row", disable=not show) as bar:
         fleets = simulated_fleets(scenario, str(path), train_days, bar.update)

@@ -1,6 +1,6 @@
 """`anomgan simulate CONFIG`: devices that fail on schedule, or what was recorded, over MQTT or as a data set."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.broker_access import access_options, parse_broker
 from anomgan_cli.inputs import describe, ignore_option, rows_option, time_option
 from anomgan_cli.simulate_capture import parse_renames, replay_capture
 from anomgan_cli.simulate_dataset import make_dataset
-from anomgan_cli.simulate_options import Task, parse_dialect, parse_speed, parse_start, refuse_strays
+from anomgan_cli.simulate_options import Task, check_files, parse_dialect, parse_speed, parse_start, refuse_strays
+from anomgan_cli.simulate_tables import Changes, broker_and_speed, given, load_tables
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
-    from anomgan.config import BrokerConfig
     from anomgan.records import TimeSeries
-    from anomgan.simulate import ScenarioConfig, Tick
+    from anomgan.simulate import Tick
     from anomgan_simulator.compose import Job
     from anomgan_simulator.dataset import Form
     from anomgan_simulator.play import Totals
-
-Changes = Mapping[str, Mapping[str, Any]]
-"""table -> key -> what the command line says, None where it says nothing"""
 
 
 @click.command()
@@ -44,8 +41,8 @@ Changes = Mapping[str, Mapping[str, Any]]
 @rows_option
 @click.option("--speed", callback=parse_speed, metavar="N|max", help="N times faster than life, or as fast as it goes.")
 @click.option("--start", callback=parse_start, metavar="TIME", help="Event time of row 0: ISO 8601, or now.")
-@click.option("--seed", type=click.IntRange(min=0), help="Another seed: other devices, noise and random faults.")
-@click.option("--broker", callback=parse_broker, metavar="HOST:PORT", help="Where to publish.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Another seed: other devices, noise and random faults.")
+@click.option("--broker", callback=parse_broker, metavar="HOST[:PORT]", help="Where to publish.")
 @click.option("--topic", help="Topic template, such as plant/{site}/{device}/telemetry.")
 @click.option(
     "--dialect",
@@ -69,10 +66,16 @@ Changes = Mapping[str, Mapping[str, Any]]
 @click.option(
     "--train-days", type=click.FloatRange(0, min_open=True), help="Its first days, without a fault.  [default: a third]"
 )
-@click.option("--truth", metavar="FILE", type=click.Path(path_type=Path), help="Write the ground truth, JSON lines.")
+@click.option(
+    "--truth",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the ground truth: .csv, .parquet or JSON lines.",
+)
 @click.option("--summary", metavar="FILE", type=click.Path(path_type=Path), help="Write the totals as JSON at the end.")
 @click.option("--check", "only_check", is_flag=True, help="Say what would be published, and publish nothing.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
+@access_options
 def simulate(
     config: Path | None,
     recorded: Path | None,
@@ -97,6 +100,7 @@ def simulate(
     summary: Path | None,
     only_check: bool,
     quiet: bool,
+    **access: Any,
 ) -> None:
     """Publish telemetry over MQTT: of the simulated plant that CONFIG describes, or of a recorded file.
 
@@ -118,6 +122,9 @@ def simulate(
     DIR/test, with a column `label`; what fails when stands in DIR/truth.csv and truth.parquet, all else in
     DIR/manifest.json. The scenario's faults count from the beginning of the test set. The same scenario and seed
     give the same bytes.
+
+    --truth writes JSON lines as they are told on the topic; a FILE that ends in .csv or .parquet gets a row for each
+    fault and, as domain `network`, for each incident, when the run ends, by Ctrl-C too.
 
     Rows that are late are published late, and the worst delay is told at the end; none is skipped. Ctrl-C (or
     SIGTERM) ends the run with everything delivered that was begun. configs/simulate.toml explains every key.
@@ -149,14 +156,16 @@ def simulate(
         "--broker": broker,
         "--summary": summary,
         "--rows": rows,
+        **{f"--{key.replace('_', '-')}": value for key, value in access.items()},
     }
     if recorded is None and config is None:
         raise click.UsageError("give a CONFIG or --replay FILE")
     refuse_strays(task, given_options)
     if to_parquet is not None and to_csv is not None:
         raise click.UsageError("give one of --to-parquet and --to-csv")
+    check_files(truth, summary)
     changes: Changes = {
-        "broker": broker,
+        "broker": broker | {key: value for key, value in access.items() if value},
         "output": {"topic": topic, "dialect": dialect},
         "clock": {"speed": speed, "seed": seed, "start": start},
     }
@@ -187,22 +196,6 @@ def simulate(
 
     totals = compose.run(job, truth=truth, summary=summary, report=None if quiet else report)
     say(describe_totals(totals))
-
-
-def load_tables(path: Path, changes: Changes) -> "ScenarioConfig":
-    """The tables of the file with the options that were given laid over them."""
-    from anomgan.adapters.files import read_config
-    from anomgan.simulate import ScenarioConfig
-
-    tables = read_config(path, ScenarioConfig)
-    return tables.model_copy(
-        update={name: getattr(tables, name).model_copy(update=given(table)) for name, table in changes.items()}
-    )
-
-
-def given(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
-    return {key: value for key, value in table.items() if value is not None}
 
 
 def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -> "tuple[Job, list[str]]":
@@ -268,17 +261,6 @@ def replay_job(path: Path | None, changes: Changes, series: "TimeSeries", site: 
     one = [{"site": site, "name": series.device}]
     begins_s, period_s = float(series.times[0]), series.period_s
     return Job(replay(series, site), broker, output, speed, begins_s, devices=one, period_s=period_s)
-
-
-def broker_and_speed(path: Path | None, changes: Changes) -> "tuple[BrokerConfig, float]":
-    """Where to publish and how fast: as the file says where there is one, and the options above it."""
-    from anomgan.config import BrokerConfig
-    from anomgan.simulate.scenario import ClockConfig
-
-    if path is not None:
-        tables = load_tables(path, changes)
-        return tables.broker, tables.clock.speed
-    return BrokerConfig(**given(changes["broker"])), ClockConfig(**given(changes["clock"])).speed
 
 
 def describe_first(job: "Job") -> Iterator[str]:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import click
+
+from anomgan_cli.broker_access import ACCESS
 
 Task = Literal["scenario", "series", "capture", "data set"]
 _SAID: Mapping[Task, str] = {
@@ -32,7 +35,7 @@ _GOES_WITH: Mapping[str, tuple[Task, ...]] = {
     "--dialect": _ENCODING,
     "--truth": _ENCODING,
     "--speed": _PUBLISHING,
-    "--broker": _PUBLISHING,
+    **dict.fromkeys(("--broker", *ACCESS), _PUBLISHING),
     "--summary": _PUBLISHING,
     "--rows": _PUBLISHING,
 }
@@ -41,11 +44,22 @@ _GOES_WITH: Mapping[str, tuple[Task, ...]] = {
 def refuse_strays(task: Task, given: Mapping[str, object]) -> None:
     """UsageError for the first option that was given and means nothing for the task."""
     for option, tasks in _GOES_WITH.items():
-        if given[option] in (None, "", (), {}, slice(None)) or task in tasks:
+        if given[option] in (None, "", (), {}, slice(None), False) or task in tasks:
             continue
         if task == "scenario":
             raise click.UsageError(f"{option} goes with {_SAID[tasks[0]]}")
         raise click.UsageError(f"{option} does not go with {_SAID[task]}")
+
+
+def check_files(truth: Path | None, summary: Path | None) -> None:
+    """DataError where the totals could not be written in the end, which is too late to say so."""
+    from anomgan.adapters.files import check_writable
+
+    if summary is None:
+        return
+    if truth is not None and truth.resolve() == summary.resolve():
+        raise click.UsageError(f"--truth and --summary name one file, {summary}")
+    check_writable(summary)
 
 
 def parse_dialect(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from anomgan.adapters.files import json_lines, write_bytes
+from anomgan.adapters.files import write_bytes
 from anomgan.adapters.mqtt_fleet import MqttFleet
 from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
@@ -19,6 +19,7 @@ from anomgan_simulator.announce import Devices, announced
 from anomgan_simulator.connections import Connections, clients
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
+from anomgan_simulator.truth_file import truth_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ def run(
 ) -> Totals:
     """Publish the rows until they end or SIGINT or SIGTERM comes; what is under way is finished first.
 
-    truth: file for the ground truth, JSON lines. summary: file for the totals, one JSON object, written at the end.
+    truth: see `truth_file`. summary: file for the totals, one JSON object, written at the end.
     Raises what is wrong with names, topics, files or the broker before anything is published.
     """
     with stopping() as stop, ExitStack() as stack:
         first, rows = peek(job.rows)
         if first is not None:
             check(first, job.output)
-        add_truth = stack.enter_context(json_lines(truth)) if truth is not None else None
+        add_truth = stack.enter_context(truth_file(truth, job.devices)) if truth is not None else None
         network = job.network
         wishes, absent = clients(job.broker.client_id, network)
         publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))

@@ -3,7 +3,7 @@
     DIR/train/SITE/DEVICE.parquet   time, channels; no fault
     DIR/test/SITE/DEVICE.parquet    time, channels, label (1 where a fault is present)
     DIR/truth.parquet, truth.csv    every fault: site, device, device_kind, kind, channels, severity, ramp_s,
-                                    recovery_s, start, end
+                                    recovery_s, start, end, domain (always "fault")
     DIR/manifest.json               scenario, seed, version, files, channels with their units; written last
 
 A column is called as in `flow [m³/h]`, which the commands read as the channel `flow` in m³/h. A site without a name has
@@ -38,6 +38,8 @@ from anomgan.simulate.faults import Fault
 from anomgan.simulate.fleet import blocks
 from anomgan.simulate.randomness import BLOCK
 from anomgan.simulate.scenario import Group, Scenario
+from anomgan_simulator.truth import truth_record
+from anomgan_simulator.truth_file import truth_row
 
 Form = Literal["parquet", "csv"]
 NO_PART: dict[str, Any] = {
@@ -92,7 +94,8 @@ def write_dataset(
                     totals.bytes += write_table(folder / f"{target}.{form}", table)
                 totals.devices += 1
     kinds = plan.scenario.kinds
-    truth = truth_table([_truth(plan.scenario, fault, kinds[fault.source].name) for fault in plan.faults])
+    records = ((truth_record(fault, "end", plan.scenario.start_s), kinds[fault.source].name) for fault in plan.faults)
+    truth = truth_table([truth_row(*record) for record in records])
     totals.bytes += sum(write_table(folder / name, truth) for name in ("truth.parquet", "truth.csv"))
     manifest = orjson.dumps(_manifest(plan, form), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     totals.bytes += write_text(folder / "manifest.json", manifest)
@@ -164,21 +167,6 @@ def _times_us(scenario: Scenario, rows: slice) -> NDArray[np.int64]:
     """The event times of some rows, microseconds since 1970."""
     at = np.arange(rows.start, rows.stop, dtype=np.float64) * scenario.period_s
     return np.rint((scenario.start_s + at) * 1e6).astype(np.int64)
-
-
-def _truth(scenario: Scenario, fault: Fault, device_kind: str) -> dict[str, Any]:
-    return {
-        "site": fault.site,
-        "device": fault.device,
-        "device_kind": device_kind,
-        "kind": fault.kind,
-        "channels": ",".join(fault.channels),
-        "severity": fault.severity,
-        "ramp_s": fault.ramp_s,
-        "recovery_s": fault.recovery_s,
-        "start": round((scenario.start_s + fault.start_s) * 1e6),
-        "end": round((scenario.start_s + fault.end_s) * 1e6),
-    }
 
 
 def _manifest(plan: Plan, form: Form) -> dict[str, Any]:

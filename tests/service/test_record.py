@@ -2,9 +2,11 @@
 
 import json
 import signal
+import socket
 import subprocess
-from collections.abc import Sequence
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ from servers import Mosquitto, eventually
 
 from anomgan.adapters.capture_file import CaptureReader
 from anomgan.adapters.mqtt import MqttPublisher
-from anomgan.adapters.mqtt_tap import MqttTap
+from anomgan.adapters.mqtt_tap import MqttTap, open_tap
 from anomgan.adapters.ports import Recorded
 from anomgan.config import BrokerConfig
+from anomgan.errors import Refused
 
 Sent = tuple[str, bytes, int, bool]
 """topic, payload, QoS, retain"""
@@ -50,6 +53,37 @@ def anomgan(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def address(broker: BrokerConfig) -> str:
     return f"{broker.host}:{broker.port}"
+
+
+@contextmanager
+def only_old(broker: BrokerConfig) -> Iterator[BrokerConfig]:
+    """The same broker for those who speak MQTT 3.1.1; it hangs up on others, as brokers of that time do."""
+
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with source, suppress(OSError):
+            while data := source.recv(4096):
+                if b"MQTT\x05" in data[:10]:
+                    break
+                sink.sendall(data)
+            for one in (source, sink):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection((broker.host, broker.port))
+                threads.extend(threading.Thread(target=pump, args=ends) for ends in ((near, far), (far, near)))
+                for thread in threads[-2:]:
+                    thread.start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threads = [threading.Thread(target=accept)]
+        threads[0].start()
+        yield broker.model_copy(update={"host": "127.0.0.1", "port": listener.getsockname()[1]})
+        listener.shutdown(socket.SHUT_RDWR)
+    for thread in threads:
+        thread.join(PATIENCE_S)
 
 
 def recording(folder: Path, broker: BrokerConfig, out: Path, *arguments: str) -> Program:
@@ -100,6 +134,38 @@ def test_a_replay_recorded_is_the_recording(broker: BrokerConfig, tmp_path: Path
     ended(recorder, signal.SIGTERM)
     assert content(second) == content(first)
     assert [one.time_ns for one in CaptureReader(second)] == sorted(one.time_ns for one in CaptureReader(second))
+
+
+@pytest.mark.parametrize("limit", [{"queue": 100}, {"queue_bytes": 1000}])
+def test_a_tap_that_is_not_emptied_stays_small_and_loses_nothing_of_qos_1(
+    broker: BrokerConfig, limit: dict[str, int]
+) -> None:
+    impatient = broker.model_copy(update={"keepalive_s": 1})
+    with closing(MqttTap(impatient, ["much/#"], **limit)) as tap:
+        publish(broker, [("much/1", b"%010d" % number, 1, False) for number in range(5000)])
+
+        def overflows() -> bool:
+            publish(broker, [("much/0", b"0", 0, False)] * 500)
+            return tap.overflowed > 0
+
+        eventually(overflows, "messages of QoS 0 that have no room")
+        found = [one for one in tap.receive(0.5) if one.qos]
+        assert len(found) <= 100 + 200 + 1000  # the queue, what is read at once, what may come unacknowledged
+        eventually(lambda: found.extend(one for one in tap.receive(0.1) if one.qos) or len(found) >= 5000, "all")
+    assert [int(one.payload) for one in found] == list(range(5000))
+
+
+def test_a_broker_that_says_no_is_asked_once(mosquitto_with_password: BrokerConfig) -> None:
+    stranger = mosquitto_with_password.model_copy(update={"username": "", "password_env": ""})
+    with pytest.raises(Refused, match="not authorised without a user name") as caught:
+        open_tap(stranger, ["#"], None)
+    assert not caught.value.other_version
+    assert caught.value.__context__ is None  # nothing was tried before
+
+
+def test_a_broker_that_hangs_up_on_mqtt_5_is_asked_in_3_1_1(mosquitto: BrokerConfig) -> None:
+    with only_old(mosquitto) as old, closing(open_tap(old, ["#"], None)) as tap:
+        assert tap.config.version == 3
 
 
 def test_gaps_are_kept_at_the_speed_asked_for_and_topics_renamed(mosquitto: BrokerConfig, tmp_path: Path) -> None:

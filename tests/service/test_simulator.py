@@ -124,6 +124,22 @@ def test_two_stretches_in_two_processes_arrive_as_the_one_run_they_are(
     assert "660 messages with 660 readings" in failing.stdout
 
 
+def test_told_to_stop_in_a_fault_the_table_of_the_truth_has_it(
+    mosquitto: BrokerConfig, endless: Path, tmp_path: Path
+) -> None:
+    truth = tmp_path / "truth.csv"
+    with listening(mosquitto) as source:
+        arguments = command(mosquitto, endless, "--rows", "295:", "--speed", "10", "--truth", truth, "--quiet")
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            receive(source, 25)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=40)
+        assert process.returncode == 0, err
+    _, fault = truth.read_text().splitlines()
+    assert fault.startswith("south,cold-1,cold_store,drift,humidity,5.0,0.0,0.0,2024-01-01T00:05:00Z,")
+    assert fault.endswith(",2024-01-01T00:05:50Z,fault")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_it_delivers_what_it_counted_and_exits_0(
     mosquitto: BrokerConfig, endless: Path, tmp_path: Path, number: signal.Signals

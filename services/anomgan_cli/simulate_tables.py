@@ -1,0 +1,46 @@
+"""What `anomgan simulate` is to do: the tables of a scenario file, and the options that stand above them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomgan.config import BrokerConfig
+    from anomgan.simulate import ScenarioConfig
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""table -> key -> what the command line says, None where it says nothing"""
+COMMAND = "anomgan simulate"
+
+
+def load_tables(path: Path, changes: Changes) -> "ScenarioConfig":
+    """The tables of the file with the options that were given laid over them."""
+    from anomgan.adapters.files import read_config
+    from anomgan.config import BrokerConfig, parse_config
+    from anomgan.simulate import ScenarioConfig
+
+    tables = read_config(path, ScenarioConfig)
+    update: dict[str, Any] = {
+        name: getattr(tables, name).model_copy(update=given(table)) for name, table in changes.items()
+    }
+    if broker := given(changes.get("broker", {})):  # which has to be right as a whole: a certificate wants TLS
+        document = tables.broker.model_dump(exclude_unset=True)
+        update["broker"] = parse_config(BrokerConfig, document | broker, f"{path} with the options given: broker")
+    return tables.model_copy(update=update)
+
+
+def given(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {key: value for key, value in table.items() if value is not None}
+
+
+def broker_and_speed(path: Path | None, changes: Changes) -> "tuple[BrokerConfig, float]":
+    """Where to publish and how fast: as the file says where there is one, and the options above it."""
+    from anomgan.config import BrokerConfig, parse_config
+    from anomgan.simulate.scenario import ClockConfig
+
+    if path is not None:
+        tables = load_tables(path, changes)
+        return tables.broker, tables.clock.speed
+    broker = parse_config(BrokerConfig, given(changes["broker"]), COMMAND)
+    return broker, ClockConfig(**given(changes["clock"])).speed
