@@ -15,10 +15,10 @@ from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
 from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
-from anomgan_simulator.announce import Devices, announced
+from anomgan_simulator.announce import Announcement, DeviceTables
 from anomgan_simulator.connections import Connections, clients
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
+from anomgan_simulator.play import Totals, await_all, encoder_of, play, truth_topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Job:
     speed: float
     run_start_s: float
     network: Network | None = None
-    devices: Devices = ()
+    devices: DeviceTables = ()
     period_s: float = 0.0
 
 
@@ -60,16 +60,16 @@ def run(
         wishes, absent = clients(job.broker.client_id, network)
         publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))
         devices = None if network is None or network.shared else Connections(publisher, network)
+        begun_row = 0 if network is None else network.first_row
+        told = Announcement(job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row)
         if job.devices:
-            begun_row = 0 if network is None else network.first_row
-            told = announced(
-                rows, job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row
-            )
-            rows = stack.enter_context(closing(told))
+            rows = stack.enter_context(closing(told)).over(rows)
         pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
         totals = play(
             rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
         )
+        told.end()  # which it does not where it has had no rows
+        await_all(publisher)
         totals.lost = publisher.lost
     if summary is not None:
         write_bytes(summary, orjson.dumps(asdict(totals), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
