@@ -235,7 +235,9 @@ def test_it_says_what_the_network_does() -> None:
     assert "incident: 20 s to 50 s, a-1: outage" in lines
     totals, _, _ = run(plan("loss = 0.25"))
     assert totals.network is not None
-    assert f"; network: 200 generated, {totals.network.lost} lost, " in describe_totals(totals)
+    assert f"at worst; network: 200 generated, {totals.network.lost} lost, " in describe_totals(totals)
+    totals.lost = 3
+    assert "at worst, 3 lost with their connection; network: 200 generated, " in describe_totals(totals)
 
 
 def test_too_few_open_files_are_an_error_that_names_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

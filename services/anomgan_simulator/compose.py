@@ -58,18 +58,20 @@ def run(
         add_truth = stack.enter_context(json_lines(truth)) if truth is not None else None
         network = job.network
         wishes, absent = clients(job.broker.client_id, network)
-        publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))
+        publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent, stopped=stop.is_set)))
         devices = None if network is None or network.shared else Connections(publisher, network)
         begun_row = 0 if network is None else network.first_row
         told = Announcement(job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row)
         if job.devices:
             rows = stack.enter_context(closing(told)).over(rows)
         pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
-        totals = play(
-            rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
-        )
-        told.end()  # which it does not where it has had no rows
-        await_all(publisher)
+        totals = Totals(stopped=True)
+        if not stop.is_set():  # it may have been asked to stop while it connected
+            totals = play(
+                rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
+            )
+            told.end()  # which it does not where it has had no rows
+            await_all(publisher)
         totals.lost = publisher.lost
     if summary is not None:
         write_bytes(summary, orjson.dumps(asdict(totals), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

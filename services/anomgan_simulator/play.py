@@ -22,10 +22,11 @@ FLUSH_S = 30.0
 
 @dataclass(slots=True)
 class Totals:
-    """What a run published: telemetry and, apart from it, ground truth. All of it is acknowledged but what QoS 0 lost.
+    """What a run published: telemetry and, apart from it, ground truth; all acknowledged but what is lost.
 
-    faults, incidents = those that began; late_s = how far behind its time the latest was; stopped = before its end;
-    network = what became of messages between devices and broker, None where nothing comes between.
+    faults, incidents = those that began; lost = with their connection, of QoS 0 or of a device that left; late_s = how
+    far behind its time the latest was; stopped = before its end; network = what became of messages between devices and
+    broker, None where nothing comes between.
     """
 
     rows: int = 0
