@@ -254,6 +254,40 @@ def test_after_a_reboot_the_clock_counts_from_1970_until_it_is_set(rows: list[li
     assert (counts.misdated, counts.generated) == (30, 5 * ROWS - 20)
 
 
+def test_a_second_reboot_starts_the_clock_anew_and_setting_it_then_sets_it_for_good(rows: list[list[Reading]]) -> None:
+    long = incident("reboot", device="a-1", start_s=100, end_s=120, unset_s=400)
+    short = incident("reboot", device="a-1", start_s=200, end_s=210, unset_s=30)
+    told = {item.due_s: float(item.payload) for item in deliveries(play(long + short, rows)[0], "a-1")}
+    start_s = plan("").start_s
+    assert all(told[second] == second - 120.0 for second in range(120, 200))
+    assert all(told[second] == second - 210.0 for second in range(210, 240))
+    assert all(told[second] == start_s + second for second in range(240, ROWS))
+
+
+@pytest.mark.parametrize("end", [{}, {"end_s": ROWS}])
+@pytest.mark.parametrize("kind", ["outage", "reboot", "absent"])
+def test_who_is_away_at_the_end_of_the_run_does_not_come_back(
+    kind: str, end: dict[str, int], rows: list[list[Reading]]
+) -> None:
+    found, counts = play("[network]\ndelay_s = 3.5\n" + incident(kind, device="a-1", start_s=500, **end), rows)
+    switches = [item for item in found if isinstance(item, Switch)]
+    assert switches == [Switch(500.0, ("north", "a-1"), False, False)]
+    assert max(item.due_s for item in deliveries(found, "a-1")) < 500
+    told = [(item.due_s, item.state) for item in found if isinstance(item, Told)]
+    assert told == [(500.0, "begin"), (600.0, "end")]
+    under_way = sum(1 for second in range(500) if second + 3.5 >= 500)
+    assert (counts.pending, counts.lost) == ((100 + under_way, 0) if kind == "outage" else (0, under_way))
+    assert max(item.due_s for item in deliveries(found, "a-2")) == 602.5
+
+
+def test_a_reading_that_would_come_twice_takes_one_place_in_the_buffer(rows: list[list[Reading]]) -> None:
+    text = "[network]\nbuffer = 5\nduplicate = 1.0\nduplicate_s = 0.5\n"
+    found, counts = play(text + incident("outage", device="a-1", start_s=100, end_s=150), rows)
+    burst = [s for s in stamps(found, "a-1") if 100 <= s < 150]
+    assert burst == [stamp for stamp in (145.0, 146.0, 147.0, 148.0, 149.0) for _ in range(2)]
+    assert (counts.overflowed, counts.buffered) == (2 * 45, 2 * 5)
+
+
 def test_what_is_on_its_way_when_the_power_fails_is_lost(rows: list[list[Reading]]) -> None:
     found, counts = play(
         "[network]\ndelay_s = 3.5\n" + incident("reboot", device="a-1", start_s=100, end_s=120, unset_s=1), rows

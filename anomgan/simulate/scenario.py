@@ -186,7 +186,7 @@ def check_scenario(config: ScenarioConfig, where: str) -> Scenario:
     faults = check_faults(config.faults, draft.kinds, clock.period_s, clock.duration_s, where)
     if config.random_faults is not None:
         _check_random(draft, config.random_faults, f"{where}: random_faults")
-    run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos)
+    run = Run(clock.seed, clock.period_s, clock.duration_s, rows, config.output.qos, config.broker.client_id)
     links = [([(g.site, name) for name in g.names], t.network) for g, t in zip(groups, config.devices, strict=True)]
     network = plan_network(config.network, config.incidents, links, run, where)
     return Scenario(config, tuple(groups), tuple(sorted(faults, key=lambda fault: fault.start_s)), rows, network)

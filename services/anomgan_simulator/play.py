@@ -10,11 +10,11 @@ from anomgan.adapters.ports import Publisher
 from anomgan.errors import Unreachable
 from anomgan.records import Source
 from anomgan.simulate import Fault, Network, Tick
-from anomgan.simulate.network import Counts, Delivery, Switch, Told
+from anomgan.simulate.network import Counts, Delivery, State, Switch, Told
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Encoder, PayloadFormat, parse_template
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.truth import State, incident_record, truth_record
+from anomgan_simulator.truth import incident_record, truth_record
 
 REPORT_S = 5.0
 FLUSH_S = 30.0

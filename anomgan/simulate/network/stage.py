@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from anomgan.records import Reading, Source
@@ -17,6 +18,7 @@ from anomgan.simulate.network.device import Device, Messages, Parcel, at, fate, 
 from anomgan.simulate.network.incidents import OFF, OFFLINE, Incident
 from anomgan.simulate.network.plan import NetworkPlan
 
+State = Literal["begin", "end"]
 BEGIN, SWITCH, MESSAGE, END = range(4)
 """what comes first where several things are due at the same moment"""
 
@@ -46,7 +48,7 @@ class Told(NamedTuple):
 
     due_s: float
     incident: Incident
-    state: Literal["begin", "end"]
+    state: State
 
 
 @dataclass(slots=True)
@@ -54,7 +56,8 @@ class Counts:
     """What became of messages: published = carried + generated + duplicated - lost - overflowed - pending.
 
     carried: made before this piece of the run, and still under way when it began. duplicated: second copies.
-    lost: never to arrive. overflowed: gone from a full buffer. pending: under way at the end, for the next piece.
+    lost: never to arrive. overflowed: gone from a full buffer. pending: under way at the end, for the next piece, or
+    kept by a device that does not come back.
     Of those published, delayed: later than made; buffered: after an outage; reordered: first copies that came after a
     later message of their device. misdated: made with a time stamp that is not the time.
     """
@@ -80,7 +83,8 @@ class Network:
     """All devices' links on their way through a run, or the piece of it from first_row on and before stop_row.
 
     `take` every row from row 0 on, in order; `due` gives what arrives, which is nothing before the piece begins. What
-    is under way at stop_row belongs to the next piece; after the last row of the run all of it arrives, until stop_s.
+    is under way at stop_row belongs to the next piece; after the last row of the run all of it arrives, until stop_s,
+    but what a device keeps that is offline to the end.
     """
 
     def __init__(self, plan: NetworkPlan, first_row: int = 0, stop_row: int | None = None) -> None:
@@ -92,7 +96,7 @@ class Network:
         self._devices = make_devices(plan)
         self._by_source = {device.source: device for device in self._devices}
         numbered = enumerate(plan.incidents)
-        self._agenda = [entry for number, incident in numbered for entry in _happenings(incident, number)]
+        self._agenda = [entry for number, one in numbered for entry in _happenings(one, number, plan.lasts(one))]
         heapq.heapify(self._agenda)
 
     @property
@@ -173,15 +177,18 @@ class Network:
                 self._keep(device, off, parcel)
 
     def _keep(self, device: Device, off: Incident, parcel: Parcel) -> None:
-        """In the device's own memory, where the latest have a place."""
+        """In the device's own memory, where the latest readings have a place."""
         kept = device.waiting.setdefault(off.end_s, deque())
-        kept.append(parcel)
+        if kept and kept[-1][0].row == parcel.row:
+            kept[-1].append(parcel)
+        else:
+            kept.append([parcel])
         if len(kept) > device.link.buffer:
-            self.counts.overflowed += len(kept.popleft().messages)
+            self.counts.overflowed += sum(len(gone.messages) for gone in kept.popleft())
 
     def _release(self, device: Device, now_s: float) -> None:
         """All that was kept leaves at once, the oldest first."""
-        for parcel in device.waiting.pop(now_s, ()):
+        for parcel in chain.from_iterable(device.waiting.pop(now_s, ())):
             self.counts.buffered += len(parcel.messages)
             heapq.heappush(self._agenda, (now_s, MESSAGE, parcel.row, device.index, parcel.copy, parcel))
 
@@ -196,19 +203,20 @@ class Network:
             yield Delivery(due_s, device.source, topic, payload, qos, link.retain)
 
     def _under_way(self) -> int:
-        held = [parcel for device in self._devices for kept in device.waiting.values() for parcel in kept]
+        memories = chain.from_iterable(device.waiting.values() for device in self._devices)
+        held = [parcel for kept in memories for copies in kept for parcel in copies]
         moving = [what for *_, what in self._agenda if isinstance(what, Parcel)]
         return sum(len(parcel.messages) for parcel in held + moving)
 
 
-def _happenings(incident: Incident, number: int) -> Iterator[Entry]:
-    """What an incident puts on the agenda."""
+def _happenings(incident: Incident, number: int, lasts: bool) -> Iterator[Entry]:
+    """What an incident puts on the agenda; nobody comes back from one that lasts to the end of the run."""
     start_s, end_s = incident.start_s, incident.end_s
     ends = math.isfinite(end_s)
     yield start_s, BEGIN, -1, number, 0, Told(start_s, incident, "begin")
     if incident.kind in OFFLINE:
         yield start_s, SWITCH, -1, number, 0, Switch(start_s, incident.source, False, incident.goodbye)
-    if incident.kind in OFFLINE and ends:
+    if incident.kind in OFFLINE and not lasts:
         yield end_s, SWITCH, -1, number, 0, Switch(end_s, incident.source, True, False)
     if ends:
         yield end_s, END, -1, number, 0, Told(end_s, incident, "end")
