@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any
@@ -76,8 +77,20 @@ def plan(toml: str) -> Scenario:
     return parse_scenario(tomllib.loads(PLANT + toml), "plant.toml")
 
 
-def encode(readings: list[Reading]) -> list[tuple[str, bytes]]:
-    return [(reading.device, repr(reading.time_s).encode()) for reading in readings]
+class Plain:
+    """Writes a reading's time to a topic that is its device."""
+
+    def encode(self, readings: Sequence[Reading]) -> list[tuple[str, bytes]]:
+        """One message for each reading."""
+        return [(reading.device, repr(reading.time_s).encode()) for reading in readings]
+
+    def unsaid(self, messages: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+        """All can be sent later."""
+        return messages
+
+    def anew(self, site: str, device: str, time_s: float) -> list[tuple[str, bytes]]:
+        """Nothing needs to be said first."""
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +101,10 @@ def rows() -> list[list[Reading]]:
 def play(toml: str, rows: list[list[Reading]], first: int = 0, stop: int = ROWS) -> tuple[list[Item], Counts]:
     scenario = plan(toml)
     assert scenario.network is not None
-    network, found = Network(scenario.network, first, stop), list[Item]()
+    network, found, writer = Network(scenario.network, first, stop), list[Item](), Plain()
     for row in range(stop):
         found += network.due(network.row_s(row), also=False)
-        network.take(row, rows[row], encode)
+        network.take(row, rows[row], writer)
         found += network.due(network.row_s(row), also=True)
     found += network.due(network.stop_s, also=False)
     return found, network.finish()
@@ -159,7 +172,7 @@ def test_another_seed_is_another_network_of_the_same_kind(rows: list[list[Readin
         assert scenario.network is not None
         network = Network(scenario.network)
         for row in range(200):
-            network.take(row, rows[row], encode)
+            network.take(row, rows[row], Plain())
         found.append([item.payload for item in network.due(math.inf, also=False) if isinstance(item, Delivery)])
     assert found[0] == found[1] != found[2]
 
@@ -340,7 +353,7 @@ def test_devices_may_differ_in_their_links(rows: list[list[Reading]]) -> None:
     )
     assert scenario.network is not None
     network = Network(scenario.network)
-    network.take(0, rows[0], encode)
+    network.take(0, rows[0], Plain())
     found = deliveries(list(network.due(0.0, also=True)))
     assert [(item.topic, item.qos, item.retain) for item in found] == [("b-1", 0, True), ("b-2", 0, True)]
 

@@ -130,7 +130,7 @@ def play(
             totals.stopped = True
             break
         if network is not None and early:
-            network.take(tick.row, tick.readings, encoder.encode)
+            network.take(tick.row, tick.readings, encoder)
             continue
         for fault in tick.begun:
             tell_fault(fault, "begin")
@@ -141,7 +141,7 @@ def play(
                 totals.messages_published += 1
             totals.readings += len(tick.readings)
         else:
-            totals.readings += network.take(tick.row, tick.readings, encoder.encode)
+            totals.readings += network.take(tick.row, tick.readings, encoder)
             for what in network.due(network.row_s(tick.row), also=True):
                 happen(what)
         for fault in tick.ended:

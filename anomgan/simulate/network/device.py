@@ -5,9 +5,9 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from anomgan.records import Source
+from anomgan.records import Reading, Source
 from anomgan.simulate.network.incidents import OFFLINE, Incident
 from anomgan.simulate.network.plan import NetworkPlan
 from anomgan.simulate.network.tables import LinkConfig
@@ -20,6 +20,22 @@ CLOCK_DIGITS = 3
 CHANCES = 5
 """numbers drawn for each row"""
 Messages = Sequence[tuple[str, bytes]]
+
+
+class Writer(Protocol):
+    """What makes messages of readings; it may say things first that later messages build on."""
+
+    def encode(self, readings: Sequence[Reading]) -> Messages:
+        """The messages (topic, payload) that carry these readings, in order."""
+        ...
+
+    def unsaid(self, messages: Messages) -> Messages:
+        """Hear that these do not arrive, and say which of them can be sent later."""
+        ...
+
+    def anew(self, site: str, device: str, time_s: float) -> Messages:
+        """What a device says first over a new connection, when that is its time."""
+        ...
 
 
 class Parcel(NamedTuple):

@@ -8,13 +8,13 @@ run is cut, as long as each piece hears of the rows before it. A piece delivers 
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Literal, NamedTuple
 
 from anomgan.records import Reading, Source
-from anomgan.simulate.network.device import Device, Messages, Parcel, at, fate, make_devices, stamp
+from anomgan.simulate.network.device import Device, Messages, Parcel, Writer, at, fate, make_devices, stamp
 from anomgan.simulate.network.incidents import OFF, OFFLINE, Incident
 from anomgan.simulate.network.plan import NetworkPlan
 
@@ -93,6 +93,8 @@ class Network:
         self.first_row = first_row
         self.first_s = first_row * plan.run.period_s
         self.stop_s = math.inf if stop_row is None or stop_row == plan.run.rows else stop_row * plan.run.period_s
+        self._writer: Writer | None = None
+        self._start_s = 0.0
         self._devices = make_devices(plan)
         self._by_source = {device.source: device for device in self._devices}
         numbered = enumerate(plan.incidents)
@@ -112,17 +114,20 @@ class Network:
         """The devices that have no connection where the piece begins."""
         return {device.source for device in self._devices if at(device.offline, self.first_s) is not None}
 
-    def take(self, row: int, readings: Sequence[Reading], encode: Callable[[list[Reading]], Messages]) -> int:
-        """Let the devices send a row; how many measured it. `encode` makes a device's messages, where they matter."""
+    def take(self, row: int, readings: Sequence[Reading], writer: Writer) -> int:
+        """Let the devices send a row; how many measured it. The writer makes a device's messages, where they matter."""
         measured = 0
+        self._writer = writer
         if row == self.first_row:
             self.counts = Counts(carried=self._under_way())
         made_s = self.row_s(row)
+        if readings:
+            self._start_s = readings[0].time_s - made_s
         for reading in readings:
             device = self._by_source[reading.source]
             off = at(device.offline, made_s)
             if off is None or off.kind not in OFF:
-                self._send(device, row, made_s, reading, encode)
+                self._send(device, row, made_s, reading, writer)
                 measured += 1
         return measured
 
@@ -139,6 +144,7 @@ class Network:
                 yield from self._arrive(due_s, what, self._devices[index])
                 continue
             if isinstance(what, Switch) and what.up:
+                self._begin_anew(self._by_source[what.source], due_s)
                 self._release(self._by_source[what.source], due_s)
             if due_s >= self.first_s:
                 yield what
@@ -154,15 +160,18 @@ class Network:
         row: int,
         made_s: float,
         reading: Reading,
-        encode: Callable[[list[Reading]], Messages],
+        writer: Writer,
     ) -> None:
         arrivals = fate(device, row, made_s, self.plan.run.period_s)
         ways = [(due_s, at(device.offline, due_s)) for due_s in arrivals]
         messages: Messages = ()
         if row >= self.first_row or any((off.end_s if off else due_s) >= self.first_s for due_s, off in ways):
             time_s = stamp(device, made_s, reading.time_s)
-            messages = encode([reading if time_s == reading.time_s else replace(reading, time_s=time_s)])
+            messages = writer.encode([reading if time_s == reading.time_s else replace(reading, time_s=time_s)])
             self.counts.misdated += len(messages) if time_s != reading.time_s else 0
+        if all(off is not None for _, off in ways):
+            later = writer.unsaid(messages)  # without what begins a connection, which begins the next one anew
+            messages = later if arrivals else messages
         self.counts.generated += len(messages)
         self.counts.lost += 0 if arrivals else len(messages)
         for copy, (due_s, off) in enumerate(ways):
@@ -185,6 +194,15 @@ class Network:
             kept.append([parcel])
         if len(kept) > device.link.buffer:
             self.counts.overflowed += sum(len(gone.messages) for gone in kept.popleft())
+
+    def _begin_anew(self, device: Device, now_s: float) -> None:
+        """What is said first over every connection is said."""
+        if self._writer is not None and now_s >= self.first_s:
+            first = self._writer.anew(*device.source, stamp(device, now_s, self._start_s + now_s))
+            self.counts.generated += len(first)
+            row = max(device.newest, 0)  # before all that is released, and out of nobody's order
+            if first:
+                heapq.heappush(self._agenda, (now_s, MESSAGE, row, device.index, -1, Parcel(now_s, row, 0, first)))
 
     def _release(self, device: Device, now_s: float) -> None:
         """All that was kept leaves at once, the oldest first."""
