@@ -2,6 +2,7 @@
 
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 from typing import Any
@@ -76,8 +77,20 @@ def plan(toml: str) -> Scenario:
     return parse_scenario(tomllib.loads(PLANT + toml), "plant.toml")
 
 
-def encode(readings: list[Reading]) -> list[tuple[str, bytes]]:
-    return [(reading.device, repr(reading.time_s).encode()) for reading in readings]
+class Plain:
+    """Writes a reading's time to a topic that is its device."""
+
+    def encode(self, readings: Sequence[Reading]) -> list[tuple[str, bytes]]:
+        """One message for each reading."""
+        return [(reading.device, repr(reading.time_s).encode()) for reading in readings]
+
+    def unsaid(self, messages: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+        """All can be sent later."""
+        return messages
+
+    def anew(self, site: str, device: str, time_s: float) -> list[tuple[str, bytes]]:
+        """Nothing needs to be said first."""
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +101,10 @@ def rows() -> list[list[Reading]]:
 def play(toml: str, rows: list[list[Reading]], first: int = 0, stop: int = ROWS) -> tuple[list[Item], Counts]:
     scenario = plan(toml)
     assert scenario.network is not None
-    network, found = Network(scenario.network, first, stop), list[Item]()
+    network, found, writer = Network(scenario.network, first, stop), list[Item](), Plain()
     for row in range(stop):
         found += network.due(network.row_s(row), also=False)
-        network.take(row, rows[row], encode)
+        network.take(row, rows[row], writer)
         found += network.due(network.row_s(row), also=True)
     found += network.due(network.stop_s, also=False)
     return found, network.finish()
@@ -159,7 +172,7 @@ def test_another_seed_is_another_network_of_the_same_kind(rows: list[list[Readin
         assert scenario.network is not None
         network = Network(scenario.network)
         for row in range(200):
-            network.take(row, rows[row], encode)
+            network.take(row, rows[row], Plain())
         found.append([item.payload for item in network.due(math.inf, also=False) if isinstance(item, Delivery)])
     assert found[0] == found[1] != found[2]
 
@@ -254,6 +267,40 @@ def test_after_a_reboot_the_clock_counts_from_1970_until_it_is_set(rows: list[li
     assert (counts.misdated, counts.generated) == (30, 5 * ROWS - 20)
 
 
+def test_a_second_reboot_starts_the_clock_anew_and_setting_it_then_sets_it_for_good(rows: list[list[Reading]]) -> None:
+    long = incident("reboot", device="a-1", start_s=100, end_s=120, unset_s=400)
+    short = incident("reboot", device="a-1", start_s=200, end_s=210, unset_s=30)
+    told = {item.due_s: float(item.payload) for item in deliveries(play(long + short, rows)[0], "a-1")}
+    start_s = plan("").start_s
+    assert all(told[second] == second - 120.0 for second in range(120, 200))
+    assert all(told[second] == second - 210.0 for second in range(210, 240))
+    assert all(told[second] == start_s + second for second in range(240, ROWS))
+
+
+@pytest.mark.parametrize("end", [{}, {"end_s": ROWS}])
+@pytest.mark.parametrize("kind", ["outage", "reboot", "absent"])
+def test_who_is_away_at_the_end_of_the_run_does_not_come_back(
+    kind: str, end: dict[str, int], rows: list[list[Reading]]
+) -> None:
+    found, counts = play("[network]\ndelay_s = 3.5\n" + incident(kind, device="a-1", start_s=500, **end), rows)
+    switches = [item for item in found if isinstance(item, Switch)]
+    assert switches == [Switch(500.0, ("north", "a-1"), False, False)]
+    assert max(item.due_s for item in deliveries(found, "a-1")) < 500
+    told = [(item.due_s, item.state) for item in found if isinstance(item, Told)]
+    assert told == [(500.0, "begin"), (600.0, "end")]
+    under_way = sum(1 for second in range(500) if second + 3.5 >= 500)
+    assert (counts.pending, counts.lost) == ((100 + under_way, 0) if kind == "outage" else (0, under_way))
+    assert max(item.due_s for item in deliveries(found, "a-2")) == 602.5
+
+
+def test_a_reading_that_would_come_twice_takes_one_place_in_the_buffer(rows: list[list[Reading]]) -> None:
+    text = "[network]\nbuffer = 5\nduplicate = 1.0\nduplicate_s = 0.5\n"
+    found, counts = play(text + incident("outage", device="a-1", start_s=100, end_s=150), rows)
+    burst = [s for s in stamps(found, "a-1") if 100 <= s < 150]
+    assert burst == [stamp for stamp in (145.0, 146.0, 147.0, 148.0, 149.0) for _ in range(2)]
+    assert (counts.overflowed, counts.buffered) == (2 * 45, 2 * 5)
+
+
 def test_what_is_on_its_way_when_the_power_fails_is_lost(rows: list[list[Reading]]) -> None:
     found, counts = play(
         "[network]\ndelay_s = 3.5\n" + incident("reboot", device="a-1", start_s=100, end_s=120, unset_s=1), rows
@@ -306,7 +353,7 @@ def test_devices_may_differ_in_their_links(rows: list[list[Reading]]) -> None:
     )
     assert scenario.network is not None
     network = Network(scenario.network)
-    network.take(0, rows[0], encode)
+    network.take(0, rows[0], Plain())
     found = deliveries(list(network.due(0.0, also=True)))
     assert [(item.topic, item.qos, item.retain) for item in found] == [("b-1", 0, True), ("b-2", 0, True)]
 

@@ -119,6 +119,17 @@ def test_two_devices_of_one_name_are_told_apart_by_their_site() -> None:
     assert parse(twins + OWN + "status = 's/{site}/{device}'").network is not None
 
 
+def test_no_device_connects_under_the_name_of_another_or_of_the_run() -> None:
+    bare = 'output = { topic = "{device}" }\n' + PLANT.replace('site = "south"\n', "") + OWN
+    message = r"network.client_id: 'north-pump-1' is that of 'pump-1' at site 'north' and of 'north-pump-1' at site ''"
+    with pytest.raises(ConfigError, match=message):
+        parse(bare.replace('"cold-"', '"north-pump-"'))
+    with pytest.raises(ConfigError, match=r"network.client_id: 'north-pump-1' is that of 'pump-1' and, as broker.cl"):
+        parse('broker = { client_id = "north-pump-1" }\n' + PLANT + OWN)
+    with pytest.raises(ConfigError, match=r"network.client_id: 'cold-1' is that of 'cold-1' and, as broker.client_id"):
+        parse('broker = { client_id = "cold-1" }\n' + bare)
+
+
 def test_a_time_that_is_no_round_number_of_periods_means_the_row_that_is_as_good_as_there() -> None:
     network = parse(PLANT.replace("[clock]", "[clock]\nperiod_s = 0.1") + incident(start_s=0.3, end_s=0.7)).network
     assert network is not None

@@ -41,6 +41,8 @@ class Clock:
     def __init__(self, stop_at: float = 1e9) -> None:
         self.time = 1000.0
         self.stop_at = stop_at
+        self.stall_at = 1e9
+        self.asked = 0
 
     def now(self) -> float:
         """What the clock shows."""
@@ -48,7 +50,10 @@ class Clock:
 
     def wait(self, seconds: float) -> bool:
         """Let time pass; True when told to stop."""
+        self.asked += 1
         self.time += seconds
+        if self.time > self.stall_at:
+            self.time, self.stall_at = self.time + 30.0, 1e9
         return self.time >= self.stop_at
 
 
@@ -149,6 +154,22 @@ def test_a_later_piece_begins_at_once() -> None:
     assert noted.heard[-1][0] == pytest.approx(1000.0 + 99 - 60 + 0.5)
 
 
+def test_rows_before_a_piece_leave_the_connections_their_time_and_a_stop_its_effect() -> None:
+    clock = Clock()
+    run(plan("delay_s = 0.5"), speed=1.0, clock=clock, first=60, stop=61)
+    assert clock.asked > 60
+    totals, noted, _ = run(plan("delay_s = 0.5"), speed=1.0, clock=Clock(stop_at=1000.0), first=60)
+    assert totals.stopped
+    assert (totals.rows, noted.heard) == (0, [])
+
+
+def test_what_is_late_after_the_last_row_counts_too() -> None:
+    clock = Clock()
+    clock.stall_at = 1100.0
+    totals, _, _ = run(plan("delay_s = 3.5"), speed=1.0, clock=clock)
+    assert totals.late_s == pytest.approx(30.0)
+
+
 def test_truth_of_an_incident_surrounds_what_it_does() -> None:
     totals, noted, _ = run(plan("delay_s = 0.0"))
     truth = [index for index, (_, topic, _) in enumerate(noted.heard) if topic == "anomgan/truth/a-1"]
@@ -214,7 +235,9 @@ def test_it_says_what_the_network_does() -> None:
     assert "incident: 20 s to 50 s, a-1: outage" in lines
     totals, _, _ = run(plan("loss = 0.25"))
     assert totals.network is not None
-    assert f"; network: 200 generated, {totals.network.lost} lost, " in describe_totals(totals)
+    assert f"at worst; network: 200 generated, {totals.network.lost} lost, " in describe_totals(totals)
+    totals.lost = 3
+    assert "at worst, 3 lost with their connection; network: 200 generated, " in describe_totals(totals)
 
 
 def test_too_few_open_files_are_an_error_that_names_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,8 +29,10 @@ class MqttFleet:
     """One MQTT client for each wish, which come back by themselves; `absent` ones are to join later.
 
     At most `in_flight` messages of QoS 1 and 2 are unacknowledged, in all; `publish` waits while they are that many, or
-    while its client has no connection. QoS 1 and 2 survive a lost connection; `lost` counts the QoS 0 messages that did
-    not. Not for several threads. Raises Unreachable or Refused where they cannot all connect.
+    while its client has no connection. QoS 1 and 2 survive a lost connection. `lost` counts the QoS 0 messages that did
+    not, and what was not acknowledged when its client was told to leave, until it comes back and sends it again.
+    `stopped` ends the waiting for connections: for those of the beginning, and for one that a message needs, which then
+    is lost. Not for several threads. Raises Unreachable or Refused where they cannot all connect.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class MqttFleet:
         absent: frozenset[int] = frozenset(),
         in_flight: int = 1000,
         patience_s: float = 30.0,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.lost = 0
+        self._stopped = stopped
         self._in_flight = in_flight
         self._patience_s = patience_s
         self._open = 0
@@ -52,12 +56,17 @@ class MqttFleet:
         for member in self._board.members:
             if member.number not in absent:
                 self._board.join(member)
-        self._board.start()
+        self._board.start(stopped)
 
     @property
     def connected(self) -> bool:
+        """Whether messages can leave now in the name of the first client, as they do unless another is named."""
+        return self._board.members[0].connected
+
+    @property
+    def complete(self) -> bool:
         """Whether all that should be connected are."""
-        return self._board.connected
+        return self._board.complete
 
     @property
     def unacknowledged(self) -> int:
@@ -66,17 +75,28 @@ class MqttFleet:
 
     def join(self, number: int) -> None:
         """Let a client connect; `publish` waits until it is there."""
-        self._board.join(self._board.members[number])
+        member = self._board.members[number]
+        if not member.wanted:
+            self.lost -= len(member.open)
+            self._open += len(member.open)
+            self._board.join(member)
 
     def leave(self, number: int, *, goodbye: bool) -> None:
-        """End a connection once all it has sent is acknowledged; without a goodbye the broker sends the last will."""
+        """End a connection once all it has sent is acknowledged; without a goodbye the broker sends the last will.
+
+        So it does where the broker acknowledges nothing for `patience_s`. Who is told to stop stays connected.
+        """
         member = self._board.members[number]
+
+        def settled() -> bool:
+            return not (member.open or member.client.want_write())
+
         if member.connected:
-            self._wait(
-                lambda: not (member.open or member.client.want_write()) or not member.connected, self._patience_s
-            )
-        member.wanted = False
-        if goodbye and member.connected:
+            self._wait(lambda: settled() or not member.connected or self._stopped(), self._patience_s)
+            if self._stopped() and not settled():
+                return
+        self._let_go(member)
+        if goodbye and member.connected and settled():
             if member.wish.status_topic:
                 self._say(member, b"offline")
             self._part([member], FAREWELL_S)
@@ -90,22 +110,25 @@ class MqttFleet:
         """
         member = self._board.members[by]
         full = self._open >= self._in_flight or len(member.open) >= self._board.most_in_flight
-        if full or not member.connected or member.unwritten >= MOST_UNWRITTEN:
-            self._await_room(member)
+        if (full or not member.connected or member.unwritten >= MOST_UNWRITTEN) and not self._await_room(member):
+            self.lost += 1
+            return
         if not topic:
             raise DataError("topic '': it is empty")
-        if len(topic) * 4 + len(payload) + HEAD_BYTES > self._board.most_bytes:
-            raise DataError(f"topic {topic[:200]!r}: {len(payload)} bytes, more than {self._board.where} takes")
         try:
+            if len(topic.encode()) + len(payload) + HEAD_BYTES > self._board.most_bytes:
+                raise DataError(f"topic {topic[:200]!r}: {len(payload)} bytes, more than {self._board.where} takes")
             self._hand_over(member, topic, payload, qos, retain)
         except ValueError as error:
             raise DataError(f"topic {topic[:200]!r}: {error}") from None
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was published is acknowledged, or at least written; False when time ran out."""
-        return self._wait(
-            lambda: not self._open and not any(m.client.want_write() for m in self._board.members), timeout_s
-        )
+
+        def unwritten() -> bool:
+            return any(member.connected and member.client.want_write() for member in self._board.members)
+
+        return self._wait(lambda: not self._open and not unwritten(), timeout_s)
 
     def wait(self, time_s: float, stopped: Callable[[], bool]) -> bool:
         """Look after the connections for a while; True when stopped meanwhile."""
@@ -126,14 +149,15 @@ class MqttFleet:
         if self._closed:
             return
         self._closed = True
-        members = self._board.members
-        there = [member for member in members if member.connected]
-        for member in members:
-            member.wanted = False
+        for member in self._board.members:
+            self._let_go(member)
+        there = [member for member in self._board.members if member.connected]
         for member in there:
-            if member.wish.status_topic:
+            if member.wish.status_topic and len(member.open) < self._board.most_in_flight:
                 self._say(member, b"offline")
-        self._part(there, FAREWELL_S + FAREWELL_EACH_S * len(there))
+            elif member.wish.status_topic:  # there is no room for its word, so let the broker say it
+                member.drop()
+        self._part([member for member in there if member.connected], FAREWELL_S + FAREWELL_EACH_S * len(there))
         self._board.close()
 
     def _hand_over(self, member: Member, topic: str, payload: bytes, qos: int, retain: bool) -> None:
@@ -144,17 +168,33 @@ class MqttFleet:
         info = client.publish(topic, payload, qos, retain)
         if info.rc == paho.MQTT_ERR_QUEUE_SIZE:
             raise Unreachable(f"{self._board.where}: message not sent ({paho.error_string(info.rc)})")
+        waits = client.want_write()
         if qos:
             member.open.add(info.mid)
-            self._open += 1
-        elif info.rc != paho.MQTT_ERR_SUCCESS:
+            self._count(member, 1)
+        elif info.rc != paho.MQTT_ERR_SUCCESS:  # the connection has just ended, and paho forgets what was to be written
             self.lost += 1
-        if client.want_write():
-            member.unwritten += 0 if qos else 1
+        elif waits:
+            member.unwritten += 1
+        if waits:
             self._board.watch(member, True)
 
     def _say(self, member: Member, status: bytes) -> None:
         self._hand_over(member, member.wish.status_topic, status, 1, True)
+
+    def _let_go(self, member: Member) -> None:
+        """It is not wanted any more; what is not acknowledged by now may never be."""
+        if member.wanted:
+            member.wanted = False
+            self._open -= len(member.open)
+            self.lost += len(member.open)
+
+    def _count(self, member: Member, change: int) -> None:
+        """A message of QoS 1 or 2 is under way, or arrived: of a client that has left it is lost until then."""
+        if member.wanted:
+            self._open += change
+        else:
+            self.lost += change
 
     def _part(self, members: Sequence[Member], patience_s: float) -> None:
         """Disconnect once the broker has read all: to close on unread answers would discard what it has not."""
@@ -165,15 +205,16 @@ class MqttFleet:
             member.client.disconnect()
         self._wait(lambda: all(member.client.socket() is None for member in members), 1.0)
 
-    def _await_room(self, member: Member) -> None:
+    def _await_room(self, member: Member) -> bool:
+        """Whether there is; not where told to stop while there is no connection. Unreachable after `patience_s`."""
         few = self._in_flight * 3 // 4  # not one by one, which would cost a system call each
 
         def ready() -> bool:
             room = self._open <= few and len(member.open) < self._board.most_in_flight
             return member.connected and room and member.unwritten < MOST_UNWRITTEN
 
-        if self._wait(ready, self._patience_s):
-            return
+        if self._wait(lambda: ready() or (self._stopped() and not member.connected), self._patience_s):
+            return member.connected
         if self._board.failure is not None and not member.connected:
             raise type(self._board.failure)(str(self._board.failure))
         raise Unreachable(f"{self._board.where}: {self._open} messages unacknowledged for {self._patience_s:g} s")
@@ -190,7 +231,13 @@ class MqttFleet:
     # Called while the connections have their turn.
 
     def _came(self, member: Member) -> None:
-        if member.wish.status_topic:
+        member.again = set(member.open)
+        self._greet(member)
+
+    def _greet(self, member: Member) -> None:
+        """Say that it is here, once all is acknowledged that paho sends again: that takes the room which the broker
+        grants, and an `offline` may be among it."""
+        if not member.again and member.wanted and member.wish.status_topic:
             self._say(member, b"online")
 
     def _gone(self, member: Member) -> None:
@@ -200,6 +247,9 @@ class MqttFleet:
     def _acknowledged(self, client: Any, member: Member, mid: int, code: Any, properties: Any) -> None:
         if mid in member.open:
             member.open.remove(mid)
-            self._open -= 1
+            self._count(member, -1)
+            if member.again:
+                member.again.discard(mid)
+                self._greet(member)
         if not member.open:
             member.asks, client.on_publish = False, None

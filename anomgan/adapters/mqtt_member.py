@@ -16,20 +16,20 @@ CORK: int | None = getattr(socket, "TCP_CORK", None)
 class Member:
     """A client and how it stands. What it does on the network happens when its owner lets it.
 
-    wanted: whether it should be connected; connecting: whether an answer of the broker is awaited, since since_s.
-    open: the message ids of QoS 1 and 2 that are not acknowledged. unwritten: QoS 0 messages that the system has not
-    taken yet. left: the broker has read all that was written before the farewell. asks: it wants to hear of
-    acknowledgements. watched: what the selector looks for. brief: how many connections in a row
-    ended soon. turn: the owner's when it published last; corked: the system holds back segments that are not full.
+    wanted: whether it should be connected; since_s: when it was, or began to be. open: the message ids of QoS 1 and 2
+    that are not acknowledged; again: those of them that were published over an earlier connection. unwritten: QoS 0
+    messages that the system has not taken yet. left: the broker has read all that was written before the farewell.
+    asks: it wants to hear of acknowledgements. watched: what the selector looks for. brief: how many connections in a
+    row ended soon. turn: the owner's when it published last; corked: the system holds back segments that are not full.
     """
 
     __slots__ = (
+        "again",
         "asks",
         "backoff",
         "brief",
         "client",
         "connected",
-        "connecting",
         "corked",
         "farewell",
         "left",
@@ -47,11 +47,12 @@ class Member:
         self.number = number
         self.wish = wish
         self.client = client
-        self.wanted = self.connected = self.connecting = self.left = self.asks = self.corked = False
+        self.wanted = self.connected = self.left = self.asks = self.corked = False
         self.since_s = 0.0
         self.unwritten = self.brief = self.watched = 0
         self.turn = -1
         self.open: set[int] = set()
+        self.again: set[int] = set()
         self.farewell: int | None = None
         self.backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
 

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from paho.mqtt.enums import LogLevel
@@ -64,15 +65,16 @@ class Switchboard:
             self._wire(member)
         self._waiting: deque[Member] = deque()
         self._later: list[tuple[float, int]] = []
-        self._connecting = 0
+        self._connecting: dict[int, Member] = {}  # whose connection the broker has not answered, the oldest first
         self._pause_until_s = 0.0
         self._backoff = Backoff(FIRST_DELAY_S, LONGEST_DELAY_S)
         self._corked: list[Member] = []
+        self._keepalive_s = float(config.keepalive_s)
         self.turns = self._next = 0
         self._checked_s = time.monotonic()
 
     @property
-    def connected(self) -> bool:
+    def complete(self) -> bool:
         """Whether all that should be connected are."""
         return all(member.connected for member in self.members if member.wanted)
 
@@ -82,10 +84,10 @@ class Switchboard:
             member.wanted = True
             self._waiting.append(member)
 
-    def start(self) -> None:
-        """Connect them all; ends when nothing more happens for as long as one connection may take."""
+    def start(self, stopped: Callable[[], bool]) -> None:
+        """Connect them all, unless told to stop; ends when nothing happens for as long as one connection may take."""
         there, since_s = -1, time.monotonic()
-        while not self.connected:
+        while not self.complete and not stopped():
             self.turn(TURN_S)
             now_there, now_s = sum(member.connected for member in self.members), time.monotonic()
             if now_there != there:
@@ -107,7 +109,7 @@ class Switchboard:
             member.cork(False)
         self._corked.clear()
         self._connect_some(time.monotonic())
-        if self._waiting and self._connecting < AT_ONCE:
+        if self._waiting and len(self._connecting) < AT_ONCE:
             wait_s = min(wait_s, max(self._pause_until_s - time.monotonic(), 0.0))
         for key, mask in self._selector.select(wait_s):
             member = key.data
@@ -115,6 +117,7 @@ class Switchboard:
                 member.read()
             if mask & selectors.EVENT_WRITE or member.client.want_write():  # paho answers what it has read
                 self.watch(member, member.write())
+        self._give_up(time.monotonic())
         self._keep_alive(time.monotonic())
 
     def watch(self, member: Member, writing: bool) -> None:
@@ -153,7 +156,7 @@ class Switchboard:
     def _connect_some(self, now_s: float) -> None:
         while self._later and self._later[0][0] <= now_s:
             self._waiting.append(self.members[heapq.heappop(self._later)[1]])
-        while self._waiting and self._connecting < AT_ONCE and now_s >= self._pause_until_s:
+        while self._waiting and len(self._connecting) < AT_ONCE and now_s >= self._pause_until_s:
             member = self._waiting.popleft()
             if not member.wanted or member.client.socket() is not None:
                 continue
@@ -174,22 +177,28 @@ class Switchboard:
                 self._pause_until_s = time.monotonic() + self._backoff.pause_s()
                 return
             self._backoff.reset()
-            member.connecting, member.since_s = True, time.monotonic()
-            self._connecting += 1
+            member.since_s = time.monotonic()
+            self._connecting[member.number] = member
+
+    def _give_up(self, now_s: float) -> None:
+        """End the attempts that have had no answer for as long as one may take."""
+        timeout_s = self.config.connect_timeout_s
+        silent = list(takewhile(lambda member: now_s - member.since_s >= timeout_s, self._connecting.values()))
+        for member in silent:
+            self._settle(member)
+            self._fail(no_answer(self.config, timeout_s, connected=False))
+            member.drop()
 
     def _keep_alive(self, now_s: float) -> None:
         """Visit all members eight times in a keepalive, a few at a time: paho pings, and ends what has gone silent."""
-        due = int(len(self.members) * (now_s - self._checked_s) / (self.config.keepalive_s / 8))
+        due = int(len(self.members) * (now_s - self._checked_s) / (self._keepalive_s / 8))
         if not due:
             return
         self._checked_s = now_s
         for _ in range(min(due, len(self.members))):
             member = self.members[self._next]
             self._next = (self._next + 1) % len(self.members)
-            if member.connecting and now_s - member.since_s >= self.config.connect_timeout_s:
-                self._fail(no_answer(self.config, self.config.connect_timeout_s, connected=False))
-                member.drop()
-            elif member.client.socket() is not None:
+            if member.client.socket() is not None:
                 member.client.loop_misc()
                 if member.client.socket() is not None:
                     self.watch(member, member.client.want_write())
@@ -214,13 +223,13 @@ class Switchboard:
         self.most_qos = stated(properties, "MaximumQoS", 2)
         self.most_in_flight = stated(properties, "ReceiveMaximum", MOST_IN_FLIGHT)
         self.most_bytes = stated(properties, "MaximumPacketSize", MOST_BYTES)
+        self._keepalive_s = float(client.keepalive or self.config.keepalive_s)  # MQTT 5: the broker may want another
         self._complaint = ""
         self._came(member)
 
     def _disconnected(self, client: Any, member: Member, flags: Any, code: ReasonCode, properties: Any) -> None:
         was_connected, member.connected = member.connected, False
-        was_connecting = member.connecting
-        self._settle(member)
+        was_connecting = self._settle(member)
         self._gone(member)
         if not member.wanted:
             return
@@ -235,9 +244,9 @@ class Switchboard:
             self._fail(explain_closing(self.where, self._tls_said, self.config))
         heapq.heappush(self._later, (now_s + member.backoff.pause_s(), member.number))
 
-    def _settle(self, member: Member) -> None:
-        self._connecting -= member.connecting
-        member.connecting = False
+    def _settle(self, member: Member) -> bool:
+        """No answer is awaited any more; whether one was."""
+        return self._connecting.pop(member.number, None) is not None
 
     def _unsubscribed(self, client: Any, member: Member, mid: int, codes: Any, properties: Any) -> None:
         member.left = member.left or mid == member.farewell

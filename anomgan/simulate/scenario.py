@@ -208,7 +208,7 @@ def check_scenario(config: ScenarioConfig, where: str, *, published: bool = True
 
 def _plan_network(scenario: Scenario, where: str) -> NetworkPlan | None:
     config, clock = scenario.config, scenario.config.clock
-    run = Run(clock.seed, clock.period_s, clock.duration_s, scenario.rows, config.output.qos)
+    run = Run(clock.seed, clock.period_s, clock.duration_s, scenario.rows, config.output.qos, config.broker.client_id)
     tables = zip(scenario.groups, config.devices, strict=True)
     links = [([(group.site, name) for name in group.names], table.network) for group, table in tables]
     return plan_network(config.network, config.incidents, links, run, where)

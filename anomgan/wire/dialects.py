@@ -130,7 +130,8 @@ class Encoder:
     def __init__(self, form: PayloadFormat) -> None:
         self.form = form
         dialect = DIALECTS[form.dialect]
-        self._write = dialect.write if dialect.session is None else partial(dialect.write, session=dialect.session())
+        self._session = None if dialect.session is None else dialect.session()
+        self._write = dialect.write if self._session is None else partial(dialect.write, session=self._session)
 
     def encode(self, readings: Sequence[Reading]) -> list[tuple[str, bytes]]:
         """The messages (topic, payload) that carry these readings, in order; what `Decoder` reads back.
@@ -139,6 +140,14 @@ class Encoder:
         a topic, DataError for a channel name that the dialect cannot carry.
         """
         return self._write(readings, self.form)
+
+    def unsaid(self, messages: Sequence[tuple[str, bytes]]) -> Sequence[tuple[str, bytes]]:
+        """These messages have not arrived: those that can be sent later; what others build on is said anew."""
+        return messages if self._session is None else self._session.unsaid(messages)
+
+    def anew(self, site: str, device: str, time_s: float) -> list[tuple[str, bytes]]:
+        """What a device that has sent before says first over a new connection; raises as `encode` does."""
+        return [] if self._session is None else self._session.anew(site, device, time_s, self.form)
 
 
 def encode(

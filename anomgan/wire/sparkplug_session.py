@@ -13,6 +13,7 @@ from anomgan.records import Reading
 from anomgan.wire.payload_format import PayloadFormat
 from anomgan.wire.sparkplug_b import (
     BD_SEQ,
+    BIRTHS,
     BOOLEAN,
     CONTROLS,
     DOUBLE,
@@ -27,11 +28,15 @@ from anomgan.wire.topics import OPEN_DEVICE, check_name
 
 @dataclass(slots=True)
 class _EdgeNode:
-    """What one edge node has said: device ("" = the node itself) -> channel -> alias, and its next sequence number."""
+    """What one edge node has said: device ("" = the node itself) -> channel -> alias, and its next sequence number.
 
-    aliases: dict[str, dict[str, int]] = field(default_factory=dict)
+    unborn: those whose birth is still to be said, or once more; with that of the node come those of all its devices.
+    """
+
+    aliases: dict[str, dict[str, int]] = field(default_factory=lambda: {"": {}})
     next_alias: int = 0
     next_seq: int = 0
+    unborn: set[str] = field(default_factory=lambda: {""})
 
 
 class Session:
@@ -39,6 +44,25 @@ class Session:
 
     def __init__(self) -> None:
         self.nodes: dict[tuple[str, str], _EdgeNode] = {}
+
+    def unsaid(self, messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        """These have not arrived: those of them that make sense later. Births come again, before the next data."""
+        data = []
+        for topic, payload in messages:
+            _, group, what, edge, *rest = topic.split("/")
+            if what in BIRTHS:
+                self.nodes[group, edge].unborn.add(rest[0] if rest else "")
+            else:
+                data.append((topic, payload))
+        return data
+
+    def anew(self, site: str, device: str, time_s: float, form: PayloadFormat) -> list[tuple[str, bytes]]:
+        """The births that a device says over a new connection; none where it has not said anything yet."""
+        group, edge, name = _place(site, device, form)
+        node = self.nodes.get((group, edge))
+        if node is None or name not in node.aliases:
+            return []
+        return _births(node, group, edge, name, round(time_s * 1000))
 
 
 def write(readings: Sequence[Reading], form: PayloadFormat, session: Session) -> list[tuple[str, bytes]]:
@@ -49,12 +73,13 @@ def write(readings: Sequence[Reading], form: PayloadFormat, session: Session) ->
     """
     messages: list[tuple[str, bytes]] = []
     for reading in readings:
-        group, edge, device = _place(reading, form)
+        group, edge, device = _place(reading.site, reading.device, form)
         now = round(reading.time_s * 1000)
         node = session.nodes.setdefault((group, edge), _EdgeNode())
-        if reading.values.keys() - node.aliases.get(device, {}).keys() or "" not in node.aliases:
-            born = _introduce(node, device, reading)
-            messages += [_birth(node, group, edge, one, now) for one in born]
+        if reading.values.keys() - node.aliases.get(device, {}).keys():
+            _introduce(node, device, reading)
+        if not node.unborn.isdisjoint(("", device)):
+            messages += _births(node, group, edge, device, now)
         aliases = node.aliases[device]
         data = _message(node, now)
         for channel, value in reading.values.items():
@@ -66,22 +91,20 @@ def write(readings: Sequence[Reading], form: PayloadFormat, session: Session) ->
     return messages
 
 
-def _place(reading: Reading, form: PayloadFormat) -> tuple[str, str, str]:
-    """(group, edge node, device) of a reading; device is "" where it is the edge node itself."""
+def _place(site: str, name: str, form: PayloadFormat) -> tuple[str, str, str]:
+    """(group, edge node, device) of a device; the last is "" where it is the edge node itself."""
     levels = form.template.levels
     if len(levels) != 4 or levels[3] != OPEN_DEVICE or levels[1] == "+":
         raise ConfigError(
             f"topic template {form.template.text!r}: Sparkplug B is written to spBv1.0/{{site}}/+/{OPEN_DEVICE}"
         )
-    group = check_name("site", reading.site) if levels[1] == "{site}" else levels[1]
-    edge, dot, device = check_name("device", reading.device).partition(".")
+    group = check_name("site", site) if levels[1] == "{site}" else levels[1]
+    edge, dot, device = check_name("device", name).partition(".")
     return group, check_name("device", edge), check_name("device", device) if dot else ""
 
 
-def _introduce(node: _EdgeNode, device: str, reading: Reading) -> list[str]:
-    """Give aliases to what is new; the devices to be born: all of a node whose own birth must come (again)."""
-    first = "" not in node.aliases
-    node.aliases.setdefault("", {})
+def _introduce(node: _EdgeNode, device: str, reading: Reading) -> None:
+    """Give aliases to what is new, so that the device is to be born."""
     aliases = node.aliases.setdefault(device, {})
     for channel in reading.values:
         if channel == BD_SEQ or channel.startswith(CONTROLS) or not 0 < len(channel.encode()) <= LONGEST_TEXT:
@@ -91,7 +114,14 @@ def _introduce(node: _EdgeNode, device: str, reading: Reading) -> list[str]:
         if channel not in aliases:
             aliases[channel] = node.next_alias
             node.next_alias += 1
-    return list(node.aliases) if first or not device else [device]
+    node.unborn.add(device)
+
+
+def _births(node: _EdgeNode, group: str, edge: str, device: str, now: int) -> list[tuple[str, bytes]]:
+    """The birth of a device or, where that is due, of the node with all its devices."""
+    born = list(node.aliases) if not device or "" in node.unborn else [device]
+    node.unborn.difference_update(born)
+    return [_birth(node, group, edge, one, now) for one in born]
 
 
 def _birth(node: _EdgeNode, group: str, edge: str, device: str, now: int) -> tuple[str, bytes]:

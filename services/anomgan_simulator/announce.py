@@ -5,7 +5,7 @@ such as `anomgan/truth/#` hears it too: at the start, every few seconds and at t
 the start and at the end only, so that it does not depend on how fast the run was.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,10 +16,10 @@ from anomgan.simulate.scenario import OutputConfig
 from anomgan_simulator.truth import run_record
 
 EVERY_S = 5.0
-Devices = Sequence[Mapping[str, Any]]
+DeviceTables = Sequence[Mapping[str, Any]]
 
 
-def devices_of(scenario: Scenario) -> Devices:
+def devices_of(scenario: Scenario) -> DeviceTables:
     """Kind, site, name and number of the devices of a scenario."""
     tables = zip(scenario.groups, scenario.config.devices, strict=True)
     return [{"site": g.site, "kind": g.kind.name, "name": table.name, "count": table.count} for g, table in tables]
@@ -32,45 +32,69 @@ def announcement_topic(output: OutputConfig) -> str:
     return "/".join(levels[:fixed])
 
 
-def announced(
-    rows: Iterable[Tick],
-    devices: Devices,
-    period_s: float,
-    publisher: Publisher,
-    output: OutputConfig,
-    now: Callable[[], float],
-    add_truth: Callable[[Mapping[str, Any]], None] | None = None,
-    first_row: int = 0,
-) -> Generator[Tick, None, None]:
-    """The same rows; the run is announced before the first, now and then, and when they end or the generator is closed.
+class Announcement:
+    """What a run tells of itself: its beginning and how far it is while its rows pass, its end when it is told to.
 
     A row counts as played when the next one is asked for; rows before `first_row` are none of the run.
     """
-    topic = announcement_topic(output)
-    start_s: float | None = None
-    until_s = told_s = 0.0
 
-    def tell(begun_s: float, *, ended: bool = False, in_file: bool = True) -> None:
-        record = run_record(devices, begun_s, until_s, ended=ended)
-        if topic and (publisher.connected or not ended):  # a broker that is gone has been complained of already
-            publisher.publish(topic, orjson.dumps(record), qos=output.qos, retain=True)
-        if in_file and add_truth is not None:
-            add_truth(record)
+    def __init__(
+        self,
+        devices: DeviceTables,
+        period_s: float,
+        publisher: Publisher,
+        output: OutputConfig,
+        now: Callable[[], float],
+        add_truth: Callable[[Mapping[str, Any]], None] | None = None,
+        first_row: int = 0,
+    ) -> None:
+        self._devices = devices
+        self._period_s = period_s
+        self._publisher = publisher
+        self._output = output
+        self._topic = announcement_topic(output)
+        self._now = now
+        self._add_truth = add_truth
+        self._first_row = first_row
+        self._start_s: float | None = None
+        self._until_s = 0.0
+        self._ended = False
 
-    try:
+    def over(self, rows: Iterable[Tick]) -> Iterator[Tick]:
+        """The same rows; the run is announced before the first, and now and then."""
+        told_s = 0.0
         for tick in rows:
-            if tick.row < first_row:
+            if tick.row < self._first_row:
                 yield tick
                 continue
-            if start_s is None:
-                start_s = until_s = tick.time_s
-                told_s = now()
-                tell(start_s)
-            elif now() - told_s >= EVERY_S:
-                told_s = now()
-                tell(start_s, in_file=False)
+            if self._start_s is None:
+                self._start_s = self._until_s = tick.time_s
+                told_s = self._now()
+                self._tell(self._start_s)
+            elif self._now() - told_s >= EVERY_S:
+                told_s = self._now()
+                self._tell(self._start_s, in_file=False)
             yield tick
-            until_s = tick.time_s + period_s
-    finally:
-        if start_s is not None:
-            tell(start_s, ended=True)
+            self._until_s = tick.time_s + self._period_s
+
+    def end(self) -> None:
+        """Tell that nothing more comes: to be called once all else is told, what was under way and its truth too."""
+        if self._start_s is not None and not self._ended:
+            self._ended = True
+            self._tell(self._start_s)
+
+    def close(self) -> None:
+        """The end of a run that broke off; a broker that is gone, which has been complained of already, hears nothing.
+
+        Safe to call after `end`, and twice.
+        """
+        if not self._publisher.connected:
+            self._topic = ""
+        self.end()
+
+    def _tell(self, start_s: float, *, in_file: bool = True) -> None:
+        record = run_record(self._devices, start_s, self._until_s, ended=self._ended)
+        if in_file and self._add_truth is not None:
+            self._add_truth(record)
+        if self._topic:
+            self._publisher.publish(self._topic, orjson.dumps(record), qos=self._output.qos, retain=True)

@@ -14,9 +14,9 @@ from anomgan.adapters.mqtt import MqttPublisher
 from anomgan.adapters.ports import Publisher, Recorded
 from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
-from anomgan.errors import ConfigError, Unreachable
+from anomgan.errors import ConfigError
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.play import FLUSH_S, REPORT_S
+from anomgan_simulator.play import REPORT_S, await_all
 
 Rename = tuple[str, str]
 """how topics begin that are changed, and how they begin then"""
@@ -63,19 +63,13 @@ def play_capture(
         totals.messages_published += 1
         totals.payload_bytes += len(message.payload)
         totals.topics.add(topic)
-        totals.late_s, totals.seconds = pace.latest_s, now() - begun_s
+        totals.late_s, totals.seconds = pace.late_s, now() - begun_s
         if report is not None and now() - reported_s >= REPORT_S:
             reported_s = now()
             report(totals)
     await_all(publisher)
     totals.seconds = now() - begun_s
     return totals
-
-
-def await_all(publisher: Publisher) -> None:
-    """Raises Unreachable where not all is acknowledged in time."""
-    if not publisher.flush(FLUSH_S):
-        raise Unreachable(f"the broker has not acknowledged everything within {FLUSH_S:g} s")
 
 
 def renamed(topic: str, renames: Sequence[Rename]) -> str:

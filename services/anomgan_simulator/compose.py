@@ -15,10 +15,10 @@ from anomgan.adapters.signals import stopping
 from anomgan.config import BrokerConfig
 from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
-from anomgan_simulator.announce import Devices, announced
+from anomgan_simulator.announce import Announcement, DeviceTables
 from anomgan_simulator.connections import Connections, clients
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
+from anomgan_simulator.play import Totals, await_all, encoder_of, play, truth_topic
 from anomgan_simulator.truth_file import truth_file
 
 
@@ -36,7 +36,7 @@ class Job:
     speed: float
     run_start_s: float
     network: Network | None = None
-    devices: Devices = ()
+    devices: DeviceTables = ()
     period_s: float = 0.0
 
 
@@ -59,18 +59,20 @@ def run(
         add_truth = stack.enter_context(truth_file(truth, job.devices)) if truth is not None else None
         network = job.network
         wishes, absent = clients(job.broker.client_id, network)
-        publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent)))
+        publisher = stack.enter_context(closing(MqttFleet(job.broker, wishes, absent=absent, stopped=stop.is_set)))
         devices = None if network is None or network.shared else Connections(publisher, network)
+        begun_row = 0 if network is None else network.first_row
+        told = Announcement(job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row)
         if job.devices:
-            begun_row = 0 if network is None else network.first_row
-            told = announced(
-                rows, job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row
-            )
-            rows = stack.enter_context(closing(told))
+            rows = stack.enter_context(closing(told)).over(rows)
         pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
-        totals = play(
-            rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
-        )
+        totals = Totals(stopped=True)
+        if not stop.is_set():  # it may have been asked to stop while it connected
+            totals = play(
+                rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
+            )
+            told.end()  # which it does not where it has had no rows
+            await_all(publisher)
         totals.lost = publisher.lost
     if summary is not None:
         write_bytes(summary, orjson.dumps(asdict(totals), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -62,8 +62,9 @@ def describe_progress(totals: Totals, tick: Tick) -> str:
 def describe_totals(totals: Totals) -> str:
     """How a run ended."""
     rate = totals.messages_published / totals.seconds if totals.seconds > 0 else 0.0
+    lost = f", {totals.lost} lost with their connection" if totals.lost else ""
     return (
         f"{'stopped: ' if totals.stopped else ''}{totals.messages_published} messages with {totals.readings} readings "
         f"in {totals.seconds:.1f} s ({rate:.0f}/s), {totals.faults} faults, {totals.late_s:.2f} s late at worst"
-        f"{describe_counts(totals.network)}"
+        f"{lost}{describe_counts(totals.network)}"
     )

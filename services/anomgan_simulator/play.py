@@ -10,11 +10,11 @@ from anomgan.adapters.ports import Publisher
 from anomgan.errors import Unreachable
 from anomgan.records import Source
 from anomgan.simulate import Fault, Network, Tick
-from anomgan.simulate.network import Counts, Delivery, Switch, Told
+from anomgan.simulate.network import Counts, Delivery, State, Switch, Told
 from anomgan.simulate.scenario import OutputConfig
 from anomgan.wire import Encoder, PayloadFormat, parse_template
 from anomgan_simulator.pace import Pace
-from anomgan_simulator.truth import State, incident_record, truth_record
+from anomgan_simulator.truth import incident_record, truth_record
 
 REPORT_S = 5.0
 FLUSH_S = 30.0
@@ -22,10 +22,11 @@ FLUSH_S = 30.0
 
 @dataclass(slots=True)
 class Totals:
-    """What a run published: telemetry and, apart from it, ground truth. All of it is acknowledged but what QoS 0 lost.
+    """What a run published: telemetry and, apart from it, ground truth; all acknowledged but what is lost.
 
-    faults, incidents = those that began; late_s = the worst delay of a row behind its time; stopped = before its end;
-    network = what became of messages between devices and broker, None where nothing comes between.
+    faults, incidents = those that began; lost = with their connection, of QoS 0 or of a device that left; late_s = how
+    far behind its time the latest was; stopped = before its end; network = what became of messages between devices and
+    broker, None where nothing comes between.
     """
 
     rows: int = 0
@@ -124,12 +125,13 @@ def play(
         if network is not None and not pass_time(network, network.row_s(tick.row)):
             totals.stopped = True
             break
-        if network is not None and tick.row < network.first_row:
-            network.take(tick.row, tick.readings, encoder.encode)
-            continue
-        if not pace.await_turn(tick.time_s):
+        early = network is not None and tick.row < network.first_row
+        if not (pace.pass_by() if early else pace.await_turn(tick.time_s)):
             totals.stopped = True
             break
+        if network is not None and early:
+            network.take(tick.row, tick.readings, encoder)
+            continue
         for fault in tick.begun:
             tell_fault(fault, "begin")
             totals.faults += 1
@@ -139,20 +141,25 @@ def play(
                 totals.messages_published += 1
             totals.readings += len(tick.readings)
         else:
-            totals.readings += network.take(tick.row, tick.readings, encoder.encode)
+            totals.readings += network.take(tick.row, tick.readings, encoder)
             for what in network.due(network.row_s(tick.row), also=True):
                 happen(what)
         for fault in tick.ended:
             tell_fault(fault, "end")
         totals.rows += 1
-        totals.late_s, totals.seconds = pace.latest_s, now() - begun_s
+        totals.late_s, totals.seconds = pace.late_s, now() - begun_s
         if report is not None and now() - reported_s >= REPORT_S:
             reported_s = now()
             report(totals, tick)
     if network is not None:
         totals.stopped = totals.stopped or not pass_time(network, network.stop_s)
         totals.network = network.finish()
+    await_all(publisher)
+    totals.late_s, totals.seconds = pace.late_s, now() - begun_s
+    return totals
+
+
+def await_all(publisher: Publisher) -> None:
+    """Raises Unreachable where not all is acknowledged in time."""
     if not publisher.flush(FLUSH_S):
         raise Unreachable(f"the broker has not acknowledged everything within {FLUSH_S:g} s")
-    totals.seconds = now() - begun_s
-    return totals

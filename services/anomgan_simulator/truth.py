@@ -3,12 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from anomgan.simulate import Fault
-from anomgan.simulate.network import Incident
-
-State = Literal["begin", "end"]
+from anomgan.simulate.network import Incident, State
 
 
 def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, Any]:

@@ -143,6 +143,24 @@ def test_a_device_that_takes_its_leave_needs_no_last_will(mosquitto_server: Mosq
     assert "Client north-air-2 closed its connection" not in log
 
 
+@pytest.mark.parametrize("kind", ["absent", "outage"])
+def test_who_is_away_at_the_end_stays_away_and_the_end_of_the_run_is_told_last(
+    kind: str, mosquitto: BrokerConfig, tmp_path: Path
+) -> None:
+    away = f"[[incidents]]\nkind = '{kind}'\ndevice = 'air-2'\nstart_s = 100\n"
+    file = write(tmp_path, mosquitto, 'connection = "device"\ndelay_s = 5', more=away)
+    with listening(mosquitto, "plant/#", "anomgan/#") as source:
+        totals, printed = simulate(file)
+        expected = totals["messages_published"] + totals["truth_published"] + 2 + 6
+        messages = receive(source, lambda got: len(got) >= expected, "all messages, truth and status")
+    assert [m.payload for m in messages if m.topic == "anomgan/status/air-2"] == [b"online", b"offline"]
+    assert max(times(messages, "air-2")) < 100 < max(times(messages, "air-1"))
+    told = [json.loads(m.payload) for m in messages if m.topic.startswith("anomgan/truth")]
+    assert [one["state"] for one in told] == ["run", "begin", "end", "run"]
+    assert told[-1]["ended"]
+    assert ("pending" in printed) == (kind == "outage")
+
+
 def test_without_a_goodbye_the_connection_just_ends(mosquitto_server: Mosquitto, tmp_path: Path) -> None:
     simulate(write(tmp_path, mosquitto_server.config, 'connection = "device"', more=OUTAGE))
     log = mosquitto_server.log.read_text()

@@ -2,7 +2,7 @@
 
 from anomgan.simulate.network.incidents import INCIDENTS, Incident
 from anomgan.simulate.network.plan import NetworkPlan, Run, plan_network
-from anomgan.simulate.network.stage import Counts, Delivery, Network, Switch, Told
+from anomgan.simulate.network.stage import Counts, Delivery, Network, State, Switch, Told
 from anomgan.simulate.network.tables import IncidentConfig, LinkConfig, NetworkConfig
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NetworkConfig",
     "NetworkPlan",
     "Run",
+    "State",
     "Switch",
     "Told",
     "plan_network",

@@ -1,13 +1,13 @@
 """One device at its link: what becomes of a reading by chance, and what its clock shows."""
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from math import log1p
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
 
-from anomgan.records import Source
+from anomgan.records import Reading, Source
 from anomgan.simulate.network.incidents import OFFLINE, Incident
 from anomgan.simulate.network.plan import NetworkPlan
 from anomgan.simulate.network.tables import LinkConfig
@@ -20,6 +20,22 @@ CLOCK_DIGITS = 3
 CHANCES = 5
 """numbers drawn for each row"""
 Messages = Sequence[tuple[str, bytes]]
+
+
+class Writer(Protocol):
+    """What makes messages of readings; it may say things first that later messages build on."""
+
+    def encode(self, readings: Sequence[Reading]) -> Messages:
+        """The messages (topic, payload) that carry these readings, in order."""
+        ...
+
+    def unsaid(self, messages: Messages) -> Messages:
+        """Hear that these do not arrive, and say which of them can be sent later."""
+        ...
+
+    def anew(self, site: str, device: str, time_s: float) -> Messages:
+        """What a device says first over a new connection, when that is its time."""
+        ...
 
 
 class Parcel(NamedTuple):
@@ -47,7 +63,7 @@ class Device:
 
     usual: its link while nothing happens; chance: whether anything ever depends on a draw. after_s: when the last
     message that keeps the order is due. newest: the latest row that has arrived. waiting: what an outage holds back, by
-    its end.
+    its end, the copies of a reading together. Who is offline when the run ends is so for ever.
     """
 
     source: Source
@@ -62,7 +78,7 @@ class Device:
     chance: bool
     after_s: float = 0.0
     newest: int = -1
-    waiting: dict[float, deque[Parcel]] = field(default_factory=dict)
+    waiting: dict[float, deque[list[Parcel]]] = field(default_factory=dict)
     block: int = -1
     draws: list[list[float]] = field(default_factory=list)
 
@@ -85,7 +101,7 @@ def _device(plan: NetworkPlan, index: int, source: Source, mine: Sequence[Incide
         link=link,
         usual=usual,
         key=stream_key(plan.run.seed, *source, "network"),
-        offline=[one for one in mine if one.kind in OFFLINE],
+        offline=[replace(one, end_s=math.inf) if plan.lasts(one) else one for one in mine if one.kind in OFFLINE],
         bad=bad,
         reboots=[one for one in mine if one.kind == "reboot"],
         clocks=[one for one in mine if one.kind == "clock_skew"],
@@ -105,6 +121,10 @@ def _start(incident: Incident) -> float:
     return incident.start_s
 
 
+def _end(incident: Incident) -> float:
+    return incident.end_s
+
+
 def fate(device: Device, row: int, made_s: float, period_s: float) -> list[float]:
     """When what a device sends would arrive if the device were online: never, once or twice.
 
@@ -122,7 +142,7 @@ def fate(device: Device, row: int, made_s: float, period_s: float) -> list[float
     losing, doubling, holding, jitter, later = device.draws[place]
     if losing < link.loss:
         return []
-    due_s = made_s + link.delay_s - link.jitter_s * log1p(-jitter)
+    due_s = made_s + link.delay_s - link.jitter_s * math.log1p(-jitter)
     if holding < link.reorder:
         held_s = device.link.reorder_s
         due_s += HELD_PERIODS * period_s if held_s is None else held_s
@@ -135,9 +155,9 @@ def fate(device: Device, row: int, made_s: float, period_s: float) -> list[float
 
 def stamp(device: Device, made_s: float, time_s: float) -> float:
     """What a device takes for the time, when it is `time_s`, `made_s` after the start of the run."""
-    for reboot in device.reboots:
-        if reboot.end_s <= made_s < reboot.end_s + reboot.unset_s:
-            return round(made_s - reboot.end_s, CLOCK_DIGITS)
+    before = bisect_right(device.reboots, made_s, key=_end) - 1
+    if before >= 0 and made_s < (reboot := device.reboots[before]).end_s + reboot.unset_s:  # since the latest
+        return round(made_s - reboot.end_s, CLOCK_DIGITS)
     ahead_s = sum(_ahead(device.clocks, made_s))
     return round(time_s + ahead_s, CLOCK_DIGITS) if ahead_s else time_s
 

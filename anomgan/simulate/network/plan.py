@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from anomgan.errors import ConfigError
 from anomgan.records import Source
-from anomgan.simulate.network.incidents import Incident, check_incidents
+from anomgan.simulate.network.incidents import Incident, check_incidents, snapped
 from anomgan.simulate.network.tables import IncidentConfig, LinkConfig, NetworkConfig
 from anomgan.simulate.randomness import generator, stream_key
 
@@ -16,13 +16,15 @@ PLACEHOLDERS = ("{site}", "{device}")
 
 
 class Run(NamedTuple):
-    """What a network has to know of the run. rows: how many, None = endless. qos: where a link names none."""
+    """What a network has to know of the run. rows: how many, None = endless. qos: where a link names none. client_id:
+    under what name the run itself connects, "" = none of its own."""
 
     seed: int
     period_s: float
     duration_s: float | None
     rows: int | None
     qos: int
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,16 @@ class NetworkPlan:
 
     def client_id(self, source: Source) -> str:
         """Under what name a device connects."""
-        return _named(self.config.client_id, source).removeprefix("-")
+        return _client_id(self.config, source)
 
     def status_topic(self, source: Source) -> str:
         """Where a device says that it is there, "" for nowhere."""
         return _named(self.config.status, source)
+
+    def lasts(self, incident: Incident) -> bool:
+        """Whether it is still so when the run ends."""
+        end_s = self.run.duration_s
+        return incident.end_s >= (math.inf if end_s is None else snapped(end_s, self.run.period_s))
 
 
 def plan_network(
@@ -66,7 +73,7 @@ def plan_network(
     if shared and not incidents and all(link == LinkConfig() for link in links.values()):
         return None
     if not shared:
-        _check_names(config, list(links), where)
+        _check_names(config, list(links), run.client_id, where)
     in_order = tuple(sorted(incidents, key=lambda incident: incident.start_s))
     return NetworkPlan(config, links, in_order, run)
 
@@ -82,8 +89,8 @@ def _clocks(links: Mapping[Source, LinkConfig], seed: int, end_s: float) -> list
     return found
 
 
-def _check_names(config: NetworkConfig, sources: Sequence[Source], where: str) -> None:
-    """No two devices have the same client id or status topic, and both are such as MQTT allows."""
+def _check_names(config: NetworkConfig, sources: Sequence[Source], own_id: str, where: str) -> None:
+    """No two devices have the same client id or status topic, none the run's own, and both are such as MQTT allows."""
     for key in NAMED:
         template = getattr(config, key)
         place = f"{where}: network.{key}"
@@ -98,11 +105,18 @@ def _check_names(config: NetworkConfig, sources: Sequence[Source], where: str) -
             raise ConfigError(f"{place}: it has {{site}}, and a device has none")
         seen: dict[str, Source] = {}
         for source in sources:
-            name = _named(template, source)
+            name = _client_id(config, source) if key == "client_id" else _named(template, source)
+            if key == "client_id" and name == own_id:
+                raise ConfigError(f"{place}: {name!r} is that of {source[1]!r} and, as broker.client_id, of the run")
             if name in seen:
                 one, other = (f"{device!r} at site {site!r}" for site, device in (seen[name], source))
                 raise ConfigError(f"{place}: {name!r} is that of {one} and of {other}")
             seen[name] = source
+
+
+def _client_id(config: NetworkConfig, source: Source) -> str:
+    """A device without a site has none in its name either."""
+    return _named(config.client_id, source).removeprefix("-")
 
 
 def _named(template: str, source: Source) -> str:
