@@ -45,10 +45,12 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The messages that the service handled together, and when, by its clock."""
+    """The messages that the service handled together, and when, by its clock; `away`: the brokers, by name, that could
+    bring none then."""
 
     now_s: float
     messages: Sequence[Message]
+    away: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ State and turns alone decide what comes out, and nothing is done with it here, s
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
 from anomgan_detector.health import cleared_letters, health_letters
 from anomgan_detector.origins import Origins
-from anomgan_detector.post import Post
+from anomgan_detector.post import Judged, Post
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
@@ -86,7 +86,10 @@ class TurnMaker:
             broker = fleet.config.broker
             teller = self._publish.broker or broker
             own = None if self._origins is None else partial(self._origins.own, broker)
-            judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
+            if theirs or broker not in turn.away:
+                judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
+            else:
+                judged = Judged()  # its devices cannot be heard, so no time passes in which they are silent
             outcome = self._desk.alarms.update(fleet.group, judged.heard, judged.events, judged.standing, turn.now_s)
             verdicts += judged.verdicts
             told += outcome.told
@@ -105,12 +108,17 @@ class TurnMaker:
             at_broker[1].extend(outcome.told)
         if forgotten and self._origins is not None:
             self._origins.keep(self._known)
-        letters += self._telling.letters(turn.now_s, ours, by_broker, self._desk.muted(turn.now_s))
+        muted, cut_off = self._desk.muted(turn.now_s), partial(self._cut_off, turn.away)
+        letters += self._telling.letters(turn.now_s, ours, by_broker, muted, cut_off)
         return Made(Batch(verdicts, stored, None, issues, health, taken.audit, gathered), told, letters)
 
     def _known(self, source: Source, broker: str) -> bool:
         """Whether a fleet of a broker knows a device."""
         return any(fleet.config.broker == broker and fleet.knows(source) for fleet in self.fleets)
+
+    def _cut_off(self, away: Collection[str], source: Source) -> bool:
+        """Whether a device is one of a broker that is away."""
+        return any(fleet.config.broker in away and fleet.knows(source) for fleet in self.fleets)
 
     def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
         """Events on their topics at a broker."""
