@@ -110,7 +110,8 @@ class TurnMaker:
             self._origins.keep(self._known)
         muted, cut_off = self._desk.muted(turn.now_s), partial(self._cut_off, turn.away)
         letters += self._telling.letters(turn.now_s, ours, by_broker, muted, cut_off)
-        return Made(Batch(verdicts, stored, None, issues, health, taken.audit, gathered), told, letters)
+        batch = Batch(verdicts, stored, None, issues, health, taken.audit, gathered, turn.now_s)
+        return Made(batch, told, letters)
 
     def _known(self, source: Source, broker: str) -> bool:
         """Whether a fleet of a broker knows a device."""

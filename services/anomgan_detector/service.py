@@ -155,6 +155,8 @@ class DetectorService:
         own["dropped.overflow"] += self._source.overflowed
         for courier in self._couriers:
             own.update(courier.counters)
+        for store in self._stores:
+            own.update(store.outlived)
         return own
 
     def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:
