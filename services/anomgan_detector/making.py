@@ -16,13 +16,14 @@ from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, V
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
 from anomgan_detector.health import cleared_letters, health_letters
-from anomgan_detector.origins import Origins
+from anomgan_detector.origins import Claim, Origins
 from anomgan_detector.post import Judged, Post
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 MAX_ROUTES = 100_000
 SHOWN_TOPICS = 5
+"""that no fleet takes; the messages on all of them are counted"""
 
 
 class Made(NamedTuple):
@@ -48,6 +49,7 @@ class TurnMaker:
         several = len({fleet.config.broker for fleet in fleets}) > 1
         self._origins = Origins() if several else None
         self._routes: dict[tuple[str, str], int] = {}
+        self._shown = 0
         self._counters: Counter[str] = Counter()
 
     def appoint(self, fleets: Sequence[Post], config: ServiceConfig) -> None:
@@ -85,7 +87,7 @@ class TurnMaker:
         for fleet, theirs in self._routed(telemetry):
             broker = fleet.config.broker
             teller = self._publish.broker or broker
-            own = None if self._origins is None else partial(self._origins.own, broker)
+            own = None if self._origins is None else Claim(self._origins, broker)
             if theirs or broker not in turn.away:
                 judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
             else:
@@ -152,9 +154,12 @@ class TurnMaker:
         for number, fleet in enumerate(self.fleets):
             if fleet.config.broker == message.broker and fleet.takes(message.topic):
                 return number
-        if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
+        self._shown += 1
+        if self._shown <= SHOWN_TOPICS:
             at = f" of broker {message.broker!r}" if message.broker else ""
             log.warning("dropped.no_fleet: no fleet takes topic %r%s", message.topic, at)
+        if self._shown == SHOWN_TOPICS:
+            log.warning("dropped.no_fleet: from now on only counted")
         return -1
 
     # ---------------------------------------------------------------- state
