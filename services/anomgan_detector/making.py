@@ -101,7 +101,7 @@ class TurnMaker:
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             letters += self._event_letters(teller, outcome.told)
             letters += health_letters(judged.news, self._publish.health, addressee(teller))
-            letters += cleared_letters(judged.forgotten, self._publish.health, addressee(teller))
+            letters += self._forgotten_letters(fleet, judged.forgotten, turn.now_s, teller)
             forgotten |= bool(judged.forgotten)
             if fleet.config.learns:
                 gathered[fleet.config.model] = judged.readings
@@ -128,6 +128,16 @@ class TurnMaker:
         template = self._publish.events
         told = events if template else ()
         return [Letter(addressee(broker), encode_event(event), event_topic(template, event)) for event in told]
+
+    def _forgotten_letters(self, fleet: Post, gone: Sequence[Source], now_s: float, teller: str) -> list[Letter]:
+        """Devices that a fleet has forgotten have no health there any more, but what others of the same topic say."""
+        left: dict[Source, DeviceHealth] = {}
+        for other in self.fleets:
+            if gone and other is not fleet and (self._publish.broker or other.config.broker) == teller:
+                left.update((one.source, one) for one in other.health(gone, now_s))
+        template, to = self._publish.health, addressee(teller)
+        cleared = cleared_letters([source for source in gone if source not in left], template, to)
+        return [*cleared, *health_letters(left.values(), template, to)]
 
     # ---------------------------------------------------------------- whose messages
 
