@@ -109,6 +109,7 @@ class Shadow:
             raise DataError(f"a shadow's snapshot is incomplete: {error}") from None
         if comparison.champion_name == self.comparison.champion_name:  # beside another champion it is judged anew
             comparison.alarms_per_week = self.comparison.alarms_per_week
+            comparison.challenger_name = self.model.name  # its content is the same; its number may be another
             self.comparison = comparison
 
 

@@ -25,7 +25,7 @@ class Telling:
         brokers = config.told_brokers() if config.homeassistant.enabled else ()
         status, control = config.publish.status, config.control
         # Home Assistant cannot sign
-        requests = f"{control.topic}/request" if control.authentication == "broker" else ""
+        requests = control.requests if control.authentication == "broker" else ""
         self._entities = {broker: Entities(config.homeassistant, status, requests, broker) for broker in brokers}
         self._birth = birth_topic(config)
         self._notices = Notices(config.notify, addressees)
