@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from anomgan.config import AdaptConfig
+from anomgan.config import MOST_DECADES, AdaptConfig
 from anomgan.detector import Detector
 from anomgan.drift import QUARTILE, Drift, follow, raised, taken_back
 from anomgan.errors import DataError
@@ -34,8 +34,6 @@ MOST_LESSONS = 16
 """of one device"""
 STRIPS_EACH = 4
 MOST_STRIPS = 300
-MOST_DECADES = 6.0
-"""by which any configuration lets a threshold drift"""
 _MAGIC = b"agAD\x01"
 _LENGTH = struct.Struct("<I")
 

@@ -237,25 +237,25 @@ class StreamDetector:
     def restore(self, snapshot: bytes) -> None:
         """Put back what `snapshot` gave; DataError for foreign, truncated or unfitting bytes, which change nothing."""
         for source, state in self._read(snapshot):
-            number = self._numbers.get(source)
-            if number is None:
-                number = self._add(source)
-            self._fleet.restore(number, state)
-            self._newest_s[number] = state.last_s
+            self._put(source, state, state.last_s)
 
     def take_over(self, other: "StreamDetector") -> None:
         """Go on where another detector's stream is: its devices, their windows and its counters. No warm-up is paid
         again but for what `anomgan.handover` says."""
         before, after = (Maker(one.channels, one.parts.scaler, one.rule) for one in (other.detector, self.detector))
         for source, theirs in other._numbers.items():
-            number = self._numbers.get(source)
-            if number is None:
-                number = self._add(source)
             state = other._fleet.state(theirs)
             same = self.detector is other.detector
-            self._fleet.restore(number, state if same else hand_over(before, after, state))
-            self._newest_s[number] = other._newest_s[theirs]
+            self._put(source, state if same else hand_over(before, after, state), other._newest_s[theirs])
         self.counters.update(other.counters)
+
+    def _put(self, source: Source, state: WindowState, newest_s: float) -> None:
+        """A device goes on with a state."""
+        number = self._numbers.get(source)
+        if number is None:
+            number = self._add(source)
+        self._fleet.restore(number, state)
+        self._newest_s[number] = newest_s
 
     def _read(self, snapshot: bytes) -> list[tuple[Source, WindowState]]:
         """The devices and states in a snapshot, all checked."""

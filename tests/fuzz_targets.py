@@ -27,7 +27,7 @@ from fuzz_journal import (
 )
 from fuzz_learned import adaptations, restoring_an_adaptation, restoring_quality, watches
 from fuzzing import Target
-from wire_fuzz import TOPICS, is_sound
+from wire_cases import TOPICS, is_sound
 
 from anomgan.adapters.files import read_config
 from anomgan.alarms import Alarms

@@ -276,6 +276,25 @@ def test_a_forgotten_device_is_that_of_the_broker_which_brings_it_next(model: Pa
     assert hall.counted("dropped.other_broker") == 1
 
 
+def test_the_health_of_a_device_that_another_fleet_still_hears_is_told_as_that_one_has_it(model: Path) -> None:
+    hall = Hall(model, [{}, {"topic": "other/{device}/telemetry"}])
+    for row in ROWS[:5]:
+        hall.after(1.0, {"p": row, "q": row})
+        hall.after(0.1, {"p": row}, topic="other/{}/telemetry")
+    for turn in range(int(FORGET_S + 2 * LOOK_EVERY_S) // 15):
+        hall.after(15.0, {"p": ROWS[turn % len(ROWS)]}, topic="other/{}/telemetry")
+    assert hall.counted("devices_forgotten") == 2
+    assert [post.devices for post in hall.posts] == [0, 1]
+    last = {letter.topic: letter.body for letter in hall.letters}
+    assert json.loads(last["anomgan/p/health"])["ok"] is True
+    assert last["anomgan/q/health"] == b""
+    told = [json.loads(letter.body)["ok"] for letter in hall.letters if letter.topic == "anomgan/p/health"]
+    assert told[-2:] == [False, True]  # the fleet that hears it no more had said that it is silent
+    for _ in range(int(FORGET_S + 2 * LOOK_EVERY_S) // 15):
+        hall.after(15.0)
+    assert [letter.body for letter in hall.letters if letter.topic == "anomgan/p/health"][-1] == b""
+
+
 GENERATIONS, NAMES, KEPT = 50, 200, 4
 
 

@@ -19,7 +19,7 @@ from fuzz_journal import small_detector
 from fuzz_targets import TARGETS, Fuzzed
 from fuzzing import BrokenLaw, fuzz, mutated
 from hypothesis import given, settings
-from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, TOPICS, decoder_of, read_or_refuse
+from wire_cases import DOCUMENTS, EXAMPLES, NOW, TOPICS, decoder_of, read_or_refuse
 
 from anomgan.config import DialectName
 from anomgan.errors import PayloadError

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,10 @@ def test_a_journal_of_the_first_version_is_brought_up_to_date_with_all_it_holds(
     journal.append(turn(1), [])
     journal.close()
     connection = sqlite3.connect(path)
-    connection.executescript("DROP TABLE subscription; ALTER TABLE letter DROP COLUMN retain; PRAGMA user_version = 1;")
+    connection.executescript(
+        "DROP TABLE subscription; ALTER TABLE letter DROP COLUMN retain; ALTER TABLE turn DROP COLUMN away; "
+        "PRAGMA user_version = 1;"
+    )
     connection.close()
     again = Journal(path, LIMIT)
     assert again.snapshot() == {"fleet/stream": b"state"}
@@ -268,6 +272,31 @@ def test_messages_come_back_as_they_were(sent: list[tuple[str, bytes, bool, str]
         except (struct.error, UnicodeDecodeError, IndexError):
             continue
         assert found == messages[: len(found)]  # it was cut between two messages
+
+
+def test_which_brokers_were_away_is_part_of_a_turn_and_unknown_of_turns_of_the_third_version(path: Path) -> None:
+    journal = Journal(path, LIMIT)
+    journal.append(turn(0), [])
+    journal.append(replace(turn(1), away=("", "north")), [])
+    assert [one.away for one in journal.turns()] == [(), ("", "north")]
+    journal.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("ALTER TABLE turn DROP COLUMN away; PRAGMA user_version = 3;")
+    again = Journal(path, LIMIT)
+    assert [(one.now_s, one.away) for one in again.turns()] == [(1000.0, ()), (1001.0, ())]
+    again.append(replace(turn(2), away=("south",)), [])
+    assert [one.away for one in again.turns()] == [(), (), ("south",)]
+    again.close()
+
+
+@pytest.mark.parametrize("damaged", ["", "[", "{}", "[1]", "null", '"north"'])
+def test_a_turn_whose_absent_brokers_cannot_be_read_is_refused(path: Path, damaged: str) -> None:
+    with closing(Journal(path, LIMIT)) as journal:
+        journal.append(turn(0), [])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE turn SET away = ?", (damaged,))
+    with closing(Journal(path, LIMIT)) as again, pytest.raises(Refused, match="turn 1 is damaged"):
+        list(again.turns())
 
 
 def test_letters_without_a_turn_are_not_held_back_by_the_limit(path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from broker_samples import ASIDE, NOW, Read, as_config, found_in, mixed_broker
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wire_fuzz import DOCUMENTS
+from wire_cases import DOCUMENTS
 
 from anomgan.config import BrokerConfig, DialectName
 from anomgan.recognise import Findings, FleetFound, Sample, Watch, config_text, recognise

@@ -311,3 +311,36 @@ def test_origins_come_back_as_they_were() -> None:
     again.restore(origins.snapshot())
     assert again.own("south", [*readings, Reading("f", 0.0, {})]) == [Reading("f", 0.0, {})]
     assert again.own("north", readings) == readings
+
+
+def test_devices_of_another_broker_take_no_room_and_those_without_room_belong_to_nobody(model: Path) -> None:
+    at = "sites/{site}/{device}"
+    fleets = [{"broker": name, "topic": at} for name in ("north", "south")]
+    plants = Plants(configured(model, *fleets, input={"most_devices": 2}))
+    rows = dict.fromkeys(CHANNELS, 1.0)
+    plants.feed("north", [Reading("a", START, rows, "mill"), Reading("b", START, rows, "mill")], at)
+    plants.drain()
+    # in one turn: two that are north's, and two of its own
+    plants.feed("south", [Reading(name, START, rows, "mill") for name in ("a", "b", "c", "d", "e")], at)
+    plants.drain()
+    totals = plants.service.counters()
+    assert (totals["dropped.other_broker"], totals["dropped.too_many_devices"]) == (2, 1)
+    assert [fleet.devices for fleet in plants.fleets] == [2, 2]
+    assert [plants.fleets[1].knows(("mill", name)) for name in "abcde"] == [False, False, True, True, False]
+    plants.feed("north", [Reading("e", START, rows, "mill"), Reading("c", START, rows, "mill")], at)
+    plants.drain()
+    totals = plants.service.counters()
+    assert (totals["dropped.other_broker"], totals["dropped.too_many_devices"]) == (3, 2)
+
+
+def test_of_topics_that_nobody_takes_the_first_few_are_logged_however_many_messages_each_has(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plants = Plants(configured(model, {"broker": "north"}, {"broker": "south", "topic": "other/{device}"}))
+    for number in range(9):
+        plants.feed("south", [Reading(f"p{number}", START, {"flow": 1.0})] * 10)
+    plants.drain()
+    assert plants.service.counters()["dropped.no_fleet"] == 90
+    assert [f"plant/p{number}/" in caplog.text for number in range(9)] == [True] * 5 + [False] * 4
+    assert caplog.text.count("no fleet takes topic") == 5
+    assert "dropped.no_fleet: from now on only counted" in caplog.text

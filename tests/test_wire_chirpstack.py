@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given, settings
-from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
+from wire_cases import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
 
 from anomgan.errors import PayloadError
 from anomgan.records import Reading

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, SCALARS, TOPICS, damage, decoder_of, is_sound, read_or_refuse
+from wire_cases import DOCUMENTS, EXAMPLES, NOW, SCALARS, TOPICS, damage, decoder_of, is_sound, read_or_refuse
 
 from anomgan.config import DialectName, TimeUnit
 from anomgan.errors import PayloadError

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_fuzz import TOPICS as ON_TOPIC
-from wire_fuzz import decoder_of
+from wire_cases import TOPICS as ON_TOPIC
+from wire_cases import decoder_of
 
 from anomgan.config import DialectName, TimeUnit
 from anomgan.errors import ConfigError, DataError, PayloadError

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_fuzz import EXAMPLES, NOW, decoder_of, read_or_refuse
+from wire_cases import EXAMPLES, NOW, decoder_of, read_or_refuse
 
 from anomgan.errors import DataError, PayloadError
 from anomgan.records import Reading

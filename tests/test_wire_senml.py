@@ -8,7 +8,7 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
+from wire_cases import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
 
 from anomgan.errors import DataError, PayloadError
 from anomgan.records import Reading

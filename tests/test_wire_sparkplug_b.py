@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wire_fuzz import EXAMPLES, NOW, damage, decoder_of, is_sound, read_or_refuse
+from wire_cases import EXAMPLES, NOW, damage, decoder_of, is_sound, read_or_refuse
 
 from anomgan.errors import ConfigError, DataError, PayloadError
 from anomgan.records import Reading

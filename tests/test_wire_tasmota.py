@@ -6,7 +6,7 @@ import math
 import orjson
 import pytest
 from hypothesis import given, settings
-from wire_fuzz import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
+from wire_cases import DOCUMENTS, EXAMPLES, NOW, decoder_of, read_or_refuse
 
 from anomgan.errors import DataError, PayloadError
 from anomgan.records import Reading

@@ -20,6 +20,8 @@ from hashlib import sha256
 from io import BufferedWriter
 from pathlib import Path
 
+import orjson
+
 from anomgan.adapters.journal_file import BUSY_TIMEOUT_S, CHECK, JOURNAL, free_bytes, kept_bytes, transaction
 from anomgan.adapters.ports import Letter, Message, Rejection, Turn
 from anomgan.adapters.sqlite_kind import connect_writer, plain_errors
@@ -99,7 +101,8 @@ class Journal:
                 raise ServerError(
                     f"journal {self.path}: {kept_bytes(connection):,} bytes wait for delivery, which is its limit"
                 )
-            connection.execute("INSERT INTO turn (now_s, messages) VALUES (?, ?)", (turn.now_s, pack_messages(turn)))
+            row = (turn.now_s, pack_messages(turn), orjson.dumps(turn.away).decode())
+            connection.execute("INSERT INTO turn (now_s, messages, away) VALUES (?, ?, ?)", row)
             connection.executemany(INSERT_LETTER, rows)
 
     def checkpoint(self, parts: Mapping[str, bytes]) -> None:
@@ -121,14 +124,12 @@ class Journal:
     def turns(self) -> Iterator[Turn]:
         """The turns since the last checkpoint, in their order; Refused where one is damaged."""
         with self._plain_errors():
-            for number, now_s, packed in self._open().execute(
-                "SELECT number, now_s, messages FROM turn ORDER BY number"
-            ):
+            statement = "SELECT number, now_s, messages, away FROM turn ORDER BY number"
+            for number, now_s, packed, away in self._open().execute(statement):
                 try:
-                    messages = unpack_messages(packed)
-                except (struct.error, UnicodeDecodeError, IndexError):
+                    yield Turn(now_s, unpack_messages(packed), _names(away))
+                except (struct.error, UnicodeDecodeError, IndexError, ValueError):
                     raise Refused(f"journal {self.path}: turn {number} is damaged") from None
-                yield Turn(now_s, messages)
 
     def subscriptions(self, session: str) -> list[str]:
         """The topic filters that a persistent session may hold."""
@@ -211,6 +212,14 @@ def _digest(parts: Mapping[str, bytes]) -> bytes:
     """Of all parts, whatever their order."""
     each = [(sha256(name.encode()), sha256(parts[name])) for name in sorted(parts)]
     return sha256(b"".join(name.digest() + content.digest() for name, content in each)).digest()
+
+
+def _names(packed: str) -> tuple[str, ...]:
+    """Brokers as a turn's row has them; ValueError for anything else."""
+    names = orjson.loads(packed)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("not a list of names")
+    return tuple(names)
 
 
 def _rows(letters: Iterable[Letter]) -> list[tuple[str, str, bytes, bool]]:

@@ -32,7 +32,12 @@ CREATE TRIGGER quarantine_goes AFTER DELETE ON quarantine BEGIN UPDATE kept SET 
 """
 TABLES = """
 CREATE TABLE snapshot (name TEXT PRIMARY KEY, content BLOB NOT NULL);
-CREATE TABLE turn (number INTEGER PRIMARY KEY, now_s REAL NOT NULL, messages BLOB NOT NULL);
+CREATE TABLE turn (
+    number INTEGER PRIMARY KEY,
+    now_s REAL NOT NULL,
+    messages BLOB NOT NULL,
+    away TEXT NOT NULL DEFAULT '[]'    -- JSON array: the brokers that could bring none
+);
 CREATE TABLE letter (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice, so that a carrier's word is about one letter
     addressee TEXT NOT NULL,
@@ -52,7 +57,7 @@ CREATE TRIGGER letter_comes AFTER INSERT ON letter BEGIN UPDATE kept SET bytes =
 CREATE TRIGGER letter_goes AFTER DELETE ON letter BEGIN UPDATE kept SET bytes = bytes - length(OLD.body); END;
 """
 SCHEMA = TABLES + QUARANTINE
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -77,6 +82,8 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
         connection.execute("DROP TABLE refused_before")
         for statement in triggers:  # what was kept is counted already
             connection.execute(statement)
+    if version <= 3:  # of a turn made before, nothing says that a broker was away
+        connection.execute("ALTER TABLE turn ADD COLUMN away TEXT NOT NULL DEFAULT '[]'")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

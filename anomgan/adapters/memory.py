@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from anomgan.adapters.ports import AuditEntry, Batch, Liveness, Message
@@ -99,6 +99,7 @@ class MemoryStore:
         self.issues: dict[str, HealthIssue] = {}
         self.health: dict[Source, DeviceHealth] = {}
         self.counters: dict[str, int] = {}
+        self.outlived: Counter[str] = Counter()
         self.audit: dict[tuple[float, int], AuditEntry] = {}
         self.writes = 0
         self._failing = 0

@@ -49,9 +49,9 @@ def ask(
         time_s=time.time(),
         nonce=secrets.token_hex(16),
     )
-    answers = MqttSource(anonymous, [(f"{control.topic}/response/{command}", 1)])
+    answers = MqttSource(anonymous, [(f"{control.responses}/{command}", 1)])
     with closing(answers), closing(MqttPublisher(anonymous)) as publisher:
-        publisher.publish(f"{control.topic}/request/{command}", payload)
+        publisher.publish(f"{control.requests}/{command}", payload)
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for message in answers.receive(10, min(1.0, timeout_s)):

@@ -1,5 +1,6 @@
 """What the services ask of the outside world, as protocols; one real and one in-memory twin stand behind each."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -45,10 +46,12 @@ class Liveness:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The messages that the service handled together, and when, by its clock."""
+    """The messages that the service handled together, and when, by its clock; `away`: the brokers, by name, that could
+    bring none then."""
 
     now_s: float
     messages: Sequence[Message]
+    away: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Batch:
     audit: Sequence[AuditEntry] = ()
     gathered: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
     """by folder of models, readings that belong to its history"""
+    now_s: float | None = None
+    """when the turn was, by the service's clock"""
 
 
 class MessageSource(Protocol):
@@ -135,6 +140,11 @@ class MessageSource(Protocol):
 
 class Store(Protocol):
     """Where verdicts and events go."""
+
+    @property
+    def outlived(self) -> Counter[str]:
+        """What it has let go of since it was opened, as counters are called."""
+        ...
 
     def check(self) -> str:
         """Connect and say in one line what is there; raises Unreachable or Refused."""

@@ -4,15 +4,18 @@ One transaction per batch, on disk when `write` returns. Repeating a batch chang
 (site, device, time), an event by its id. Other processes read it meanwhile through `sqlite_read`.
 """
 
+import math
 import sqlite3
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_file import STORE, connect_writer
-from anomgan.adapters.sqlite_health import forget_issues, write_health
+from anomgan.adapters.sqlite_health import write_health
 from anomgan.adapters.sqlite_kind import plain_errors
+from anomgan.adapters.sqlite_retention import Retention, hear, hear_of, listened
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
 from anomgan.records import Source, Verdict
 
@@ -20,8 +23,6 @@ DELETED_PER_WRITE = 2000
 """Rows that one write deletes at most, so that retention never stalls the stream."""
 MOST_REMEMBERED = 100_000
 """Devices, and lists of channels, of which the newest row is kept in memory."""
-RETENTION_SLACK = 0.01
-"""Rows outlive the retention by up to this fraction: deleting many of one device at a time touches fewer pages."""
 
 INSERT_VERDICT = """
 INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -54,7 +55,8 @@ WHERE excluded.end_s > event.end_s
 class SqliteStore:
     """A Store in one SQLite file, for one writing process; opened at the first use.
 
-    retention_days is counted in event time, from the newest verdict of each device.
+    retention_days is counted in event time, from the newest verdict of each device, and of devices that do not come
+    back as `sqlite_retention` says. `outlived` counts what has gone since it was opened.
     """
 
     def __init__(
@@ -65,13 +67,15 @@ class SqliteStore:
         most_remembered: int = MOST_REMEMBERED,
     ) -> None:
         self.path = Path(path)
-        self.retention_s = retention_days * 86_400.0
+        self.outlived: Counter[str] = Counter()
+        self._retention = Retention(retention_days * 86_400.0)
         self.busy_timeout_s = busy_timeout_s
         self._most_remembered = most_remembered
         self._connection: sqlite3.Connection | None = None
         self._revision = -1
-        self._devices: dict[Source, Latest] = {}
-        self._channels: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], int] = {}
+        # the one that was used last comes last
+        self._devices: OrderedDict[Source, Latest] = OrderedDict()
+        self._channels: OrderedDict[tuple[int, str, tuple[str, ...], tuple[str, ...]], int] = OrderedDict()
         self._counted = False
 
     def check(self) -> str:
@@ -87,17 +91,22 @@ class SqliteStore:
     def write(self, batch: Batch) -> None:
         """Store all of a batch or, raising ServerError, nothing; durable on return, idempotent when repeated."""
         connection = self._open()
+        counted: Counter[str] = Counter()
         committed = False
         try:
             with plain_errors(self.path, STORE.name):
                 connection.execute("BEGIN IMMEDIATE")
-                self._write(connection, batch)
+                self._write(connection, batch, counted)
                 connection.execute("COMMIT")
             committed = True
         finally:
             if not committed:
                 self._forget(connection)
         self._counted = self._counted or batch.counters is not None
+        self.outlived += counted
+        for remembered in (self._devices, self._channels):
+            while len(remembered) > self._most_remembered:
+                remembered.popitem(last=False)
 
     def close(self) -> None:
         """Leave cleanly; safe to call twice."""
@@ -120,12 +129,10 @@ class SqliteStore:
             with plain_errors(self.path, STORE.name):
                 connection.execute("ROLLBACK")
 
-    def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+    def _write(self, connection: sqlite3.Connection, batch: Batch, counted: Counter[str]) -> None:
         statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value"
         revision = int(connection.execute(statement).fetchall()[0][0])
-        # the first write, or another process wrote in between; or too much is remembered: what is needed is read again
-        full = max(len(self._devices), len(self._channels)) >= self._most_remembered
-        if full or revision != self._revision + 1:
+        if revision != self._revision + 1:  # the first write, or another process wrote in between
             self._devices.clear()
             self._channels.clear()
         self._revision = revision
@@ -139,19 +146,24 @@ class SqliteStore:
             keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
             rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
             self._devices[source] = advance(latest, keyed)
+            self._devices.move_to_end(source)
         connection.executemany(INSERT_VERDICT, rows)
-        self._retain(connection, by_source)
+        self._age(connection, by_source, counted)
         connection.executemany(UPDATE_DEVICE, [device_row(revision, self._devices[source]) for source in by_source])
 
         for event in batch.events:
-            device_id = self._latest(connection, (event.site, event.device)).id
-            connection.execute(UPSERT_EVENT, event_row(device_id, event))
-            connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, device_id))
+            latest = self._latest(connection, (event.site, event.device))
+            connection.execute(UPSERT_EVENT, event_row(latest.id, event))
+            connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, latest.id))
+            if latest.time_s == -math.inf:  # no verdict says how old it is, as of what many devices have at once
+                self._retention.age_events(connection, latest.id, event.end_s - self._retention.retention_s, counted)
         told = write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health)
         connection.executemany(
             "UPDATE device SET revision = ? WHERE id = ?",
             [(revision, self._latest(connection, source).id) for source in told - by_source.keys()],
         )
+        if batch.now_s is not None:
+            self._hear(connection, batch, by_source, batch.now_s, counted)
         if batch.counters is not None:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")
@@ -178,22 +190,36 @@ class SqliteStore:
             )
             statement = "SELECT id FROM channels WHERE (device_id, model, names, units) = (?, ?, ?, ?)"
             self._channels[key] = int(connection.execute(statement, row).fetchone()[0])
+        self._channels.move_to_end(key)
         return self._channels[key]
 
-    def _retain(self, connection: sqlite3.Connection, sources: Iterable[Source]) -> None:
+    def _age(self, connection: sqlite3.Connection, sources: Iterable[Source], counted: Counter[str]) -> None:
         """Delete a portion of what has outlived the retention among the devices of this batch."""
-        left = DELETED_PER_WRITE
         for source in sources:
-            latest = self._devices[source]
-            cutoff = latest.time_s - self.retention_s
-            if left <= 0 or not latest.first_s < cutoff - RETENTION_SLACK * self.retention_s:
-                continue
-            portion = "SELECT time_s FROM verdict WHERE device_id = ? AND time_s < ? ORDER BY time_s LIMIT ?"
-            last = connection.execute(f"SELECT max(time_s) FROM ({portion})", (latest.id, cutoff, left)).fetchone()[0]  # noqa: S608 both parts are constants
-            deleted = connection.execute("DELETE FROM verdict WHERE device_id = ? AND time_s <= ?", (latest.id, last))
-            left -= deleted.rowcount
-            old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state <> 'open'"
-            connection.execute(old, (latest.id, cutoff, cutoff))
-            forget_issues(connection, latest.id, cutoff)
-            first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
-            self._devices[source] = replace(latest, first_s=first[0])
+            left = DELETED_PER_WRITE - counted["outlived.verdicts"]
+            self._devices[source] = self._retention.age(connection, self._devices[source], left, counted)
+
+    def _hear(
+        self,
+        connection: sqlite3.Connection,
+        batch: Batch,
+        sources: Iterable[Source],
+        now_s: float,
+        counted: Counter[str],
+    ) -> None:
+        """Remember who is heard, and delete a portion of what there is of those that are long unheard."""
+        listened_s = listened(connection, now_s)
+        speaking = {source: self._devices[source].id for source in sources}
+        for event in batch.events:
+            if event.members:  # many at once speak by what is told of them
+                speaking[event.site, event.device] = self._latest(connection, (event.site, event.device)).id
+        hear(connection, speaking.values(), now_s, listened_s)
+        told = [(self._latest(connection, one.source).id, one.time_s - one.silent_s) for one in batch.health]
+        hear_of(connection, [(at, heard_s) for at, heard_s in told if not math.isnan(heard_s)], listened_s)
+        left = DELETED_PER_WRITE - counted["outlived.verdicts"]
+        gone = self._retention.let_go(connection, listened_s, left, counted)
+        if gone:
+            for source in [source for source, latest in self._devices.items() if latest.id in gone]:
+                del self._devices[source]
+            for key in [key for key in self._channels if key[0] in gone]:
+                del self._channels[key]

@@ -9,7 +9,7 @@ from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -44,6 +44,14 @@ CREATE TABLE audit (                -- what people have told the service to do; 
     subject TEXT NOT NULL,          -- the event, or site/device
     effect TEXT NOT NULL,           -- JSON: what followed, in numbers
     PRIMARY KEY (time_s, number)
+);
+"""
+
+HEARD = """
+CREATE TABLE heard (                -- when anything came of a device last
+    device_id INTEGER PRIMARY KEY REFERENCES device (id),
+    heard_s REAL,                   -- by the service's clock; NULL = an older version has not said
+    listened_s REAL NOT NULL        -- by the time in which batches were written, see `listened_s` in meta
 );
 """
 
@@ -119,7 +127,7 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES + AUDIT
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -132,6 +140,12 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             connection.execute(f"ALTER TABLE event ADD COLUMN {name} {kind}")
         for statement in split_statements(HEALTH_TABLES + AUDIT):
             connection.execute(statement)
+    if before < 4:
+        for statement in split_statements(HEARD):
+            connection.execute(statement)
+        connection.execute(
+            "INSERT INTO heard SELECT device_id, max(time_s - silent_s), 0 FROM health GROUP BY device_id"
+        )
     if before < SCHEMA_VERSION:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -19,13 +19,18 @@ from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import nan_if_null, read_event
 from anomgan.records import DeviceHealth, Event, EventState, HealthIssue, Source
 
-SILENT = "coalesce(:newest - d.time_s > max(60.0, 10.0 * coalesce(d.step_s, 0.0)), 0)"
-"""A device is silent when it lags the fleet's newest verdict by more than ten of its own steps, and by a minute."""
+UNHEARD_S = "CASE WHEN :now IS NULL OR h.heard_s IS NULL THEN :newest - d.time_s ELSE :now - h.heard_s END"
+SILENT = f"""(
+    coalesce({UNHEARD_S} > max(60.0, 10.0 * coalesce(d.step_s, 0.0)), 0)
+    OR d.id IN (SELECT device_id FROM issue WHERE state = 'open' AND kind = 'silent' AND channel = '')
+)"""  # noqa: S608 the part put in is a constant
+"""A device is silent when the service says so, or when nothing came of it for more than ten of its own steps, and for a
+minute: by the clock, or else by the fleet's newest verdict."""
 
 SELECT_DEVICE = f"""
 SELECT d.site, d.device, d.revision, d.first_s, d.time_s, d.surprise, d.threshold, d.anomalous, d.trail, c.model,
-    {SILENT}
-FROM device d LEFT JOIN channels c ON c.id = d.channels_id
+    h.heard_s, {SILENT}
+FROM device d LEFT JOIN channels c ON c.id = d.channels_id LEFT JOIN heard h ON h.device_id = d.id
 """  # noqa: S608 the part put in is a constant
 
 SELECT_EVENT = "SELECT d.site, d.device, e.* FROM event e JOIN device d ON d.id = e.device_id"
@@ -58,7 +63,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeviceState:
-    """One device as the fleet view shows it; times and numbers are NaN before the first verdict."""
+    """One device as the fleet view shows it; times and numbers are NaN before the first verdict.
+
+    time_s is that of its newest verdict, by its own clock; heard_s is when something came of it last, by the service's,
+    NaN where nothing has said so.
+    """
 
     site: str
     device: str
@@ -66,6 +75,7 @@ class DeviceState:
     revision: int
     first_s: float
     time_s: float
+    heard_s: float
     surprise: float
     threshold: float
     model: str
@@ -121,18 +131,19 @@ class SqliteReader:
         )
         return [AuditEntry(*row) for row in self._connection.execute(f"{statement} LIMIT ?", (limit,))]
 
-    def fleet(self, since: int = -1) -> list[DeviceState]:
+    def fleet(self, since: int = -1, now_s: float | None = None) -> list[DeviceState]:
         """Every device that changed after revision `since`, and every silent one: that changes without a write."""
-        return self._devices(f"WHERE (d.revision > :since OR {SILENT}) AND NOT {NO_DEVICE}", {"since": since})
+        return self._devices(f"WHERE (d.revision > :since OR {SILENT}) AND NOT {NO_DEVICE}", now_s, {"since": since})
 
-    def device(self, site: str, device: str) -> DeviceState | None:
+    def device(self, site: str, device: str, now_s: float | None = None) -> DeviceState | None:
         """One device, None where it is unknown."""
-        found = self._devices("WHERE d.site = :site AND d.device = :device", {"site": site, "device": device})
+        found = self._devices("WHERE d.site = :site AND d.device = :device", now_s, {"site": site, "device": device})
         return found[0] if found else None
 
-    def _devices(self, where: str, parameters: dict[str, object]) -> list[DeviceState]:
+    def _devices(self, where: str, now_s: float | None, parameters: dict[str, object]) -> list[DeviceState]:
         newest = self._connection.execute("SELECT max(time_s) FROM device").fetchone()[0]
-        rows = self._connection.execute(f"{SELECT_DEVICE} {where}", parameters | {"newest": newest}).fetchall()
+        known = parameters | {"newest": newest, "now": now_s}
+        rows = self._connection.execute(f"{SELECT_DEVICE} {where}", known).fetchall()
         open_events = self._events("WHERE e.state = 'open' ORDER BY e.start_s", [])
         by_source = {(event.site, event.device): event for event in open_events}  # the latest one stays
         return [read_device(row, by_source.get((row[0], row[1]))) for row in rows]
@@ -191,7 +202,7 @@ class SqliteReader:
 
 def read_device(row: Sequence[Any], open_event: Event | None) -> DeviceState:
     """A row of SELECT_DEVICE."""
-    site, device, revision, first_s, time_s, surprise, threshold, anomalous, trail, model, silent = row
+    site, device, revision, first_s, time_s, surprise, threshold, anomalous, trail, model, heard_s, silent = row
     state: State
     if silent:
         state = "silent"
@@ -208,6 +219,7 @@ def read_device(row: Sequence[Any], open_event: Event | None) -> DeviceState:
         revision=revision,
         first_s=nan_if_null(first_s),
         time_s=nan_if_null(time_s),
+        heard_s=nan_if_null(heard_s),
         surprise=nan_if_null(surprise),
         threshold=nan_if_null(threshold),
         model=model or "",

@@ -62,6 +62,7 @@ class TrainingHistory:
         self._devices: dict[Source, int] = {}
         self._channels: dict[tuple[str, ...], int] = {}
         self._counts: dict[int, Counter[int]] = {}
+        self.outlived: Counter[str] = Counter()
 
     def check(self) -> str:
         """Open the file and say in one line what is there; raises Unreachable or Refused."""
@@ -80,9 +81,10 @@ class TrainingHistory:
                 connection.execute("BEGIN IMMEDIATE")
                 self._add(connection, readings)
                 self._mark(connection, batch.events)
-                self._trim(connection)
+                cut = self._trim(connection)
                 connection.execute("COMMIT")
             written = True
+            self.outlived["outlived.history_readings"] += cut
         finally:
             if not written:
                 self.close()  # what was remembered of the file may not be in it
@@ -186,7 +188,9 @@ class TrainingHistory:
             "UPDATE reading SET odd = ?1 WHERE device_id = ?2 AND time_s BETWEEN ?3 AND ?4 AND odd <> ?1", spans
         )
 
-    def _trim(self, connection: sqlite3.Connection) -> None:
+    def _trim(self, connection: sqlite3.Connection) -> int:
+        """Cut what is too much; how many readings."""
+        before = connection.total_changes
         each = self.keep_rows // max(1, len(self._counts))
         for device, counts in self._counts.items():
             if sum(counts.values()) > each * SLACK:
@@ -196,6 +200,7 @@ class TrainingHistory:
                     (device, each),
                 )
                 self._counts[device] = self._count(connection, device)
+        return connection.total_changes - before
 
     def _device(self, connection: sqlite3.Connection, source: Source) -> int | None:
         known = self._devices.get(source)

@@ -4,7 +4,7 @@ Secrets never stand in a file: `password_env` / `token_env` name an environment 
 `password_file` / `token_file` a file; a clear-text `password` or `token` is refused.
 """
 
-from anomgan.config.adapt import AdaptConfig
+from anomgan.config.adapt import MOST_DECADES, AdaptConfig
 from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
 from anomgan.config.control import ControlConfig
@@ -29,6 +29,7 @@ from anomgan.config.table import Table
 from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
 __all__ = [
+    "MOST_DECADES",
     "AdaptConfig",
     "AlarmsConfig",
     "BrokerConfig",

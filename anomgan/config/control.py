@@ -19,6 +19,16 @@ class ControlConfig(Table):
     """a signed request that is older, or further ahead of the service's clock, is refused"""
 
     @property
+    def requests(self) -> str:
+        """The topic below which requests come, each under its command."""
+        return f"{self.topic}/request"
+
+    @property
+    def responses(self) -> str:
+        """The topic below which they are answered."""
+        return f"{self.topic}/response"
+
+    @property
     def enabled(self) -> bool:
         """Whether requests are taken at all."""
         return bool(self.authentication == "broker" or self.secret_env or self.secret_file)

@@ -190,6 +190,10 @@ class FleetQuality:
         """The devices that have been heard."""
         return self._sources
 
+    def knows(self, source: Source) -> bool:
+        """Whether a device has been heard, and not been forgotten since."""
+        return source in self._numbers
+
     def forget(self, sources: Iterable[Source], why: str) -> list[HealthIssue]:
         """Let go of devices; what was wrong with them, closed for a reason.
 

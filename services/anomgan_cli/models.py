@@ -19,6 +19,7 @@ from anomgan_cli.models_shown import (
     shadow_lines,
 )
 from anomgan_cli.terminal import say
+from anomgan_detector.exit_status import NOT_YET
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from anomgan.records import TimeSeries
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-NOT_YET = 3
-"""exit status where the history is not enough, or another training is under way"""
 
 
 def where_options(command: Command) -> Command:

@@ -18,14 +18,11 @@ if TYPE_CHECKING:
 def detector_config(table: "FleetConfig | None", settings: dict[str, Any]) -> "DetectorConfig":
     """How a model is trained: as configured, but for what is given."""
     from anomgan.config import DetectorConfig, parse_config
+    from anomgan_detector.training import training_settings
 
-    configured: dict[str, Any] = {}
-    if table is not None:
-        configured = {name: getattr(table.learn, name) for name in ("window", "steps")}
-        configured["alarms_per_week"] = table.alarms_per_week
+    configured = {} if table is None else training_settings(table)
     given = configured | {name: value for name, value in settings.items() if value is not None}
-    filled = {name: value for name, value in given.items() if value is not None}
-    return parse_config(DetectorConfig, filled, "anomgan models train")
+    return parse_config(DetectorConfig, given, "anomgan models train")
 
 
 def open_history(folder: "ModelFolder") -> "TrainingHistory":

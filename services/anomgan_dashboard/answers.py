@@ -104,14 +104,16 @@ def fleet(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
     try:
         with open_reader(store) as reader:
             total = reader.summary()
+            whole = head(total, store, now_s)
             since = query.since if query.store == total.store_id else -1
             wrong = by_source(reader.issues())
             devices = [
-                device_json(device, wrong.get((device.site, device.device), ())) for device in reader.fleet(since)
+                device_json(device, wrong.get((device.site, device.device), ()), whole)
+                for device in reader.fleet(since, now_s)
             ]
     except Unreachable:
-        return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "whole": True, "devices": []}
-    return head(total, store, now_s) | {"whole": since < 0, "devices": devices}
+        return nothing(now_s) | {"whole": True, "devices": []}
+    return whole | {"whole": since < 0, "devices": devices}
 
 
 def device(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
@@ -121,12 +123,13 @@ def device(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         raise BadQuery("start: must be before end")
     with open_reader(store) as reader:
         total = reader.summary()
-        state = reader.device(query.site, query.device)
+        state = reader.device(query.site, query.device, now_s)
         if state is None:
             raise NotFound(f"no device {query.device!r} of site {query.site!r} in the store")
         start_s, end_s = time_range(query, state, total)
         issues = reader.issues((query.site, query.device))
-        told = head(total, store, now_s) | {"device": device_json(state, issues), "start": start_s, "end": end_s}
+        told = head(total, store, now_s)
+        told |= {"device": device_json(state, issues, told), "start": start_s, "end": end_s}
         if query.store == total.store_id and state.revision <= query.since:
             return told | {"changed": False}
         past = reader.history(query.site, query.device, start_s, end_s, query.points)
@@ -168,7 +171,7 @@ def events(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
                 limit=query.limit + 1,
             )
     except Unreachable:
-        return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "events": [], "more": False}
+        return nothing(now_s) | {"events": [], "more": False}
     told = [event_json(event) for event in found[: query.limit]]
     return head(total, store, now_s) | {"events": told, "more": len(found) > query.limit}
 
@@ -193,7 +196,7 @@ QUESTIONS: Mapping[str, Callable[[Mapping[str, str], Path, float], Json]] = {
 
 
 def head(total: Summary, store: Path, now_s: float) -> Json:
-    """What every answer begins with; `idle_s` is how long ago, by the clock, the store was written."""
+    """What every answer begins with; `now_s` is the clock's time, and `idle_s` how long ago the store was written."""
     files = [path.stat() for path in (store, Path(f"{store}-wal")) if path.exists()]
     written = [file.st_mtime for file in files if file.st_size > 0]  # a reader too may make the log, an empty one
     return {
@@ -201,7 +204,13 @@ def head(total: Summary, store: Path, now_s: float) -> Json:
         "revision": total.revision,
         "newest_s": total.newest_s,
         "idle_s": max(0.0, now_s - max(written, default=now_s)),
+        "now_s": now_s,
     }
+
+
+def nothing(now_s: float) -> Json:
+    """What an answer begins with where nothing is stored yet."""
+    return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "now_s": now_s}
 
 
 def by_source(issues: Sequence[HealthIssue]) -> dict[Source, list[HealthIssue]]:
@@ -212,9 +221,14 @@ def by_source(issues: Sequence[HealthIssue]) -> dict[Source, list[HealthIssue]]:
     return found
 
 
-def device_json(state: DeviceState, issues: Sequence[HealthIssue] = ()) -> Json:
-    """A device as the page wants it; `health` says what is wrong with its data, if anything."""
-    opened = state.open_event
+def device_json(state: DeviceState, issues: Sequence[HealthIssue], whole: Json) -> Json:
+    """A device as the page wants it, in an answer that begins with `whole`.
+
+    `seen_s`: when it was heard last, by the clock of `now_s`; `health`: what is wrong with its data, if anything.
+    """
+    opened, seen_s = state.open_event, state.heard_s
+    if seen_s != seen_s:  # nothing has said so: as long before the newest of all as its own clock says
+        seen_s = whole["now_s"] - whole["idle_s"] - ((whole["newest_s"] or 0.0) - state.time_s)
     return {
         "site": state.site,
         "device": state.device,
@@ -222,6 +236,7 @@ def device_json(state: DeviceState, issues: Sequence[HealthIssue] = ()) -> Json:
         "model": state.model,
         "first_s": state.first_s,
         "time_s": state.time_s,
+        "seen_s": seen_s,
         "surprise": state.surprise,
         "threshold": state.threshold,
         "revision": state.revision,

@@ -58,7 +58,7 @@ class Desk:
         self.alarms = Alarms(config.alarms)
         self._gate = None if let_in is None else Gate(let_in)
         self.appoint(fleets)
-        self._topics = (f"{config.control.topic}/request/", f"{config.control.topic}/response/")
+        self._topics = (f"{config.control.requests}/", f"{config.control.responses}/")
         self._audited = 0
         self.counters: Counter[str] = Counter()
         self._calendar = watched_calendar(config)
@@ -200,4 +200,4 @@ def check_calendar(config: ServiceConfig) -> str | None:
 
 def requests_topic(config: ServiceConfig) -> list[tuple[str, int]]:
     """(filter, QoS) of requests; nothing where control is off."""
-    return [(f"{config.control.topic}/request/+", 1)] if config.control.enabled else []
+    return [(f"{config.control.requests}/+", 1)] if config.control.enabled else []

@@ -70,8 +70,9 @@ class Entities:
         verdicts: Sequence[Verdict],
         events: Sequence[Event],
         muted: Callable[[Source], bool],
+        cut_off: Callable[[Source], bool] = lambda source: False,
     ) -> list[Letter]:
-        """What a turn's verdicts and events change there."""
+        """What a turn's verdicts and events change there; a device that is cut off from us is not silent."""
         letters: Messages = []
         if any(message.payload == BIRTH and not message.retained for message in births):
             self._again = list(self._known)
@@ -95,7 +96,7 @@ class Entities:
             letters.append((self._topics.problem(source), known.problem))
         for source in self._next_again():
             letters += self._whole(source, self._known[source])
-        letters += self._forget(now_s)
+        letters += self._forget(now_s, cut_off)
         return [Letter(self._addressee, payload, topic, retain=True) for topic, payload in letters]
 
     def _meet(self, source: Source, model: str, now_s: float, letters: Messages) -> Known:
@@ -122,11 +123,13 @@ class Entities:
         now, self._again = self._again[:AT_ONCE], self._again[AT_ONCE:]
         return [source for source in now if source in self._known]
 
-    def _forget(self, now_s: float) -> Messages:
+    def _forget(self, now_s: float, cut_off: Callable[[Source], bool]) -> Messages:
         if now_s < self._look_due_s:
             return []
         self._look_due_s = now_s + LOOK_EVERY_S
         self._models = {name: at_s for name, at_s in self._models.items() if now_s - at_s <= LOOK_EVERY_S}
+        for source in filter(cut_off, self._known):
+            self._known[source].heard_s = now_s
         gone = [source for source, known in self._known.items() if now_s - known.heard_s > self._forget_s]
         for source in gone:
             del self._known[source]

@@ -19,7 +19,7 @@ from anomgan.decide import FleetDecisions
 from anomgan.detector import Detector
 from anomgan.errors import DataError
 from anomgan.model_file import unpack
-from anomgan.records import Event, HealthIssue, Reading, Source
+from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.topics import TopicTemplate
@@ -91,6 +91,10 @@ class Fleet:
     def knows(self, source: Source) -> bool:
         """Whether a device has been heard, and not been forgotten since."""
         return source in self._reader.roster
+
+    def health(self, sources: Iterable[Source], now_s: float) -> list[DeviceHealth]:
+        """How the data are of those of these devices that are watched here."""
+        return self._watch.quality.health(now_s, filter(self._watch.quality.knows, sources))
 
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything

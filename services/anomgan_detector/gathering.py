@@ -4,7 +4,7 @@ They are kept by a `TrainingHistory`, a store like the others: durable before th
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import orjson
 from anomgan.adapters.ports import Message
 from anomgan.config import FleetConfig, InputConfig
 from anomgan.errors import DataError
-from anomgan.records import Source
+from anomgan.records import DeviceHealth, Source
 from anomgan.snapshots import UNREADABLE, typed
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.post import Judged, Learnable, anything, group_of, scope_of
@@ -70,6 +70,10 @@ class Gathering:
     def knows(self, source: Source) -> bool:
         """Whether a device has been heard, and not been forgotten since."""
         return source in self._reader.roster
+
+    def health(self, sources: Iterable[Source], now_s: float) -> list[DeviceHealth]:
+        """Nothing is said of data before there is a model."""
+        return []
 
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything

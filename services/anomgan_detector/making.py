@@ -5,7 +5,7 @@ State and turns alone decide what comes out, and nothing is done with it here, s
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -16,13 +16,14 @@ from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, V
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
 from anomgan_detector.health import cleared_letters, health_letters
-from anomgan_detector.origins import Origins
-from anomgan_detector.post import Post
+from anomgan_detector.origins import Claim, Origins
+from anomgan_detector.post import Judged, Post
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
 MAX_ROUTES = 100_000
 SHOWN_TOPICS = 5
+"""that no fleet takes; the messages on all of them are counted"""
 
 
 class Made(NamedTuple):
@@ -48,6 +49,7 @@ class TurnMaker:
         several = len({fleet.config.broker for fleet in fleets}) > 1
         self._origins = Origins() if several else None
         self._routes: dict[tuple[str, str], int] = {}
+        self._shown = 0
         self._counters: Counter[str] = Counter()
 
     def appoint(self, fleets: Sequence[Post], config: ServiceConfig) -> None:
@@ -85,8 +87,11 @@ class TurnMaker:
         for fleet, theirs in self._routed(telemetry):
             broker = fleet.config.broker
             teller = self._publish.broker or broker
-            own = None if self._origins is None else partial(self._origins.own, broker)
-            judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
+            own = None if self._origins is None else Claim(self._origins, broker)
+            if theirs or broker not in turn.away:
+                judged = fleet.judge(theirs, turn.now_s, own, partial(self._desk.alarms.learnable, fleet.group))
+            else:
+                judged = Judged()  # its devices cannot be heard, so no time passes in which they are silent
             outcome = self._desk.alarms.update(fleet.group, judged.heard, judged.events, judged.standing, turn.now_s)
             verdicts += judged.verdicts
             told += outcome.told
@@ -96,7 +101,7 @@ class TurnMaker:
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             letters += self._event_letters(teller, outcome.told)
             letters += health_letters(judged.news, self._publish.health, addressee(teller))
-            letters += cleared_letters(judged.forgotten, self._publish.health, addressee(teller))
+            letters += self._forgotten_letters(fleet, judged.forgotten, turn.now_s, teller)
             forgotten |= bool(judged.forgotten)
             if fleet.config.learns:
                 gathered[fleet.config.model] = judged.readings
@@ -105,18 +110,34 @@ class TurnMaker:
             at_broker[1].extend(outcome.told)
         if forgotten and self._origins is not None:
             self._origins.keep(self._known)
-        letters += self._telling.letters(turn.now_s, ours, by_broker, self._desk.muted(turn.now_s))
-        return Made(Batch(verdicts, stored, None, issues, health, taken.audit, gathered), told, letters)
+        muted, cut_off = self._desk.muted(turn.now_s), partial(self._cut_off, turn.away)
+        letters += self._telling.letters(turn.now_s, ours, by_broker, muted, cut_off)
+        batch = Batch(verdicts, stored, None, issues, health, taken.audit, gathered, turn.now_s)
+        return Made(batch, told, letters)
 
     def _known(self, source: Source, broker: str) -> bool:
         """Whether a fleet of a broker knows a device."""
         return any(fleet.config.broker == broker and fleet.knows(source) for fleet in self.fleets)
+
+    def _cut_off(self, away: Collection[str], source: Source) -> bool:
+        """Whether a device is one of a broker that is away."""
+        return any(fleet.config.broker in away and fleet.knows(source) for fleet in self.fleets)
 
     def _event_letters(self, broker: str, events: Sequence[Event]) -> list[Letter]:
         """Events on their topics at a broker."""
         template = self._publish.events
         told = events if template else ()
         return [Letter(addressee(broker), encode_event(event), event_topic(template, event)) for event in told]
+
+    def _forgotten_letters(self, fleet: Post, gone: Sequence[Source], now_s: float, teller: str) -> list[Letter]:
+        """Devices that a fleet has forgotten have no health there any more, but what others of the same topic say."""
+        left: dict[Source, DeviceHealth] = {}
+        for other in self.fleets:
+            if gone and other is not fleet and (self._publish.broker or other.config.broker) == teller:
+                left.update((one.source, one) for one in other.health(gone, now_s))
+        template, to = self._publish.health, addressee(teller)
+        cleared = cleared_letters([source for source in gone if source not in left], template, to)
+        return [*cleared, *health_letters(left.values(), template, to)]
 
     # ---------------------------------------------------------------- whose messages
 
@@ -143,9 +164,12 @@ class TurnMaker:
         for number, fleet in enumerate(self.fleets):
             if fleet.config.broker == message.broker and fleet.takes(message.topic):
                 return number
-        if self._counters["dropped.no_fleet"] < SHOWN_TOPICS:
+        self._shown += 1
+        if self._shown <= SHOWN_TOPICS:
             at = f" of broker {message.broker!r}" if message.broker else ""
             log.warning("dropped.no_fleet: no fleet takes topic %r%s", message.topic, at)
+        if self._shown == SHOWN_TOPICS:
+            log.warning("dropped.no_fleet: from now on only counted")
         return -1
 
     # ---------------------------------------------------------------- state

@@ -6,6 +6,7 @@ dropped and counted. Part of the state: turns made again must come to the same.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import orjson
 
@@ -18,6 +19,11 @@ class Origins:
 
     def __init__(self) -> None:
         self._broker: dict[Source, str] = {}
+
+    def ours(self, broker: str, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings of devices that belong to this broker already, or to nobody."""
+        first = self._broker.get
+        return [reading for reading in readings if first(reading.source, broker) == broker]
 
     def own(self, broker: str, readings: Sequence[Reading]) -> list[Reading]:
         """The readings of devices that belong to this broker, from now on or already."""
@@ -38,3 +44,19 @@ class Origins:
             self._broker = {(str(site), str(device)): str(broker) for site, device, broker in orjson.loads(snapshot)}
         except (TypeError, ValueError) as error:
             raise DataError(f"the brokers of devices cannot be read: {error}") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """One broker's say in whose devices are whose."""
+
+    origins: Origins
+    broker: str
+
+    def ours(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings of devices that are not another broker's."""
+        return self.origins.ours(self.broker, readings)
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """The devices of these are this broker's from now on."""
+        self.origins.own(self.broker, readings)

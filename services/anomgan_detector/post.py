@@ -1,7 +1,7 @@
 """Who looks after the devices of one `[[fleets]]` table, and what comes of their messages."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -103,6 +103,10 @@ class Post(Protocol):
 
     def knows(self, source: Source) -> bool:
         """Whether a device has been heard, and not been forgotten since."""
+        ...
+
+    def health(self, sources: Iterable[Source], now_s: float) -> list[DeviceHealth]:
+        """How the data are of those of these devices that are watched here."""
         ...
 
     def judge(

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 from anomgan.adapters.ports import Message
 from anomgan.config import FleetConfig, InputConfig
@@ -16,8 +17,18 @@ from anomgan_detector.roster import Roster
 
 log = logging.getLogger("anomgan.detector")
 SHOWN_PER_KIND = 5
-Own = Callable[[Sequence[Reading]], list[Reading]]
-"""picks the readings of devices that belong here"""
+
+
+class Own(Protocol):
+    """Whose devices are whose, where several may bring the same one."""
+
+    def ours(self, readings: Sequence[Reading]) -> list[Reading]:
+        """The readings of devices that are not another one's."""
+        ...
+
+    def take(self, readings: Sequence[Reading]) -> None:
+        """The devices of these belong here from now on."""
+        ...
 
 
 def ignored(source: Source, units: Mapping[str, str]) -> None:
@@ -80,7 +91,10 @@ class Reader:
                     self.show(f"ignored_values.{reason}", f"topic {message.topic!r}")
         counters["readings_received"] += len(readings)
         self.roster.tick(now_s)
-        kept = self._with_room(readings) if own is None else self._keep(own, self._with_room(readings))
+        # first whose they are: another's devices take no room, and those without room are nobody's
+        kept = self._with_room(readings if own is None else self._ours(own, readings))
+        if own is not None:
+            own.take(kept)
         self.roster.hear([reading.source for reading in kept])
         for source, named in units:
             if source in self.roster:
@@ -114,8 +128,8 @@ class Reader:
         """Why a device is forgotten, in words."""
         return f"not heard for {self._forget_days:g} days"
 
-    def _keep(self, own: Own, readings: list[Reading]) -> list[Reading]:
-        kept = own(readings)
+    def _ours(self, own: Own, readings: list[Reading]) -> list[Reading]:
+        kept = own.ours(readings)
         if len(kept) < len(readings):
             self.counters["dropped.other_broker"] += len(readings) - len(kept)
             kept_ids = set(map(id, kept))

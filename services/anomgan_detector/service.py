@@ -34,7 +34,7 @@ log = logging.getLogger("anomgan.detector")
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 TICK_S = 5.0
-"""a turn is made at least that often while the broker is there: silence is told by the time that passes"""
+"""a turn is made at least that often while a broker is there: silence is told by the time that passes"""
 MOST_BYTES_BETWEEN = 32_000_000
 """of messages between two snapshots, so that making them again takes seconds"""
 OWN = "service"
@@ -102,8 +102,10 @@ class DetectorService:
         messages = self._intake.take(self._source, self._config.input)
         now_s = self._now()
         self._pulse.beat(now_s)
-        turn = Turn(now_s, [*messages, *self._maker.news(now_s)])
-        if not turn.messages and not self._due(now_s):
+        brokers = self._source.liveness()
+        away = tuple(one.broker for one in brokers if not one.connected)
+        turn = Turn(now_s, [*messages, *self._maker.news(now_s)], away)
+        if not turn.messages and not self._due(now_s, listening=len(away) < len(brokers)):
             return 0
         with self._pulse.turning():
             if not self._take(turn, stop):
@@ -111,12 +113,10 @@ class DetectorService:
             self._source.acknowledge(messages)
         return len(messages)
 
-    def _due(self, now_s: float) -> bool:
-        """Whether a turn without a message is due: by silence, while every broker can bring messages so that it is the
+    def _due(self, now_s: float, *, listening: bool) -> bool:
+        """Whether a turn without a message is due: by silence, while a broker can bring messages so that it is the
         devices', or because there is something to tell."""
-        if now_s >= self._maker.due_s:
-            return True
-        return now_s >= self._turn_s + TICK_S and all(one.connected for one in self._source.liveness())
+        return now_s >= self._maker.due_s or (listening and now_s >= self._turn_s + TICK_S)
 
     def _take(self, turn: Turn, stop: threading.Event) -> bool:
         """Make a turn, store what follows, and keep it in the journal; False when stopped before it was kept."""
@@ -155,6 +155,8 @@ class DetectorService:
         own["dropped.overflow"] += self._source.overflowed
         for courier in self._couriers:
             own.update(courier.counters)
+        for store in self._stores:
+            own.update(store.outlived)
         return own
 
     def _until_done(self, step: Callable[[], None], stop: threading.Event) -> bool:

@@ -12,7 +12,7 @@ from anomgan.alarms import Group
 from anomgan.config import DecideConfig, FleetConfig
 from anomgan.decide import FleetDecisions
 from anomgan.errors import DataError
-from anomgan.records import Event, Reading, Source, Verdict
+from anomgan.records import DeviceHealth, Event, Reading, Source, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.comparison import BIN, BINS, SHOWN, Comparison, Side, comparison_from
@@ -109,6 +109,7 @@ class Shadow:
             raise DataError(f"a shadow's snapshot is incomplete: {error}") from None
         if comparison.champion_name == self.comparison.champion_name:  # beside another champion it is judged anew
             comparison.alarms_per_week = self.comparison.alarms_per_week
+            comparison.challenger_name = self.model.name  # its content is the same; its number may be another
             self.comparison = comparison
 
 
@@ -188,6 +189,10 @@ class Shadowed:
     def knows(self, source: Source) -> bool:
         """Whether a device has been heard, and not been forgotten since."""
         return self.fleet.knows(source)
+
+    def health(self, sources: Iterable[Source], now_s: float) -> list[DeviceHealth]:
+        """How the data are of those of these devices that are watched here."""
+        return self.fleet.health(sources, now_s)
 
     def judge(
         self, messages: Sequence[Message], now_s: float, own: Own | None = None, learnable: Learnable = anything

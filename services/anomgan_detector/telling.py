@@ -11,7 +11,7 @@ from anomgan_detector.notices import Notices
 
 
 def never(source: Source) -> bool:
-    """Nobody is muted."""
+    """Nobody is."""
     return False
 
 
@@ -25,7 +25,7 @@ class Telling:
         brokers = config.told_brokers() if config.homeassistant.enabled else ()
         status, control = config.publish.status, config.control
         # Home Assistant cannot sign
-        requests = f"{control.topic}/request" if control.authentication == "broker" else ""
+        requests = control.requests if control.authentication == "broker" else ""
         self._entities = {broker: Entities(config.homeassistant, status, requests, broker) for broker in brokers}
         self._birth = birth_topic(config)
         self._notices = Notices(config.notify, addressees)
@@ -49,13 +49,17 @@ class Telling:
         ours: Sequence[Message],
         by_broker: Mapping[str, tuple[Sequence[Verdict], Sequence[Event]]],
         muted: Callable[[Source], bool] = never,
+        cut_off: Callable[[Source], bool] = never,
     ) -> list[Letter]:
-        """What a turn's verdicts and events, each at the broker that is told of them, make to tell."""
+        """What a turn's verdicts and events, each at the broker that is told of them, make to tell.
+
+        Asked of a device: whether it is muted, and whether it is cut off because its broker is away.
+        """
         letters: list[Letter] = []
         for broker, entities in self._entities.items():
             verdicts, events = by_broker.get(broker, ((), ()))
             births = [message for message in ours if message.broker == broker]
-            letters += entities.update(now_s, births, verdicts, events, muted)
+            letters += entities.update(now_s, births, verdicts, events, muted, cut_off)
         every = [event for _, events in by_broker.values() for event in events]
         return [*letters, *self._notices.update(now_s, every, self.counters)]
 

@@ -12,39 +12,34 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from anomgan.adapters.model_folder import Manifest, ModelFolder
 from anomgan.adapters.sqlite_training import TrainingHistory
 from anomgan.config import DetectorConfig, FleetConfig
 from anomgan.enough import Need, count_needs
 from anomgan.errors import DataError
+from anomgan_detector.exit_status import NOT_YET
 
 log = logging.getLogger("anomgan.detector")
-NOT_YET = 3
-"""the child's exit status where the history is not enough, or another one trains"""
 GROWTH = 1.1
 RETRY_S = 600.0
 LOWEST_PRIORITY = 19
 PATIENCE_S = 10.0
 
 
-def detector_config(table: FleetConfig) -> DetectorConfig:
-    """How a fleet's detector is trained, as its table says."""
+def training_settings(table: FleetConfig) -> dict[str, Any]:
+    """What a fleet's table says of a DetectorConfig."""
     given = {"window": table.learn.window, "steps": table.learn.steps, "alarms_per_week": table.alarms_per_week}
-    return DetectorConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is its key's
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def training_command(table: FleetConfig) -> list[str]:
     """The arguments of `anomgan` by which a fleet trains."""
     learn = table.learn
-    options = {
-        "--window": learn.window,
-        "--steps": learn.steps,
-        "--alarms-per-week": table.alarms_per_week,
-        "--at-least-h": learn.at_least_h,
-        "--patience-h": learn.patience_h,
-    }
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    options = training_settings(table) | {"at_least_h": learn.at_least_h, "patience_h": learn.patience_h}
+    pairs = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
+    given = [part for pair in pairs for part in pair]
     return ["models", "train", table.model, "--if-enough", *given]
 
 
@@ -75,7 +70,7 @@ class Trainer:
     def _gather(self, now_s: float) -> None:
         rows = self._history.rows()
         total = sum(rows.values())
-        needs = count_needs(rows, detector_config(self.table))
+        needs = count_needs(rows, DetectorConfig(**training_settings(self.table)))
         if total >= GROWTH * self._rows_then and now_s >= self._not_before_s:
             impatient = bool(rows) and self._history.span_s() >= self.table.learn.patience_h * 3600.0
             if impatient or all(need.met for need in needs):
