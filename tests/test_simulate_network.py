@@ -129,10 +129,11 @@ def test_without_a_network_there_is_none_between() -> None:
     assert plan("[network]\nloss = 0.1").network is not None
 
 
+@pytest.mark.parametrize("toml", [EVERYTHING, EVERYTHING + incident("outage", device="a-3", start_s=440)])
 @pytest.mark.parametrize("cuts", [(0, 123, ROWS), (0, 100, 140, 151, 305, ROWS), (0, 1, 149, 150, 321, 450, ROWS)])
-def test_pieces_of_a_run_give_what_the_whole_gives(cuts: tuple[int, ...], rows: list[list[Reading]]) -> None:
-    whole, counts = play(EVERYTHING, rows)
-    pieces = [play(EVERYTHING, rows, first, stop) for first, stop in pairwise(cuts)]
+def test_pieces_of_a_run_give_what_the_whole_gives(cuts: tuple[int, ...], toml: str, rows: list[list[Reading]]) -> None:
+    whole, counts = play(toml, rows)
+    pieces = [play(toml, rows, first, stop) for first, stop in pairwise(cuts)]
     assert [item for found, _ in pieces for item in found] == whole
     for name in {field.name for field in fields(Counts)} - {"carried", "pending"}:
         assert sum(getattr(piece, name) for _, piece in pieces) == getattr(counts, name), name

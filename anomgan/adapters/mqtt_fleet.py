@@ -70,7 +70,7 @@ class MqttFleet:
 
     @property
     def unacknowledged(self) -> int:
-        """Messages of QoS 1 and 2 that the broker has not confirmed."""
+        """Messages of QoS 1 and 2 that the broker has not confirmed, of those who have not left."""
         return self._open
 
     def join(self, number: int) -> None:

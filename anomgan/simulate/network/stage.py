@@ -200,9 +200,9 @@ class Network:
         if self._writer is not None and now_s >= self.first_s:
             first = self._writer.anew(*device.source, stamp(device, now_s, self._start_s + now_s))
             self.counts.generated += len(first)
-            row = max(device.newest, 0)  # before all that is released, and out of nobody's order
-            if first:
-                heapq.heappush(self._agenda, (now_s, MESSAGE, row, device.index, -1, Parcel(now_s, row, 0, first)))
+            if first:  # before all that is released, and out of nobody's order
+                parcel = Parcel(now_s, device.newest, 0, first)
+                heapq.heappush(self._agenda, (now_s, MESSAGE, -1, device.index, 0, parcel))
 
     def _release(self, device: Device, now_s: float) -> None:
         """All that was kept leaves at once, the oldest first."""
