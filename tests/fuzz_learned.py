@@ -1,13 +1,19 @@
 """What is fuzzed of the journal, further: data quality, and what was learned of single devices.
 
-Law of all: what is no snapshot is refused and changes nothing, or what goes on from it raises nothing.
+Law of all: what is no snapshot is refused and changes nothing; or what is there then is such as readings leave, and
+what goes on from it raises nothing. Seeds that are wrong in one place see that each check is reached: mutations alone
+seldom hit a field of binary records, or leave the rest whole.
 """
 
+import math
 import struct
 import zlib
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
+import orjson
 from broker_samples import NOW
 from examples import CHANNELS, normal_series, readings_of
 from fuzz_journal import small_detector
@@ -24,6 +30,9 @@ from anomgan.stream import StreamDetector
 # ---------------------------------------------------------------- data quality
 
 KINDS = ("temp", "energy", "door")
+ERA_S, LONG_S = 1e11, 1e15
+WRONG = [("rate", 2.0), ("rate", math.nan), ("offset_s", 1e300), ("newest_s", math.inf), ("count", -1), ("run", -1)]
+"""fields of records, and what none can have"""
 
 
 @cache
@@ -65,6 +74,22 @@ def watched() -> bytes:
     return watch.snapshot()
 
 
+def require_what_readings_leave(watch: QualityWatch) -> None:
+    """Times of this era or none yet, shares from 0 to 1, and counts that are none of fewer than nothing."""
+    for time_s in (watch._turn_s, watch._listening_since_s, watch._catching_up_until_s):
+        assert time_s == -math.inf or abs(time_s) < ERA_S, time_s
+    assert all(type(count) is int and count >= 0 for count in watch.counters.values()), watch.counters
+    for array in watch.quality._arrays():
+        for name in array.dtype.names or ():
+            values = array[name][: len(watch.quality)]
+            if name.endswith("_s"):
+                assert not (np.abs(values[values != -np.inf]) > LONG_S).any(), name
+            elif values.dtype.kind in "iu":
+                assert (values >= 0).all(), name
+            if name == "rate":
+                assert ((values >= 0) & (values <= 1)).all()
+
+
 def restoring_quality(snapshot: bytes) -> str:
     """The same. The checksum is made right, or it would refuse every change; what begins as JSON is the head alone."""
     size = struct.Struct("<I")
@@ -82,6 +107,7 @@ def restoring_quality(snapshot: bytes) -> str:
     except DataError:
         assert watch.snapshot() == before
         return "refused"
+    require_what_readings_leave(watch)
     watch.quality.health(NOW + 170.0)
     watch.quality.open_issues()
     sick_turns(watch, NOW + 170.0)
@@ -113,6 +139,28 @@ def taught() -> bytes:
     return stream.adaptation.snapshot()
 
 
+def require_what_teaching_leaves(adaptation: Adaptation) -> None:
+    """Drifts that a configuration allows, at times of this era, and rows that fill a window."""
+    several = [one for lessons in adaptation._lessons.values() for one in lessons.values()]
+    drifts = [*adaptation._drift.values(), *(one for lesson in several for one in (lesson.before, lesson.after) if one)]
+    for drift in drifts:
+        assert drift.marks
+        for time_s, level in ((drift.time_s, drift.level), *drift.marks):
+            assert abs(time_s) < ERA_S
+            assert 0.0 <= level <= 6.0
+    assert all(lesson.strips for lesson in several)
+    kept = [strip for strips in adaptation._strips.values() for strip in strips]
+    window, channels = adaptation.detector.rule.window, len(adaptation.detector.channels)
+    for strip in (*kept, *(strip for lesson in several for strip in lesson.strips)):
+        assert len(strip.head) >= window
+        assert strip.head.shape[1] == strip.tail.shape[1] == channels
+        assert strip.first_s <= strip.last_s
+        assert np.isfinite(strip.head[~np.isnan(strip.head)]).all()
+    for site, device in (*adaptation._drift, *adaptation._strips, *adaptation._lessons):
+        assert isinstance(site, str)
+        assert isinstance(device, str)
+
+
 def restoring_an_adaptation(snapshot: bytes) -> str:
     """The same. What begins as JSON is the head alone, and the rows are as they were."""
     if snapshot.startswith(b"{"):
@@ -128,6 +176,7 @@ def restoring_an_adaptation(snapshot: bytes) -> str:
     except DataError:
         assert adaptation.snapshot() == before
         return "refused"
+    require_what_teaching_leaves(adaptation)
     stream.push(odd_readings(5000.0))
     for event_id, kind in (("e0", "real"), ("e1", "false-alarm"), ("e9", "real")):
         try:
@@ -144,16 +193,55 @@ def restoring_an_adaptation(snapshot: bytes) -> str:
 
 
 def adaptations() -> list[bytes]:
-    """A whole one, and its head."""
+    """A whole one, its head, and others that are wrong in one place."""
     whole = taught()
-    return [whole, whole[9 : 9 + struct.unpack_from("<I", whole, 5)[0]]]
+    size = struct.unpack_from("<I", whole, 5)[0]
+    head, rows = whole[9 : 9 + size], whole[9 + size :]
+    heads = [changed(head, way) for way in MISTAUGHT]
+    # of a length at which the target lets thresholds drift
+    padded = [one + b" " * ((9 + len(one) + len(rows)) % 4 == 0) for one in heads]
+    far = struct.pack("<d", 1e300)
+    return [whole, head, *padded, whole + b"?", whole[: 9 + size] + far + rows[8:], whole[:-4] + b"\0\0\x80\x7f"]
+
+
+def changed(head: bytes, way: Callable[[Any], object]) -> bytes:
+    """A head after a change of what is in it."""
+    document = orjson.loads(head)
+    way(document)
+    return orjson.dumps(document)
+
+
+MISTAUGHT: list[Callable[[Any], object]] = [
+    lambda head: head["drift"][0][2].update(marks=[]),
+    lambda head: head["drift"][0][2].update(level=6.5),
+    lambda head: head["drift"][0][2].update(level=-0.5),
+    lambda head: head["drift"][0][2].update(time_s=1e300),
+    lambda head: head["drift"][0][2]["marks"].append([1e300, 0.0]),
+    lambda head: head["drift"][0].__setitem__(1, 7),
+    lambda head: head["lessons"].append([*head["lessons"][0][:2], "e7", "real", None, None, []]),
+    lambda head: head["lessons"][0].__setitem__(3, "perhaps"),
+]
+"""ways in which a head says what no teaching leaves"""
 
 
 def watches() -> list[bytes]:
-    """A whole one, and its head."""
+    """A whole one, its head, one of nobody, and others that are wrong in one place."""
     whole = watched()
-    return [
-        whole,
-        whole[4 : 4 + struct.unpack_from("<I", whole)[0]],
-        QualityWatch(small_limits(), QualityConfig()).snapshot(),
-    ]
+    head = whole[4 : 4 + struct.unpack_from("<I", whole)[0]]
+    wrong = [changed(head, way) for way in MISCOUNTED]
+    for field, value in WRONG:
+        watch = QualityWatch(small_limits(), QualityConfig(), "m")
+        watch.restore(whole)
+        next(array for array in watch.quality._arrays() if field in (array.dtype.names or ()))[field][:1] = value
+        wrong.append(watch.snapshot())
+    return [whole, head, QualityWatch(small_limits(), QualityConfig()).snapshot(), *wrong]
+
+
+MISCOUNTED: list[Callable[[Any], object]] = [
+    lambda head: head["counters"].update({"dropped.late": -1}),
+    lambda head: head["counters"].update({"dropped.late": 1.5}),
+    lambda head: head["times_s"].__setitem__(0, 1e300),
+    lambda head: head["times_s"].append(0.0),
+    lambda head: head["times_s"].__setitem__(1, "now"),
+]
+"""ways in which a head says what no watch leaves"""

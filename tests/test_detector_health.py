@@ -7,25 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from detector_plant import folder, model
 from examples import CHANNELS, normal_series
 
 from anomgan.adapters.memory import MemorySource, MemoryStore
 from anomgan.adapters.mqtt_carrier import MQTT
 from anomgan.config import ServiceConfig, parse_config
-from anomgan.detector import Detector
 from anomgan.errors import ConfigError
 from anomgan_detector.compose import open_journal, posts_of
 from anomgan_detector.renewal import Renewal
 from anomgan_detector.service import TICK_S, DetectorService
 
+__all__ = ["folder", "model"]  # fixtures
+
 START = 1_700_000_000.0
-
-
-@pytest.fixture(scope="module")
-def model(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "pump.safetensors"
-    detector.save(path)
-    return path
 
 
 def config_of(folder: Path, model: Path, fleet: dict[str, Any] | None = None, **tables: Any) -> ServiceConfig:

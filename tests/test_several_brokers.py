@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from detector_plant import folder, model
 from examples import CHANNELS, normal_series, readings_of
 
 from anomgan.adapters.memory import MemorySource, MemoryStore
@@ -15,7 +16,6 @@ from anomgan.adapters.merged import MergedSource
 from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Letter, Turn
 from anomgan.config import FleetConfig, ServiceConfig, parse_config
-from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError
 from anomgan.records import Event, Reading, TimeSeries
 from anomgan_detector.brokers import subscriptions, told
@@ -25,20 +25,9 @@ from anomgan_detector.origins import Origins
 from anomgan_detector.service import DetectorService
 
 NOW, START = 1_800_000_000.0, 1_700_000_000.0
+__all__ = ["folder", "model"]  # fixtures
+
 BROKERS = [{"name": "north", "host": "n"}, {"name": "south", "host": "s"}]
-
-
-@pytest.fixture(scope="module")
-def model(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "pump.safetensors"
-    detector.save(path)
-    return path
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def configured(model: Path, *fleets: dict[str, Any], **tables: Any) -> ServiceConfig:

@@ -13,7 +13,7 @@ from anomgan.records import Reading
 from anomgan.wire.nested import nest
 from anomgan.wire.payload_format import PayloadFormat, topic_of
 from anomgan.wire.topics import Address
-from anomgan.wire.uplink import iso_utc, place, read_uplink
+from anomgan.wire.uplink import iso_with_offset, place, read_uplink
 from anomgan.wire.values import Decoded
 
 VALUES = "object"
@@ -33,7 +33,7 @@ def write(readings: Sequence[Reading], form: PayloadFormat) -> list[tuple[str, b
             "fPort": 1,
             VALUES: nest(reading.values),
         }
-        place(document, form.time_key, iso_utc(reading.time_s))
+        place(document, form.time_key, iso_with_offset(reading.time_s))
         if form.device_key:
             place(document, form.device_key, reading.device)
         messages.append((topic_of(reading, form), orjson.dumps(document)))

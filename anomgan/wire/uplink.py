@@ -58,6 +58,6 @@ def place(document: dict[str, object], path: str, value: object) -> None:
     document[last] = value
 
 
-def iso_utc(time_s: float) -> str:
+def iso_with_offset(time_s: float) -> str:
     """`2022-07-18T09:34:15.775023+00:00`, to the microsecond."""
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="microseconds")

@@ -9,25 +9,17 @@ from pathlib import Path
 import orjson
 import pytest
 from contract import normal_series, with_fault
+from detector_program import counters, pump_model
 from programs import PATIENCE_S, Program, detecting
 from servers import Mosquitto, eventually
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
 from anomgan.adapters.sqlite_read import open_reader
-from anomgan.config import DetectorConfig
-from anomgan.detector import Detector
 from anomgan.records import TimeSeries
 
+__all__ = ["pump_model"]  # a fixture
+
 Brokers = dict[str, Mosquitto]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small detector of the contract's pump, in a file."""
-    config = DetectorConfig(window=16, stride=2, steps=100, latent=4, width=8, batch=16, device="cpu")
-    path = tmp_path_factory.mktemp("model") / "pump.safetensors"
-    Detector.fit(normal_series(600, seed=0), config).save(path)
-    return path
 
 
 @pytest.fixture
@@ -45,7 +37,7 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 
 
 def write_config(
-    folder: Path, brokers: Brokers, model: Path, more: str = "", topic: str = "plant/{device}/tele"
+    folder: Path, brokers: Brokers, pump_model: Path, more: str = "", topic: str = "plant/{device}/tele"
 ) -> None:
     """Both brokers, a fleet at each with the same topic and the same model."""
     tables = [
@@ -59,7 +51,7 @@ client_id = "detector"
 keepalive_s = 5
 
 [[fleets]]
-model = "{model}"
+model = "{pump_model}"
 topic = "{topic}"
 broker = "{name}"
 """
@@ -71,8 +63,8 @@ broker = "{name}"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, brokers: Brokers, model: Path) -> Path:
-    write_config(tmp_path, brokers, model)
+def folder(tmp_path: Path, brokers: Brokers, pump_model: Path) -> Path:
+    write_config(tmp_path, brokers, pump_model)
     return tmp_path
 
 
@@ -83,14 +75,6 @@ def send(server: Mosquitto, series: TimeSeries, topic: str = "plant/p1/tele") ->
             publisher.publish(topic, orjson.dumps({"ts": time_s, **dict(zip(series.channels, row, strict=True))}))
         assert publisher.flush(PATIENCE_S)
     return len(series)
-
-
-def counters(folder: Path) -> dict[str, int]:
-    """The service's totals from the store; {} while there is none."""
-    if not (folder / "anomgan.db").exists():
-        return {}
-    with open_reader(folder / "anomgan.db") as reader:
-        return reader.counters()
 
 
 def await_count(folder: Path, count: int, name: str = "messages_received") -> None:
@@ -182,9 +166,9 @@ def test_an_event_is_told_at_the_broker_of_its_device(folder: Path, brokers: Bro
 
 @pytest.mark.parametrize("told", ["", '[publish]\nbroker = "north"\n'], ids=["each is told its own", "north is told"])
 def test_started_while_one_is_away_it_listens_to_the_other_and_finds_the_one_when_it_comes(
-    folder: Path, brokers: Brokers, model: Path, told: str
+    folder: Path, brokers: Brokers, pump_model: Path, told: str
 ) -> None:
-    write_config(folder, brokers, model, told)
+    write_config(folder, brokers, pump_model, told)
     north, south = brokers["north"], brokers["south"]
     north.kill()
     series = normal_series(60, seed=1)
@@ -221,14 +205,14 @@ def test_check_connects_to_each(folder: Path, brokers: Brokers) -> None:
 
 
 def test_a_topic_that_no_fleet_has_any_more_brings_nothing_after_the_next_start(
-    folder: Path, brokers: Brokers, model: Path
+    folder: Path, brokers: Brokers, pump_model: Path
 ) -> None:
     series = normal_series(20, seed=1)
     with detecting(folder) as service:
         sent = sum(send(server, series) for server in brokers.values())
         await_count(folder, sent)
         assert service.end() == 0
-    write_config(folder, brokers, model, topic="new/{device}")
+    write_config(folder, brokers, pump_model, topic="new/{device}")
     with detecting(folder) as service:
         for name, server in brokers.items():
             unsubscribed = f"MQTT broker {name} (127.0.0.1:{server.port}): unsubscribed from plant/+/tele"
@@ -242,9 +226,9 @@ def test_a_topic_that_no_fleet_has_any_more_brings_nothing_after_the_next_start(
 
 
 def test_a_broker_that_is_connected_and_brings_nothing_is_called_silent(
-    folder: Path, brokers: Brokers, model: Path
+    folder: Path, brokers: Brokers, pump_model: Path
 ) -> None:
-    write_config(folder, brokers, model, more="[monitor]\nsilent_min = 0.05")
+    write_config(folder, brokers, pump_model, more="[monitor]\nsilent_min = 0.05")
     with detecting(folder) as service:
         service.await_words("something is wrong: no message from broker north for 3 s although connected")
         service.await_words("something is wrong: no message from broker south for 3 s although connected")
