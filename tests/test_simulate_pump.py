@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anomgan.records import Floats
+from anomgan.simulate import parse_scenario, simulate
 from anomgan.simulate.almanac import TRUE_DAY_S, moments
 from anomgan.simulate.kind import Inputs
 from anomgan.simulate.kinds.pump import PUMP, PumpSettings, PumpState, course, parameters, step
@@ -251,3 +252,16 @@ def test_more_than_a_fault_can_be_stays_within_physics(pumps: Pump) -> None:
                 assert np.all(channel(seen, "flow") > 0)
                 assert np.all(channel(seen, "suction_pressure") >= BOILS_BAR)
                 assert np.all(channel(seen, "vibration") > 0)
+
+
+@pytest.mark.parametrize("period_s", [1.0, 60.0])
+def test_a_leak_however_large_takes_no_more_than_the_pump_throws(period_s: float) -> None:
+    clock = {"period_s": period_s, "duration_s": 200 * period_s}
+    devices = [{"kind": "pump", "name": "pump-", "count": 3}]
+    faults = [
+        {"device": f"pump-{n}", "kind": "leak", "start_s": 50 * period_s, "end_s": 190 * period_s, "severity": size}
+        for n, size in ((1, 10.0), (2, 30.0), (3, 100.0))
+    ]
+    tables = {"clock": clock, "devices": devices, "faults": faults, "output": {"topic": "plant/{device}"}}
+    for series in simulate(parse_scenario(tables, "plant.toml")):  # warnings, as of an overflow, are errors
+        assert np.isfinite(series.values).all()

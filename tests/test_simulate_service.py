@@ -411,6 +411,24 @@ def test_without_a_port_that_of_the_file_stays_and_without_a_file_it_is_1883(com
     assert (other.host, other.port, other.tls) == ("here", 1883, False)
 
 
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("topic = 'plant/telemetry'", "output: topic template 'plant/telemetry': it has no {device}"),
+        ("topic = 'plant/{devce}'", "output: topic template 'plant/{devce}': unknown placeholder {devce}"),
+        ("dialect = 'metric'", "output: topic template 'plant/{site}/{device}/telemetry': dialect 'metric' needs"),
+        ("time_key = 'flow'", "output: channel 'flow' has the name of the payload's time or device key"),
+        ("truth = 'truth/#'", "output.truth: topic template 'truth/#': a topic to publish to cannot have"),
+        ("truth = 'truth/{channel}'", "output.truth: a fault is no channel's: {channel} has no place in it"),
+    ],
+)
+def test_what_is_wrong_with_the_output_names_file_and_key(command: Command, output: str, message: str) -> None:
+    Path("wrong.toml").write_text(f"{PLANT}[output]\n{output}\n")
+    status, _, err = command("wrong.toml", "--check")
+    assert status == 2
+    assert err.startswith(f"anomgan: error: wrong.toml: {message}")
+
+
 def test_how_to_get_in_is_an_option_of_a_replay_too(command: Command) -> None:
     Path("password").write_text("x")
     access = ("--username", "me", "--password-file", "password", "--tls", "--ca-file", "no.pem")

@@ -36,6 +36,7 @@ _IN_TOML = {
     "missing": "this key is required",
     "tuple_type": "expected an array",
     "model_type": "expected a table",
+    "dict_type": "expected a table",
     "too_short": "at least one entry is needed",
 }
 

@@ -60,6 +60,11 @@ def moments(start_s: float, zone: str, day_s: float, since_s: Floats) -> Moments
     return Moments(local - midnight_s, weekday, _year(local), day_s, universal_s)
 
 
+def winter(when: Moments, coldest: float = 0.055) -> Floats:
+    """(R, 1) from 1 on the coldest day of a northern year, usually three weeks after it began, to -1 on the warmest."""
+    return np.asarray(np.cos(2 * np.pi * (when.year[:, None] - coldest)))
+
+
 def between(hour: Floats, begin: float, end: float, soft: float) -> Floats:
     """About 1 from `begin` to `end` o'clock and 0 elsewhere, with edges about `soft` hours wide."""
     return np.asarray(0.5 * (np.tanh((hour - begin) / (2.0 * soft)) - np.tanh((hour - end) / (2.0 * soft))))

@@ -16,6 +16,8 @@ from anomgan.simulate.randomness import BLOCK
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS, SensorFault, possible, usual_severity
 
 LONGEST_LAG_S = 900.0
+MOST_SEVERITY = 100.0
+"""of a process fault, where 1 is plain to see"""
 
 
 class FaultConfig(Table):
@@ -123,6 +125,9 @@ def _check(
     else:
         graded = process[table.kind].graded
         _check_course(table, graded, process[table.kind].signed, graded, graded, place)
+        if abs(fault.severity) > MOST_SEVERITY:
+            said = f"{fault.severity:g} is out of all proportion; 1 is plain to see, and {MOST_SEVERITY:g} the most"
+            raise ConfigError(f"{place}.severity: {said}")
     first, end = rows_of(fault, period_s)
     if end <= first:
         raise ConfigError(f"{place}.end_s: {table.end_s:g} is not at least a period after start_s {table.start_s:g}")
@@ -187,7 +192,8 @@ def _check_course(table: FaultConfig, graded: bool, signed: bool, ramp: bool, re
 def _check_size(fault: Fault, nature: SensorFault, period_s: float, place: str) -> None:
     """Whether a sensor's fault is neither too large nor too small to be one."""
     if abs(fault.severity) > nature.most:
-        raise ConfigError(f"{place}.severity: {fault.severity:g} is a share; it cannot exceed {nature.most:g}")
+        what = "is a share; it" if nature.most <= 1.0 else "counts in normal spreads of the channel; it"
+        raise ConfigError(f"{place}.severity: {fault.severity:g} {what} cannot exceed {nature.most:g}")
     if fault.kind == "time_lag":
         longest_s = longest_lag_s(period_s)
         if not period_s <= fault.severity <= longest_s:

@@ -101,7 +101,7 @@ class RandomFaultsConfig(Table):
     """at least this long between two faults of one device"""
     kinds: tuple[str, ...] = Field((), strict=False)
     """() = all that the devices know"""
-    severity: float = Field(1.0, gt=0)
+    severity: float = Field(1.0, gt=0, le=50)
     """multiplies the usual severities"""
 
     @model_validator(mode="after")
@@ -187,7 +187,7 @@ def check_scenario(config: ScenarioConfig, where: str, *, published: bool = True
         if published and not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
-            if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/"):
+            if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/{}"):
                 raise ConfigError(f"{place}.{key}: {text!r} cannot stand in a topic")
         settings = parse_config(kind.settings, table.settings, f"{place}.settings")
         names = tuple(f"{table.name}{number}" for number in range(1, table.count + 1))

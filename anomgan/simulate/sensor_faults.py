@@ -116,6 +116,9 @@ def _dropout(s: Stretch) -> Floats:
     return np.where(lost, np.nan, s.values)
 
 
+MOST_SPREADS = 1000.0
+
+
 class SensorFault(NamedTuple):
     """One sensor fault. Severity and its sign, ramp and recovery are refused where they mean nothing."""
 
@@ -124,7 +127,8 @@ class SensorFault(NamedTuple):
     """the severity where a scenario names none; None = it is there or not"""
     signed: bool = False
     """whether a negative severity is the same in the other direction"""
-    most: float = math.inf
+    most: float = MOST_SPREADS
+    """of the severity, without its sign"""
     ramp: bool = True
     recovery: bool = True
     replaces: bool = False
@@ -143,7 +147,7 @@ AT_ONCE = SensorFault(_stuck, usual=None, ramp=False, recovery=False)
 """a fault that is there or not"""
 SENSOR_FAULTS: Mapping[str, SensorFault] = MappingProxyType(
     {
-        "time_lag": SensorFault(_time_lag, 30.0, of_contacts=True, of_counters=True, always=False),
+        "time_lag": SensorFault(_time_lag, 30.0, most=math.inf, of_contacts=True, of_counters=True, always=False),
         "spike": SensorFault(_spike, 6.0, of_counters=True),
         "bias": SensorFault(_bias, 4.0, signed=True, of_counters=True),
         "drift": SensorFault(_drift, 5.0, signed=True, ramp=False, of_counters=True),

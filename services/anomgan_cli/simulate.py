@@ -13,7 +13,7 @@ from anomgan_cli.inputs import describe, ignore_option, rows_option, time_option
 from anomgan_cli.simulate_capture import parse_renames, replay_capture
 from anomgan_cli.simulate_dataset import make_dataset
 from anomgan_cli.simulate_options import Task, check_files, parse_dialect, parse_speed, parse_start, refuse_strays
-from anomgan_cli.simulate_tables import Changes, broker_and_speed, given, load_tables
+from anomgan_cli.simulate_tables import Changes, broker_and_speed, check_output, given, load_tables
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
         raise click.BadParameter("--rows of a simulated run go from a row up to a later one, such as 3000: or :3000")
     tables = load_tables(path, changes)
     scenario = check_scenario(tables, str(path))
+    check_output(scenario, str(path))
     selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first)
     network = None
     if scenario.network is not None:  # which has to hear of the rows before, too

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomgan.config import BrokerConfig
-    from anomgan.simulate import ScenarioConfig
+    from anomgan.simulate import Scenario, ScenarioConfig
 
 Changes = Mapping[str, Mapping[str, Any]]
 """table -> key -> what the command line says, None where it says nothing"""
@@ -32,6 +32,29 @@ def load_tables(path: Path, changes: Changes) -> "ScenarioConfig":
 def given(table: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were given."""
     return {key: value for key, value in table.items() if value is not None}
+
+
+def check_output(scenario: "Scenario", where: str) -> None:
+    """ConfigError where readings or the truth of the devices cannot be told as `[output]` says."""
+    from anomgan.errors import ConfigError, DataError, PayloadError
+    from anomgan.records import Reading
+    from anomgan_simulator.play import encoder_of, truth_topic
+
+    output = scenario.config.output
+    examples = [
+        Reading(group.names[0], scenario.start_s, dict.fromkeys(group.kind.names, 0.0), group.site)
+        for group in scenario.groups
+    ]
+    key = "output"
+    try:
+        encoder_of(output).encode(examples)
+        key = "output.truth"
+        if "{channel}" in output.truth:
+            raise ConfigError("a fault is no channel's: {channel} has no place in it")
+        for example in examples:
+            truth_topic(example.site, example.device, output)
+    except (ConfigError, DataError, PayloadError) as error:
+        raise ConfigError(f"{where}: {key}: {error}") from None
 
 
 def broker_and_speed(path: Path | None, changes: Changes) -> "tuple[BrokerConfig, float]":

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import Moments
+from anomgan.simulate.almanac import Moments, winter
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, within
 from anomgan.simulate.kinds.air_handler_plant import CLEAN_PA, INSIDE_PA, MAX_STEP_S, AirHandler, AirHandlerState, step
 
@@ -100,7 +100,7 @@ def course(unit: AirHandler, when: Moments) -> Floats:
     hour = (24.0 * when.days[:, None] + unit.clock_h) % 24.0  # (R, D)
     weekday = np.broadcast_to(when.weekday[:, None], hour.shape).astype(int)
     year = np.broadcast_to(when.year[:, None], hour.shape)
-    season = unit.season_k * -np.cos(2 * np.pi * (year - 0.06))
+    season = unit.season_k * -np.broadcast_to(winter(when, 0.06), hour.shape)
     swing = np.broadcast_to(np.cos(2 * np.pi * (when.days[:, None] - 0.625)), hour.shape)
     tilt = -0.409 * np.cos(2 * np.pi * (year + 0.027)) * np.sign(unit.season_k + 1e-9)
     noon = -np.cos(2 * np.pi * when.days[:, None])

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import TRUE_DAY_S, Moments, between
+from anomgan.simulate.almanac import TRUE_DAY_S, Moments, between, winter
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 from anomgan.simulate.moist_air import relative_humidity, saturated_air
 
@@ -151,15 +151,15 @@ def course(node: AirQuality, when: Moments) -> Floats:
     )
     expected = works * np.where(node.classroom == 1.0, school, office)
     runs = works * between(hour, 6.0, 19.0, 0.02)
-    winter = node.hemisphere * np.cos(2 * np.pi * (when.year[:, None] - 0.055))
-    climate = 10.0 - 9.0 * winter
-    daily = -(3.2 - 1.5 * winter) * np.cos(2 * np.pi * (hour - 3.5) / 24.0)
-    sun = np.maximum(-np.cos(2 * np.pi * hour / 24.0) - 0.25 * winter, 0.0) * (0.65 - 0.3 * winter)
+    cold = node.hemisphere * winter(when)
+    climate = 10.0 - 9.0 * cold
+    daily = -(3.2 - 1.5 * cold) * np.cos(2 * np.pi * (hour - 3.5) / 24.0)
+    sun = np.maximum(-np.cos(2 * np.pi * hour / 24.0) - 0.25 * cold, 0.0) * (0.65 - 0.3 * cold)
     rush = between(hour, 6.8, 9.0, 0.4) + 0.8 * between(hour, 15.8, 18.5, 0.5)
     traffic = np.where(works == 1.0, 0.15 + rush, 0.25 + 0.3 * between(hour, 10.0, 20.0, 1.0))
     heats = 0.75 + 0.25 * between(own, 4.5, 18.5, 0.1) * works
     cleans = works * between(own, 17.6, 20.4, 0.2) * 0.45 / HOUR_S
-    lines = (expected, runs, climate, daily, sun, traffic, 1.0 + 0.35 * winter, heats, cleans)
+    lines = (expected, runs, climate, daily, sun, traffic, 1.0 + 0.35 * cold, heats, cleans)
     return np.stack([np.broadcast_to(line, own.shape) for line in lines], axis=1)
 
 

@@ -31,6 +31,8 @@ from anomgan.simulate.kinds.pump_plant import (
 )
 
 MAX_STEP_S = 2.0
+BURNT_C = 1000.0
+"""a motor gets no hotter: its resistance, which rises with it, would heat it without end"""
 SETTLED_S = 120.0
 """with the same demand for so long, flow and controller are steady, within what their sensors hide"""
 
@@ -168,11 +170,12 @@ def step(pump: Pump, state: PumpState, inputs: Inputs, period_s: float) -> tuple
         # the motor: losses in, air out; its own fan cools better at speed
         sheds = pump.sheds * (0.4 + 0.6 * rate)
         motor = motor + dt * (losses - sheds * (motor - room)) / (pump.sheds * pump.motor_time_s + dt * sheds)
+        motor = np.minimum(motor, BURNT_C)
         point = duty(pump, now, flow + leaks(pump, discharge, troubles.leak), rate, motor)
         discharge, losses = point.discharge, point.losses
     if stepped < count:  # a long period's rest: only the motor goes on warming or cooling, in as many steps at once
         kept = (1.0 + dt * sheds / (pump.sheds * pump.motor_time_s)) ** (stepped - count)
-        motor = room + losses / sheds + (motor - room - losses / sheds) * kept
+        motor = np.minimum(room + losses / sheds + (motor - room - losses / sheds) * kept, BURNT_C)
     # unbalance grows with the square of the speed and with what the impeller has lost unevenly, recirculation with the
     # distance to the best efficiency point; a worn bearing, a starved suction and collapsing bubbles add their own
     unbalance = pump.imbalance * rate**2 * (1.0 + 0.4 * troubles.impeller_wear)

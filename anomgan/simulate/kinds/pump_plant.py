@@ -38,6 +38,8 @@ COLLAPSE = 0.6
 """the share of its head that a pump full of vapour loses"""
 WATER_COLUMN_S = 1.5
 """time constant of the flow at rated duty"""
+UNHINDERED = 2.5
+"""flow at which no head is left, and then some, as a multiple of the rated one"""
 
 
 class Pump(NamedTuple):
@@ -113,9 +115,10 @@ class Duty(NamedTuple):
 
 
 def leaks(pump: Pump, discharge: Floats, leak: Floats) -> Floats:
-    """m³/s that leave through the leak, a hole under pressure: Torricelli."""
+    """m³/s that leave through the leak, a hole under pressure: Torricelli; no more than a pump throws unhindered."""
     rated = RHO_G * pump.head / BAR
-    return np.asarray(0.25 * leak * pump.flow * np.sqrt(np.maximum(discharge, 0.0) / rated))
+    out = 0.25 * leak * pump.flow * np.sqrt(np.maximum(discharge, 0.0) / rated)
+    return np.minimum(out, UNHINDERED * pump.flow)
 
 
 def npsh_available(suction: Floats) -> Floats:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import Moments
+from anomgan.simulate.almanac import Moments, winter
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, wander, within
 
 VOLTAGE = 400.0
@@ -142,7 +142,7 @@ def course(machine: Machine, when: Moments) -> Floats:
     hour = 24.0 * (when.days % 1.0)[:, None]
     weekday = (when.weekday[:, None] - (hour < machine.shift_start)) % 7  # on which the shift began
     works = ((hour - machine.shift_start) % 24.0 < machine.shift_hours) & (weekday < machine.work_days)
-    warmth = -machine.season * np.cos(2 * np.pi * (when.year[:, None] - 0.055))  # coldest three weeks into the year
+    warmth = -machine.season * winter(when)
     warmth = warmth - 1.8 * np.cos(2 * np.pi * when.days[:, None] - 0.9)
     return np.stack([works.astype(np.float64), warmth], axis=1)
 

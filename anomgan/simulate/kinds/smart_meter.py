@@ -14,7 +14,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import YEAR_DAYS, Moments, between
+from anomgan.simulate.almanac import YEAR_DAYS, Moments, between, winter
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 
 MAX_STEP_S = 15.0
@@ -176,7 +176,7 @@ def course(meter: SmartMeter, when: Moments) -> Floats:
     shape = (
         0.8 * between(hour, 17.5, 22.0, 0.7) + 0.4 * between(hour, 6.5, 9.0, 0.5) - 0.5 * between(hour, 0.5, 5.5, 0.8)
     )
-    season = np.cos(2 * np.pi * (year - 0.05)) * np.sign(meter.latitude + 1e-9)
+    season = winter(when, 0.05) * np.sign(meter.latitude + 1e-9)
     slack = shape + 0.3 * season + np.where(off, -0.1, 0.0)
     frequency = meter.grid_hz * (1.0 + mains(when)[:, None])
     kitchen = 21.0 - 2.0 * season + 0.7 * evening

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from anomgan.config import Table
 from anomgan.records import Floats
-from anomgan.simulate.almanac import TRUE_DAY_S, Moments
+from anomgan.simulate.almanac import TRUE_DAY_S, Moments, winter
 from anomgan.simulate.kind import Channel, Inputs, Kind, ProcessFault, substeps, wander, within
 from anomgan.simulate.kinds.solar_string import cell, idle_volts, shaded, throttled
 from anomgan.simulate.sun import sun
@@ -139,8 +139,7 @@ def course(solar: Solar, when: Moments) -> Floats:
     sky = sun(solar.latitude, solar.longitude, solar.tilt, solar.facing, when)
     facing = np.maximum(sky.incidence, 0.0)
     glass = within(1.0 - 0.05 * (1.0 / np.maximum(facing, 0.02) - 1.0), 0.0, 1.0)
-    season = 2 * np.pi * (when.year[:, None] - 0.055)  # the coldest day comes three weeks after the new year
-    mean = solar.temperature - solar.warm_season * np.cos(season)
+    mean = solar.temperature - solar.warm_season * winter(when)
     hour = 2 * np.pi * when.universal_s[:, None] / when.day_s + solar.longitude
     swing = -5.0 * np.cos(hour - 0.9) - 0.8 * np.cos(2 * hour - 0.6)  # warmest in the afternoon
     day = 2 * np.pi * when.days[:, None]
