@@ -120,6 +120,7 @@ def test_the_words_say_what_was_missed_what_was_false_and_what_could_not_be_read
     assert "3 faults over; 1 going on; 13 devices as the truth tells" in done.output
     assert "; told after 48 s, for 90 % after 56 s;" in done.output
     assert "; 1 repeat" in done.output
+    assert "pump 12 0.143 device-weeks 1 7 0.177 to 39" in " ".join(done.output.split())
     assert "not counted, events bad device name: 2" in done.output
     assert "not counted, events no start: 1" in done.output
     assert "not counted, events not an object: 1" in done.output

@@ -69,3 +69,18 @@ def test_what_is_one_too_many_to_remember_is_refused_and_what_is_known_still_cha
     judge.add_truth(Run(0.0, 1.0, (many,)))
     with pytest.raises(PayloadError, match="1,000,000 devices"):
         judge.add_truth(Run(5.0, 6.0, (many,)))
+
+
+def test_false_alarms_are_given_by_kind_of_device_where_runs_tell_how_long_it_was_watched() -> None:
+    told = (fault(100, 200), event(110, 120), event(900, 910), event(3000, 3010, "pump-3"), event(5000, 5010, "cold"))
+    wide = event(7000, 7010, "fleet:pumps", site="north", members=3)
+    report = judged(RUN, *told, wide)
+    assert [(row.kind, row.devices, row.false_alarms) for row in report.alarms_by_kind] == [
+        ("cold_store", 1, 1),
+        ("pump", 3, 2),
+    ]
+    cold, pump = report.alarms_by_kind
+    assert (cold.a_week, pump.a_week) == pytest.approx((WEEK_S / END_S, 2 * WEEK_S / (3 * END_S)))
+    assert pump.low == pytest.approx(0.2422 * WEEK_S / (3 * END_S), rel=1e-3)
+    assert pump.device_weeks + cold.device_weeks == pytest.approx(report.device_weeks)
+    assert judged(RUN, *told, rules=Rules(devices=9)).alarms_by_kind == judged(*told).alarms_by_kind == ()

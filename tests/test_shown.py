@@ -60,9 +60,15 @@ def test_what_is_said_logged_or_drawn_is_printable(
     handler = logging.StreamHandler(terminal.Shown(stream))
     handler.emit(logging.LogRecord("a", logging.INFO, "b", 1, "c %s", (EVIL,), None))
     assert stream.getvalue() == f"c {block(EVIL)}\n"
-    stream.truncate(0)
+    monkeypatch.setattr(logging, "lastResort", None)
+    terminal.guard_warnings()
+    stream.seek(stream.truncate(0))
+    assert logging.lastResort is not None
+    logging.lastResort.handle(logging.LogRecord("a", logging.WARNING, "b", 1, "e %s", (EVIL,), None))
+    assert stream.getvalue() == f"e {block(EVIL)}\n"
+    stream.seek(stream.truncate(0))
     Screen(stream, lambda: (80, 24)).draw([f"d {EVIL}"])
-    assert stream.getvalue().strip("\0") == f"d {printable(EVIL)}\n"
+    assert stream.getvalue() == f"d {printable(EVIL)}\n"
 
 
 def test_a_detector_that_tells_control_sequences_steers_no_terminal_of_its_judge(tmp_path: Path) -> None:

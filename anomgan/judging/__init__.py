@@ -8,10 +8,11 @@ judge.report().figures()
 
 from anomgan.judging.heard import decode_event, decode_truth
 from anomgan.judging.judge import Judge, Rules
-from anomgan.judging.report import FaultRow, KindRow, Report
+from anomgan.judging.report import AlarmRow, FaultRow, KindRow, Report
 from anomgan.judging.told import Part, Run, ToldEvent, TrueFault
 
 __all__ = [
+    "AlarmRow",
     "FaultRow",
     "Judge",
     "KindRow",

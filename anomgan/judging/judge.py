@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from anomgan.errors import ConfigError, PayloadError
-from anomgan.judging.report import FaultRow, Report, make_report
+from anomgan.judging.report import AlarmRow, FaultRow, Report, alarm_row, make_report
 from anomgan.judging.told import Run, ToldEvent, TrueFault, put_together
 from anomgan.judging.watched import WEEK_S, Watched
 from anomgan.matching import Interval, match_events
@@ -135,7 +135,10 @@ class Judge:
         at = {i: places.of(alarms[i]) for i in left}
         false = [i for i in left if alarms[i].start_s >= first_s.get(at[i], least_s)]
         named = {fault.source for fault in faults} | {places.of(one) for one in alarms if not _fleet_wide(one)}
-        devices, counted_by, weeks = self._weeks(named, first_s, least_s, now_s)
+        watched_s = {}
+        if self._watched and self.rules.devices is None:
+            watched_s = self._watched.device_s(first_s, self._absences())
+        devices, counted_by, weeks = self._weeks(named, watched_s, least_s, now_s)
         return make_report(
             now_s=now_s if self.now_s is not None else None,
             rows=sorted(rows, key=lambda row: (row.fault.start_s, row.fault.site, row.fault.device)),
@@ -149,6 +152,7 @@ class Judge:
             devices=devices,
             devices_from=counted_by,
             weeks=weeks,
+            alarms_by_kind=_by_kind(watched_s, kinds, Counter(kinds.get(at[i], "") for i in false)),
         )
 
     def _begins(self, faults: Iterable[TrueFault], alarms: Iterable[ToldEvent]) -> tuple[dict[Source, float], float]:
@@ -158,14 +162,14 @@ class Judge:
         return begins, min(begins.values()) if begins else min(heard, default=0.0)
 
     def _weeks(
-        self, named: set[Source], first_s: dict[Source, float], least_s: float, now_s: float
+        self, named: set[Source], watched_s: dict[Source, float], least_s: float, now_s: float
     ) -> tuple[int, str, float]:
         """(how many devices, who says so, their weeks together)."""
         span_s = self._watched.span_s(least_s) if self._watched else max(now_s - least_s, 0.0)
         if self.rules.devices is not None:
             return self.rules.devices, "as given", self.rules.devices * span_s / WEEK_S
-        if self._watched:
-            return len(first_s), "as the truth tells", self._watched.device_s(first_s, self._absences()) / WEEK_S
+        if watched_s:
+            return len(watched_s), "as the truth tells", sum(watched_s.values()) / WEEK_S
         return len(named), "those that were named", len(named) * span_s / WEEK_S
 
     def _absences(self) -> dict[Source, list[tuple[float, float]]]:
@@ -175,6 +179,18 @@ class Judge:
             if one.kind == ABSENT:
                 found.setdefault(one.source, []).append((one.start_s, one.end_s))
         return found
+
+
+def _by_kind(
+    watched_s: Mapping[Source, float], kinds: Mapping[Source, str], false: Mapping[str, int]
+) -> list[AlarmRow]:
+    """The false alarms on each kind of device, where it is known for how long it was watched."""
+    devices: dict[str, list[float]] = {}
+    for source, time_s in watched_s.items():
+        devices.setdefault(kinds[source], []).append(time_s)
+    return [
+        alarm_row(kind, len(some), sum(some) / WEEK_S, false.get(kind, 0)) for kind, some in sorted(devices.items())
+    ]
 
 
 def _leave_room(kept: Mapping[tuple[object, ...], object], key: tuple[object, ...], what: str) -> None:

@@ -53,11 +53,25 @@ class KindRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """False alarms on devices of one kind, and how many those are in a device-week, with the exact 95 % interval."""
+
+    kind: str
+    devices: int
+    device_weeks: float
+    false_alarms: int
+    a_week: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """How a detector has done. now_s: event time, None before anything was heard.
 
     hits: events on faults, of which `repeats` are not a fault's first; precision = hits / (hits + false alarms);
     set_aside: events on faults that do not count, or in the warm-up; muted: told to nobody. device_weeks: time watched.
+    alarms_by_kind: where the truth tells for how long devices of which kind were watched.
     incidents: what befell the network; during: for each false alarm, which of that befell its device then, "" for none.
     """
 
@@ -82,6 +96,7 @@ class Report:
     incidents: int
     false_alarms: tuple[ToldEvent, ...]
     during: tuple[str, ...]
+    alarms_by_kind: tuple[AlarmRow, ...]
     rows: tuple[FaultRow, ...]
     found_by: tuple[ToldEvent, ...]
 
@@ -107,12 +122,13 @@ def make_report(
     devices: int,
     devices_from: str,
     weeks: float,
+    alarms_by_kind: Sequence[AlarmRow] = (),
 ) -> Report:
     """The figures that follow from what was matched."""
     counted = [row for row in rows if not row.aside]
     total = kind_row("all", counted)
     precision = _share(len(hits), len(hits) + len(false_alarms))
-    low, high = poisson_interval(len(false_alarms))
+    alarms = alarm_row("all", devices, weeks, len(false_alarms))
     both = None if precision is None or total.recall is None else precision + total.recall
     return Report(
         now_s=now_s,
@@ -131,15 +147,23 @@ def make_report(
         devices=devices,
         devices_from=devices_from,
         device_weeks=weeks,
-        alarms_per_week=len(false_alarms) / weeks if weeks > 0 else None,
-        alarms_per_week_low=low / weeks if weeks > 0 else None,
-        alarms_per_week_high=high / weeks if weeks > 0 else None,
+        alarms_per_week=alarms.a_week,
+        alarms_per_week_low=alarms.low,
+        alarms_per_week_high=alarms.high,
         incidents=incidents,
         false_alarms=tuple(false_alarms),
         during=tuple(during),
+        alarms_by_kind=tuple(alarms_by_kind),
         rows=tuple(rows),
         found_by=tuple(hits),
     )  # fmt: skip
+
+
+def alarm_row(kind: str, devices: int, weeks: float, false_alarms: int) -> AlarmRow:
+    """The rate of some false alarms, None where no time was watched."""
+    low, high = poisson_interval(false_alarms)
+    rates = (false_alarms / weeks, low / weeks, high / weeks) if weeks > 0 else (None, None, None)
+    return AlarmRow(kind, devices, weeks, false_alarms, *rates)
 
 
 def kind_row(kind: str, rows: Sequence[FaultRow]) -> KindRow:

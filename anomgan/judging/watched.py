@@ -66,17 +66,20 @@ class Watched:
         """Seconds from a moment on at which any run went on."""
         return _covered(self._spans.values(), counted_from_s)
 
-    def device_s(self, counted_from: Mapping[Source, float], absences: Mapping[Source, Sequence[Span]]) -> float:
-        """Seconds of all devices together, each from its moment in `counted_from` on and while it is there; what
-        overlaps counts once."""
+    def device_s(
+        self, counted_from: Mapping[Source, float], absences: Mapping[Source, Sequence[Span]]
+    ) -> dict[Source, float]:
+        """Seconds of each device from its moment in `counted_from` on and while it is there; what overlaps counts
+        once."""
         spans: dict[Source, list[Span]] = {}
         for (_, parts), span in self._spans.items():
             for part in parts:
                 for source in part.sources():
                     spans.setdefault(source, []).append(span)
-        return sum(
-            _covered(_without(some, absences.get(source, ())), counted_from[source]) for source, some in spans.items()
-        )
+        return {
+            source: _covered(_without(some, absences.get(source, ())), counted_from[source])
+            for source, some in spans.items()
+        }
 
 
 def _without(spans: Sequence[Span], gaps: Sequence[Span]) -> Sequence[Span]:

@@ -28,7 +28,7 @@ from anomgan_cli.record import record
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
-from anomgan_cli.terminal import say
+from anomgan_cli.terminal import guard_warnings, say
 from anomgan_cli.train import train
 
 COMMANDS: dict[str, click.Command] = {
@@ -78,6 +78,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0, 1 (crash), 2 (wrong input), 130 (Ctrl-C)."""
+    guard_warnings()
     try:
         status = cli.main(args=arguments, prog_name="anomgan", standalone_mode=False)
     except click.ClickException as error:

@@ -30,20 +30,26 @@ class Writes(Protocol):
 
 def log_lines(level: int, form: str = "%(levelname)s %(message)s", stream: Writes | None = None) -> None:
     """Send what is logged to stderr, or to this stream."""
-    logging.basicConfig(stream=Shown(stream or sys.stderr), level=level, format=form)
+    logging.basicConfig(stream=Shown(stream), level=level, format=form)
+
+
+def guard_warnings() -> None:
+    """What is logged where nobody has said whereto goes to stderr, as it does anyway, but through here."""
+    logging.lastResort = logging.StreamHandler(Shown())
+    logging.lastResort.setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """In front of a stream: what it gets has nothing in it but letters that show."""
+    """In front of a stream, None = stderr: what it gets has nothing in it but letters that show."""
 
-    stream: Writes
+    stream: Writes | None = None
 
     def write(self, text: str) -> int:
         """Lines."""
-        self.stream.write(block(text))
+        (self.stream or sys.stderr).write(block(text))
         return len(text)
 
     def flush(self) -> None:
         """Send them on."""
-        self.stream.flush()
+        (self.stream or sys.stderr).flush()

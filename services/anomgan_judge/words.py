@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from textwrap import wrap
 
-from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
+from anomgan.judging import AlarmRow, FaultRow, KindRow, Report, ToldEvent
 from anomgan.shown import columns, one_line, printable
 
 LISTED = 20
 LONGEST = 240
+ALARMS = ("DEVICES", "WATCHED", "FALSE ALARMS", "A DEVICE-WEEK, 95 %")
 COLUMNS = ("FOUND", "RECALL, 95 %", "DELAY", "90 %", "TOLD", "90 %", "CHANNEL")
 
 
@@ -55,11 +56,14 @@ def summary(report: Report) -> Iterator[str]:
 
 
 def tables(report: Report) -> Iterator[str]:
-    """By kind of fault and, where they are known, by kind of device."""
+    """By kind of fault and, where they are known, by kind of device; and the false alarms by that."""
     for name, rows in (("FAULT", report.kinds), ("DEVICE", report.device_kinds)):
         if rows:
             yield ""
             yield from _table((name, *COLUMNS), [_cells(row) for row in rows])
+    if report.alarms_by_kind:
+        yield ""
+        yield from _table(("DEVICE", *ALARMS), [_alarm_cells(row) for row in report.alarms_by_kind])
 
 
 def one_by_one(report: Report) -> Iterator[str]:
@@ -118,6 +122,13 @@ def _cells(row: KindRow) -> tuple[str, ...]:
         seconds(row.p90_told_s),
         f"{row.named} of {row.nameable}" if row.nameable else "-",
     )
+
+
+def _alarm_cells(row: AlarmRow) -> tuple[str, ...]:
+    rate = "-"
+    if row.a_week is not None and row.low is not None and row.high is not None:
+        rate = f"{number(row.a_week)}  {number(row.low)} to {number(row.high)}"
+    return (row.kind or "-", f"{row.devices:,}", weeks(row.device_weeks), f"{row.false_alarms:,}", rate)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
