@@ -10,10 +10,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
+from anomgan.adapters.sqlite_band import forget_bands, write_band
 from anomgan.adapters.sqlite_file import STORE, connect_writer
 from anomgan.adapters.sqlite_health import forget_issues, write_health
 from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
+from anomgan.band import Floats
 from anomgan.records import Source, Verdict
 
 DELETED_PER_WRITE = 2000
@@ -40,12 +42,12 @@ WHERE id = ?
 """
 
 UPSERT_EVENT = """
-INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, start_s = excluded.start_s, end_s = excluded.end_s, peak = excluded.peak,
     peak_s = excluded.peak_s, severity = excluded.severity, threshold = excluded.threshold, model = excluded.model,
     reason = excluded.reason, channels = excluded.channels, note = excluded.note, part_of = excluded.part_of,
-    members = excluded.members
+    members = excluded.members, onsets = excluded.onsets
 WHERE excluded.end_s > event.end_s
     OR (excluded.end_s = event.end_s AND NOT (event.state = 'closed' AND excluded.state = 'open'))
 """  # the version that ends later wins; of two with the same end the newer one, but what is closed stays closed
@@ -72,6 +74,7 @@ class SqliteStore:
         self._revision = -1
         self._devices: dict[Source, Latest] = {}
         self._channels: dict[tuple[int, str, tuple[str, ...], tuple[str, ...]], int] = {}
+        self._bands: dict[int, Floats] = {}
         self._counted = False
 
     def check(self) -> str:
@@ -114,11 +117,15 @@ class SqliteStore:
     def _forget(self, connection: sqlite3.Connection) -> None:
         """Roll back, and drop all that was remembered of a file that no longer holds it."""
         self._revision = -1
-        self._devices.clear()
-        self._channels.clear()
+        self._clear()
         if connection.in_transaction:  # SQLite itself has rolled back after some errors
             with plain_errors(self.path, STORE.name):
                 connection.execute("ROLLBACK")
+
+    def _clear(self) -> None:
+        self._devices.clear()
+        self._channels.clear()
+        self._bands.clear()
 
     def _write(self, connection: sqlite3.Connection, batch: Batch) -> None:
         statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value"
@@ -126,8 +133,7 @@ class SqliteStore:
         # the first write, or another process wrote in between; or too much is remembered: what is needed is read again
         full = max(len(self._devices), len(self._channels)) >= self._most_remembered
         if full or revision != self._revision + 1:
-            self._devices.clear()
-            self._channels.clear()
+            self._clear()
         self._revision = revision
 
         by_source: dict[Source, list[Verdict]] = {}
@@ -138,6 +144,8 @@ class SqliteStore:
             latest = self._latest(connection, source)
             keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
             rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
+            for channels_id, verdict in keyed:
+                write_band(connection, self._bands, latest.id, channels_id, verdict)
             self._devices[source] = advance(latest, keyed)
         connection.executemany(INSERT_VERDICT, rows)
         self._retain(connection, by_source)
@@ -195,5 +203,6 @@ class SqliteStore:
             old = "DELETE FROM event WHERE device_id = ? AND start_s < ? AND end_s < ? AND state <> 'open'"
             connection.execute(old, (latest.id, cutoff, cutoff))
             forget_issues(connection, latest.id, cutoff)
+            forget_bands(connection, latest.id, cutoff)
             first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
             self._devices[source] = replace(latest, first_s=first[0])
