@@ -154,11 +154,13 @@ class SqliteReader:
         end_s: float = math.inf,
         before: str | None = None,
         akin: Event | None = None,
+        part_of: str | None = None,
         limit: int = 100,
     ) -> list[Event]:
         """Events that touch [start_s, end_s], latest start first; `before` = id of the last one of the page above.
 
-        An open event goes on, whatever end it has been told with so far. `akin`: those of its device or of its model.
+        An open event goes on, whatever end it has been told with so far. `akin`: those of its device or of its model;
+        `part_of`: those that a fleet-wide event stands for.
         """
         where = ["e.start_s <= ?", "(e.end_s >= ? OR e.state = 'open')"]
         parameters: list[object] = [end_s, start_s]
@@ -174,6 +176,9 @@ class SqliteReader:
         if akin is not None:
             where.append("(e.device_id = (SELECT id FROM device WHERE site = ? AND device = ?) OR e.model = ?)")
             parameters += akin.site, akin.device, akin.model
+        if part_of is not None:
+            where.append("e.part_of = ?")
+            parameters.append(part_of)
         order = f"WHERE {' AND '.join(where)} ORDER BY e.start_s DESC, e.id DESC LIMIT ?"
         return self._events(order, [*parameters, limit])
 

@@ -69,6 +69,11 @@ class EventsQuery(Parameters):
     limit: int = Field(100, ge=1, le=1000)
 
 
+def answer(name: str, parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
+    """The JSON answer to a question; raises BadQuery, NotFound, Unreachable (nothing stored yet) or ServerError."""
+    return QUESTIONS[name](parameters, store, now_s)
+
+
 def parse(model: type[Query], parameters: Mapping[str, str]) -> Query:
     """Checked query parameters."""
     try:

@@ -24,7 +24,8 @@ class EventQuery(Parameters):
 
 
 def event(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
-    """One event, with `similar` past ones, the most alike first, what was `said` of it, and the `mutes` in force."""
+    """One event, with `similar` past ones, the most alike first, the `parts` of a fleet-wide one, what was `said` of it, and
+    the `mutes` in force."""
     query = parse(EventQuery, parameters)
     with open_reader(store) as reader:
         found = reader.event(query.id)
@@ -38,6 +39,7 @@ def event(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
                 {"likeness": round(alike, 3), **event_json(other)}
                 for alike, other in most_alike(found, compared, MOST_SIMILAR)
             ],
+            "parts": [event_json(one) for one in reader.events(part_of=found.id)] if found.members else [],
             "said": [said_json(entry) for entry in reader.audit(20, FEEDBACK, found.id)],
             "mutes": mutes_json(mutes_of(reader, source, now_s), source),
         }

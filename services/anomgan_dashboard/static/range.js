@@ -26,11 +26,12 @@ export function rangeParameters(range) {
 
 export const isLive = (range) => range.start === undefined;
 
-/** Around the middle of what is shown, `factor` times as long. */
-export function zoomed(shown, factor) {
-  const middle = (shown.start + shown.end) / 2;
-  const half = Math.min(LONGEST_S, Math.max(SHORTEST_S, (shown.end - shown.start) * factor)) / 2;
-  return { start: middle - half, end: middle + half };
+/** `factor` times as long, around a time that keeps its place: the middle of what is shown where none is given. */
+export function zoomed(shown, factor, time = (shown.start + shown.end) / 2) {
+  const length = shown.end - shown.start;
+  const next = Math.min(LONGEST_S, Math.max(SHORTEST_S, length * factor));
+  const start = time - (next * (time - shown.start)) / length;
+  return { start, end: start + next };
 }
 
 /** Moved by seconds. */
