@@ -111,7 +111,7 @@ export function eventView(query, { signal, hear, hurry }) {
       h("span", { class: "amount" }, percent(channel.contribution)),
       h("span", { class: "detail" }, `${quantity(channel.observed, channel.unit)}, expected ${quantity(channel.expected, channel.unit)}`))));
     orderCard.hidden = event.onsets.length === 0;
-    if (event.onsets.length > 0) order.replaceChildren(orderList(event));
+    if (event.onsets.length > 0) order.replaceChildren(orderList(event), h("p", { class: "quiet" }, "Closer than three readings, two are not told apart."));
     partsCard.hidden = answer.parts.length === 0;
     arrange(partsCard.lastElementChild, answer.parts.map((part) => similarRow(part, part.device)));
     const rows = answer.similar.map((one) => similarRow(one, one.device === event.device && one.site === event.site ? "" : one.device));
