@@ -106,6 +106,9 @@ export function chartBoard({ signal, view, events, on }) {
       .filter((channel) => about.only === null || about.only.includes(channel.name));
     const ofChannels = channels.map((channel) => give(`channel ${channel.name}`, channelChart(channel),
       [channel.observed, channel.expected], { low: channel.low, high: channel.high, outside: channel.outside }));
+    // Of an odd number the first, which matters most, has the whole width.
+    const leads = about.only !== null && channels.length % 2 === 1;
+    ofChannels.forEach((one, i) => one.classList.toggle("lead", leads && i === 0));
     lane.set(about.issues, about.now);
     const ofDevice = [
       give("surprise", surpriseChart, [past.surprise, past.threshold]),

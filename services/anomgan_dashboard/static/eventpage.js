@@ -124,7 +124,7 @@ export function eventView(query, { signal, hear, hurry }) {
   function paintFacts() {
     const told = [
       ["Began", dateTime(event.start_s)],
-      event.state === "open" ? ["Goes on", "until now"] : ["Ended", day(event.start_s) === day(event.end_s) ? timeOfDay(event.end_s) : dateTime(event.end_s)],
+      event.state === "open" ? ["Ended", "not yet"] : ["Ended", day(event.start_s) === day(event.end_s) ? timeOfDay(event.end_s) : dateTime(event.end_s)],
       ["Peak surprise", `${surprise(event.peak)} at ${timeOfDay(event.peak_s)}`],
       ["Threshold", surprise(event.threshold)],
       ["Chance when normal", odds(event.peak)],

@@ -37,10 +37,10 @@ export function zoomed(shown, factor, time = (shown.start + shown.end) / 2) {
 /** Moved by seconds. */
 export const moved = (shown, seconds) => ({ start: shown.start + seconds, end: shown.end + seconds });
 
-/** An event with air around it. */
+/** An event with air around it; after one that is open there is nothing yet. */
 export function aroundEvent(event) {
   const length = Math.max(60, event.end_s - event.start_s);
-  return { start: event.start_s - Math.max(length, 120), end: event.end_s + 0.6 * length };
+  return { start: event.start_s - Math.max(length, 120), end: event.end_s + (event.state === "open" ? 0.1 : 0.6) * length };
 }
 
 /** How long to wait before asking again: a chart of a week does not change every second. */
