@@ -20,6 +20,8 @@ surprise        -log10 of the probability that a normal window looks this odd; 3
 alarm budget    how many false alarms a device may raise in a week; the threshold follows from it
 verdict         what is said of one device at one time; unknown (NaN) in warm-up, after a gap, with too much missing
 event           a run of anomalous verdicts
+band            where a channel's readings lie in normal windows around what is expected
+onset           when a channel left its band to stay outside
 gap             a step so long that windows start anew after it
 """
 

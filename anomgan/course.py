@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anomgan import band
 from anomgan.gaussian import Gaussian, own_variance
 from anomgan.motion import BEFORE, HIGH, LOW, MOVES, SINCE, STUCK, SWINGS
 from anomgan.scaling import Scaler, unscale
@@ -35,6 +36,15 @@ def usual(residuals: Gaussian, channels: int) -> Usual:
     """What is usual, from where the pyramids (F = channels x P) of normal residuals lie; its second is the newest."""
     newest = slice(1, None, len(residuals.mean) // channels)
     return Usual(residuals.mean[newest], own_variance(residuals)[newest].sqrt())
+
+
+def band_of(normal: Usual, scaler: Scaler, measured: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What is usual of the measured channels as a band (C, 4) of all of them; see `band`."""
+    bands = np.full((len(measured), band.PLACES), np.nan)
+    mean, spread = normal.mean.double().numpy(), normal.spread.double().numpy()
+    bands[measured, band.CENTRE], bands[measured, band.SPREAD] = scaler.centre[measured], scaler.spread[measured]
+    bands[measured, band.LOW], bands[measured, band.HIGH] = mean - LIMIT * spread, mean + LIMIT * spread
+    return bands
 
 
 def courses(normal: Usual, x: Tensor, residual: Tensor, newest: int) -> Tensor:

@@ -14,18 +14,21 @@ from typing import Any
 import numpy as np
 import orjson
 
+from anomgan import band, motion
 from anomgan.config import DecideConfig
 from anomgan.errors import DataError
-from anomgan.explain import NO_ONSET, Onsets, finding, leading_channels, onsets_of, reason
-from anomgan.motion import PLACES
+from anomgan.explain import NO_ONSET, Onsets, finding, in_order, leading_channels, onsets_of, reason
 from anomgan.records import Event, Severity, Source, Verdict
 from anomgan.snapshots import UNREADABLE, checked, event_from, known, text, timely
 
-SNAPSHOT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""the first knew no courses, so that nothing was said of direction and lead"""
-ARRAYS = ("values", "expected", "contribution", "odd", "odd_expected", "course")
-"""fields of a verdict that are an array, or None"""
+SNAPSHOT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""the first knew no courses, so that nothing was said of direction and lead; the second no bands"""
+ARRAYS: dict[str, type[np.floating[Any]]] = {
+    **dict.fromkeys(("values", "expected", "contribution", "odd", "odd_expected", "course"), np.float32),
+    "band": np.float64,
+}
+"""fields of a verdict that are an array, or None, and of what"""
 MAJOR_DECADES = 2.0
 CRITICAL_DECADES = 6.0
 
@@ -78,7 +81,11 @@ def _while_open(
     oddest = _odder(state.oddest, verdict)
     end_s = verdict.time_s if verdict.anomalous else event.end_s
     onsets = onsets_of(state.onsets, verdict, keep=True)
-    now = _describe(rule, oddest, event.start_s, end_s, onsets) if oddest is verdict else replace(event, end_s=end_s)
+    if oddest is verdict:
+        now = _describe(rule, oddest, event.start_s, end_s, onsets)
+    else:
+        went = event.onsets if verdict.course is None else in_order(verdict.channels, onsets)
+        now = replace(event, end_s=end_s, onsets=went)
     return DeviceDecision(start_s=event.start_s, oddest=oddest, event=now, onsets=onsets), (
         now if now.severity != event.severity else None
     )
@@ -142,6 +149,7 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float,
         threshold=oddest.threshold,
         model=oddest.model,
         units=of,
+        onsets=in_order(oddest.channels, onsets),
     )
 
 
@@ -221,13 +229,13 @@ def _state_from(document: dict[str, Any]) -> DeviceDecision:
 def _verdict_from(document: dict[str, Any]) -> Verdict:
     """JSON has no NaN: what is unknown is null in it."""
     arrays: dict[str, Any] = {
-        name: None if document.get(name) is None else np.array(document[name], np.float32) for name in ARRAYS
+        name: None if document.get(name) is None else np.array(document[name], kind) for name, kind in ARRAYS.items()
     }
     rest = {name: known(value) for name, value in document.items() if name not in ARRAYS}
     verdict = checked(Verdict(**rest, **arrays))
     channels = len(verdict.channels)
-    shapes = {name: (channels, PLACES) if name == "course" else (channels,) for name in ARRAYS}
-    if any(array is not None and array.shape != shapes[name] for name, array in arrays.items()):
+    places = {"course": (motion.PLACES,), "band": (band.PLACES,)}
+    if any(array is not None and array.shape != (channels, *places.get(name, ())) for name, array in arrays.items()):
         raise ValueError("an array is not as long as there are channels")
     if len(verdict.units) not in (0, channels):
         raise ValueError("a verdict does not have a unit for every channel")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anomgan.calibrate import budget_threshold, fuse, surprise
 from anomgan.config import DecideConfig, DetectorConfig
-from anomgan.course import in_channel_units
+from anomgan.course import band_of, in_channel_units, usual
 from anomgan.decide import decide_all, for_windows, is_anomalous
 from anomgan.errors import ConfigError, DataError
 from anomgan.examination import Examination, blank
@@ -38,6 +38,8 @@ class Detector:
         self._judged = np.flatnonzero(fitted.measured)
         self._weights = np.array([fitted.weights[name] for name in WITNESSES])
         self._nothing = blank(1, len(fitted.channels))
+        newest = usual(fitted.normal["reconstruction"], len(self._judged))
+        self._band = band_of(newest, fitted.scaler, fitted.measured)
 
     # ---------------------------------------------------------------- make
 
@@ -231,6 +233,7 @@ class Detector:
             odd_expected=seen.odd_expected[i],
             course=seen.course[i] if seen.beyond[i] else None,
             step_s=self.period_s,
+            band=self._band,
         )
 
     def verdicts(self, series: TimeSeries) -> list[Verdict]:

@@ -18,6 +18,8 @@ SURE_STEPS = 3.0
 """rows within which two onsets are not told apart"""
 OWN_SHARE = 0.25
 """of its deviation, that a channel has moved since just before its onset"""
+MOST_ONSETS = 12
+"""channels of which an event says when they went"""
 ROUNDING = 1e-6
 """of another number, below which one is zero"""
 
@@ -72,6 +74,14 @@ def onsets_of(known: Onsets, verdict: Verdict, *, keep: bool = False) -> Onsets:
         onset_s, level = (verdict.time_s - since, level) if math.isnan(before[0]) else before[:2]
         after.append((onset_s, level, low if motion == STUCK else before[2]))
     return tuple(after)
+
+
+def in_order(channels: Sequence[str], onsets: Onsets) -> tuple[tuple[str, float], ...]:
+    """The channels that went beyond their own error, and when: first the first, at most MOST_ONSETS."""
+    if len(onsets) != len(channels):
+        return ()  # of another model, which has taken over or been there before
+    went = [(name, onset[0]) for name, onset in zip(channels, onsets, strict=True) if not math.isnan(onset[0])]
+    return tuple(sorted(went, key=lambda one: one[1])[:MOST_ONSETS])
 
 
 def finding(

@@ -162,6 +162,8 @@ class Verdict:
     """(C, 5): since when and how each channel is beyond its own normal error (see `motion`); None where none is"""
     step_s: float = 0.0
     """the time from one row of a window to the next"""
+    band: NDArray[np.float64] | None = None
+    """(C, 4): where each channel lies in normal windows around what is expected (see `band`); the model's, shared"""
 
 
 EventState = Literal["open", "closed", "muted", "false_alarm"]
@@ -202,6 +204,8 @@ class Event:
     """id of the fleet-wide event that it belongs to, which is told in its place"""
     members: int = 0
     """of a fleet-wide event: how many devices; 0 for an event of one device"""
+    onsets: tuple[tuple[str, float], ...] = ()
+    """channels that went beyond their own normal error, and when: first the first"""
 
 
 # ---------------------------------------------------------------- data quality

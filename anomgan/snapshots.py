@@ -94,5 +94,5 @@ def event_from(document: Mapping[str, Any]) -> Event:
         raise ValueError("an event does not tell as much of every channel")
     if len(event.units) not in (0, many):
         raise ValueError("an event does not have a unit for every channel")
-    timely(event.start_s, event.end_s, event.peak_s)
+    timely(event.start_s, event.end_s, event.peak_s, *(since_s for _, since_s in event.onsets))
     return event

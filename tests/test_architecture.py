@@ -31,15 +31,17 @@ MAY_IMPORT = {
     "scaling": "records",
     "calibrate": "errors records",
     "explain": "motion records",
+    "similar": "records",
     "snapshots": "records",
-    "decide": "config errors explain motion records snapshots",
-    "alarms": "alarms config errors records snapshots",
+    "decide": "band config errors explain motion records snapshots",
+    "alarms": "alarms config errors explain records snapshots",
     "assemble": "errors records",
     "quality": "config errors groups growth quality records roles scaling snapshots",
     "gan": "config errors gan",
     "pool": "records scaling windows",
     "motion": "",
-    "course": "gaussian motion scaling",
+    "band": "",
+    "course": "band gaussian motion scaling",
     "score": "course gan gaussian pyramid",
     "examination": "records",
     "fit": "calibrate config errors gan gaussian pool quality records roles scaling score windows",
@@ -64,12 +66,12 @@ MAY_IMPORT = {
     "control": "errors snapshots wire",
     "wire": "config errors records wire",
     "recognise": "config errors recognise records shown wire",
-    "adapters": "adapters config errors records shown wire",
+    "adapters": "adapters band config errors records shown wire",
 }
 """Library module or package -> those it may import. A new module takes its place here first."""
 
-WITHOUT_TORCH = """records snapshots errors config windows decide alarms control explain motion examination assemble
-rates judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
+WITHOUT_TORCH = """band similar records snapshots errors config windows decide alarms control explain motion examination
+assemble rates judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

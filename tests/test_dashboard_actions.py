@@ -37,7 +37,7 @@ def page(service: Service | None, token: str = "") -> Web:
 def test_feedback_reaches_the_service_and_its_answer_the_page() -> None:
     service = Service()
     web = page(service)
-    assert web.get("/api/actions").json() == {"feedback": True}
+    assert web.get("/api/actions").json() == {"feedback": True, "mute": True}
     answer = web.post("/api/feedback", json=BODY, headers=OWN)
     assert (answer.status_code, answer.json()["says"]) == (200, "false-alarm")
     web.post("/api/feedback", json={**BODY, "says": "undo"}, headers=OWN | {"Origin": "http://127.0.0.1:8050"})
@@ -86,7 +86,7 @@ def test_what_is_no_feedback_is_refused(body: bytes) -> None:
 def test_a_long_body_reading_and_control_that_is_off_are_refused() -> None:
     assert page(Service()).post("/api/feedback", content=b" " * 5000, headers=OWN).status_code == 413
     assert page(Service()).get("/api/feedback").status_code == 405
-    assert page(None).get("/api/actions").json() == {"feedback": False}
+    assert page(None).get("/api/actions").json() == {"feedback": False, "mute": False}
     assert page(None).post("/api/feedback", json=BODY, headers=OWN).status_code == 409
 
 

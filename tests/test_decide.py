@@ -294,7 +294,7 @@ def test_restored_it_goes_on_as_if_nothing_had_happened(rule: DecideConfig, surp
         b"{}",
         b"[]",
         b"null",
-        b'{"version": 3, "states": []}',
+        b'{"version": 4, "states": []}',
         b'{"version": 1, "states": 3}',
         b'{"version": 1, "states": [["", "a"]]}',
         b'{"version": 1, "states": [["", "a", {"streak": 1}]]}',

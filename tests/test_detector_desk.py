@@ -66,7 +66,8 @@ def test_a_mute_is_answered_kept_for_the_record_and_holds(model: Path) -> None:
     answer = plant.ask("status")
     assert answer["data"]["mutes"][0]["device"] == "p1"
     assert (answer["data"]["open_events"], answer["data"]["muted_events"]) == (1, 1)
-    assert plant.ask("unmute", device="p1")["data"] == {"ended": 1, "events": [event_id]}
+    ended = {"ended": 1, "events": [event_id], "site": "*", "device": "p1", "channels": []}
+    assert plant.ask("unmute", device="p1")["data"] == ended
     assert plant.told() == ["open"]
     assert plant.ask("unmute", device="p1")["error"] == "nothing of */p1 is muted"
     assert plant.service.counters()["requests_refused.cannot"] == 1

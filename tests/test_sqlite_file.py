@@ -62,7 +62,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_and_keeps_its_rows(pa
     store.close()
     connection = sqlite3.connect(path)
     connection.execute("ALTER TABLE verdict RENAME COLUMN pattern TO neighbour")
-    for table in ("health", "issue", "audit", "heard"):
+    for table in ("health", "issue", "audit", "heard", "band"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP TABLE event")
     connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {FORMER_COLUMNS})")
@@ -88,7 +88,7 @@ def test_a_store_of_the_second_schema_gets_room_for_what_people_say(path: Path) 
     connection.execute(f"CREATE TABLE event (id TEXT PRIMARY KEY, device_id, {FORMER_COLUMNS})")
     connection.execute(f"INSERT INTO event VALUES ({', '.join('?' * 12)})", row)  # noqa: S608 a constant
     connection.commit()
-    for table in ("health", "issue", "audit", "heard"):
+    for table in ("health", "issue", "audit", "heard", "band"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("PRAGMA user_version = 2")
     connection.close()

@@ -12,11 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
+from anomgan.adapters.sqlite_band import write_band
 from anomgan.adapters.sqlite_file import STORE, connect_writer
 from anomgan.adapters.sqlite_health import write_health
 from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_retention import Retention, hear, hear_of, listened
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
+from anomgan.band import Floats
 from anomgan.records import Source, Verdict
 
 DELETED_PER_WRITE = 2000
@@ -41,12 +43,12 @@ WHERE id = ?
 """
 
 UPSERT_EVENT = """
-INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     state = excluded.state, start_s = excluded.start_s, end_s = excluded.end_s, peak = excluded.peak,
     peak_s = excluded.peak_s, severity = excluded.severity, threshold = excluded.threshold, model = excluded.model,
     reason = excluded.reason, channels = excluded.channels, note = excluded.note, part_of = excluded.part_of,
-    members = excluded.members
+    members = excluded.members, onsets = excluded.onsets
 WHERE excluded.end_s > event.end_s
     OR (excluded.end_s = event.end_s AND NOT (event.state = 'closed' AND excluded.state = 'open'))
 """  # the version that ends later wins; of two with the same end the newer one, but what is closed stays closed
@@ -76,6 +78,7 @@ class SqliteStore:
         # the one that was used last comes last
         self._devices: OrderedDict[Source, Latest] = OrderedDict()
         self._channels: OrderedDict[tuple[int, str, tuple[str, ...], tuple[str, ...]], int] = OrderedDict()
+        self._bands: OrderedDict[int, Floats] = OrderedDict()
         self._counted = False
 
     def check(self) -> str:
@@ -104,7 +107,7 @@ class SqliteStore:
                 self._forget(connection)
         self._counted = self._counted or batch.counters is not None
         self.outlived += counted
-        for remembered in (self._devices, self._channels):
+        for remembered in (self._devices, self._channels, self._bands):
             while len(remembered) > self._most_remembered:
                 remembered.popitem(last=False)
 
@@ -123,18 +126,21 @@ class SqliteStore:
     def _forget(self, connection: sqlite3.Connection) -> None:
         """Roll back, and drop all that was remembered of a file that no longer holds it."""
         self._revision = -1
-        self._devices.clear()
-        self._channels.clear()
+        self._clear()
         if connection.in_transaction:  # SQLite itself has rolled back after some errors
             with plain_errors(self.path, STORE.name):
                 connection.execute("ROLLBACK")
+
+    def _clear(self) -> None:
+        self._devices.clear()
+        self._channels.clear()
+        self._bands.clear()
 
     def _write(self, connection: sqlite3.Connection, batch: Batch, counted: Counter[str]) -> None:
         statement = "UPDATE meta SET value = value + 1 WHERE key = 'revision' RETURNING value"
         revision = int(connection.execute(statement).fetchall()[0][0])
         if revision != self._revision + 1:  # the first write, or another process wrote in between
-            self._devices.clear()
-            self._channels.clear()
+            self._clear()
         self._revision = revision
 
         by_source: dict[Source, list[Verdict]] = {}
@@ -145,6 +151,8 @@ class SqliteStore:
             latest = self._latest(connection, source)
             keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
             rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
+            for channels_id, verdict in keyed:
+                write_band(connection, self._bands, latest.id, channels_id, verdict)
             self._devices[source] = advance(latest, keyed)
             self._devices.move_to_end(source)
         connection.executemany(INSERT_VERDICT, rows)

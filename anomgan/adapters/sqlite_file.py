@@ -4,12 +4,15 @@ import sqlite3
 from pathlib import Path
 
 from anomgan.adapters import sqlite_kind
+from anomgan.adapters.sqlite_band import BAND_TABLE
 from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
 SCHEMA_VERSION = 4
+OLDEST_READ = 3
+"""of which a reader makes what it can: it has no bands and no onsets"""
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -61,6 +64,7 @@ ALARM_COLUMNS = {
     "members": "INTEGER NOT NULL DEFAULT 0",
 }
 """of `event`, since schema 3"""
+ONSETS = "TEXT NOT NULL DEFAULT '[]'"
 
 # A device's history is clustered by (device, time): one device's hour is one run of pages. What the fleet view
 # needs of every device stands in `device`, so that "the latest of all" reads no verdict at all.
@@ -119,7 +123,8 @@ CREATE TABLE event (
     channels TEXT NOT NULL,         -- JSON: [[name, unit, observed, expected, contribution], ...], null = NaN
     note TEXT NOT NULL DEFAULT '',  -- why it is muted, or what a person has said of it
     part_of TEXT NOT NULL DEFAULT '',  -- id of the fleet-wide event that is told in its place
-    members INTEGER NOT NULL DEFAULT 0  -- devices of a fleet-wide event
+    members INTEGER NOT NULL DEFAULT 0,  -- devices of a fleet-wide event
+    onsets TEXT NOT NULL DEFAULT '[]'   -- JSON: [[channel, time_s], ...], first what went first
 );
 CREATE INDEX event_by_device ON event (device_id, start_s, id);
 CREATE INDEX event_by_start ON event (start_s, id);
@@ -127,7 +132,7 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD + BAND_TABLE
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -141,7 +146,8 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
         for statement in split_statements(HEALTH_TABLES + AUDIT):
             connection.execute(statement)
     if before < 4:
-        for statement in split_statements(HEARD):
+        connection.execute(f"ALTER TABLE event ADD COLUMN onsets {ONSETS}")
+        for statement in split_statements(HEARD + BAND_TABLE):
             connection.execute(statement)
         connection.execute(
             "INSERT INTO heard SELECT device_id, max(time_s - silent_s), 0 FROM health GROUP BY device_id"
@@ -180,7 +186,7 @@ def connect_reader(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             if is_blank(connection):
                 raise Unreachable(f"store {path}: nothing written yet")
             require_kind(connection, path, STORE)
-            if header_number(connection, "user_version") < SCHEMA_VERSION:
+            if header_number(connection, "user_version") < OLDEST_READ:
                 raise Unreachable(f"store {path}: of an older schema; the detector service brings it up to date")
         except (sqlite3.Error, AnomganError):
             connection.close()

@@ -1,6 +1,7 @@
 """Data quality in the embedded store: how each device's data are, and what is or was wrong with them."""
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -59,15 +60,26 @@ def forget_issues(connection: sqlite3.Connection, device_id: int, before_s: floa
 
 
 def read_issues(
-    connection: sqlite3.Connection, source: Source | None = None, *, only_open: bool = True, limit: int = 10_000
+    connection: sqlite3.Connection,
+    source: Source | None = None,
+    *,
+    only_open: bool = True,
+    start_s: float = -math.inf,
+    end_s: float = math.inf,
+    limit: int = 10_000,
 ) -> list[HealthIssue]:
-    """What is wrong, or also what was; the latest start first."""
+    """What is wrong, or also what was, and touches [start_s, end_s]; the latest start first.
+
+    What is open goes on, whatever end it has been told with so far.
+    """
     where, parameters = ["1"], list[Any]()
     if source is not None:
         where.append("i.device_id = (SELECT id FROM device WHERE site = ? AND device = ?)")
         parameters += source
     if only_open:
         where.append("i.state = 'open'")
+    where.append("i.start_s <= ? AND (i.end_s >= ? OR i.state = 'open')")
+    parameters += end_s, start_s
     statement = f"""
         SELECT d.site, d.device, i.id, i.channel, i.kind, i.state, i.start_s, i.end_s, i.reason, i.model
         FROM issue i JOIN device d ON d.id = i.device_id

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from anomgan import band
 from anomgan.adapters.downsample import Extremes, Matrix
+from anomgan.adapters.sqlite_band import Step, read_bands
 from anomgan.adapters.sqlite_rows import nan_if_null, unpack_names
 from anomgan.records import Floats, Source
 
@@ -40,6 +42,9 @@ class History:
     contribution: Matrix
     rows: int
     gap_s: float
+    outside: Matrix
+    """what was observed where it lay outside its band, NaN elsewhere; after thinning a bucket's lowest and highest"""
+    bands: Sequence[Step]
 
 
 def read_history(
@@ -69,7 +74,8 @@ def read_history(
     few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT ?)"  # noqa: S608 a constant
     thinned = connection.execute(few, (*bounds, points + 1)).fetchone()[0] > points
     C = len(channels)
-    width = len(SCALARS) + 3 * C
+    bands = read_bands(connection, device_id, layouts, channels, end_s)
+    width = len(SCALARS) + 4 * C
     # The surprise comes first and the contributions last: a bucket's shares are those of its oddest row.
     extremes = Extremes(first, last, points, width - C, carried=C) if thinned else None
     pieces_t: list[Floats] = [np.empty(0)]
@@ -80,6 +86,7 @@ def read_history(
     while rows := cursor.fetchmany(CHUNK_ROWS):
         count += len(rows)
         times, table = decode(rows, layouts, channels)
+        mark_outside(times, table, bands)
         if extremes is None:
             pieces_t.append(times)
             pieces.append(table)
@@ -89,7 +96,7 @@ def read_history(
 
     gap_s = GAP_STEPS * nan_if_null(step_s)
     scalars = {name: table[:, i] for i, name in enumerate(SCALARS)}
-    observed, expected, contribution = np.split(table[:, len(SCALARS) :], 3, axis=1)  # (T, C) each
+    observed, expected, outside, contribution = np.split(table[:, len(SCALARS) :], 4, axis=1)  # (T, C) each
     return History(
         times=times,
         **scalars,
@@ -100,15 +107,20 @@ def read_history(
         contribution=contribution,
         rows=count,
         gap_s=gap_s if extremes is None else max(gap_s, 2.0 * extremes.width_s),
+        outside=outside,
+        bands=bands,
     )
 
 
 def decode(rows: Sequence[Sequence[Any]], layouts: Layouts, channels: Sequence[str]) -> tuple[Floats, Matrix]:
-    """Rows of the `verdict` table -> times (n,), table (n, scalars + 3C): a channel that a row lacks is NaN there."""
+    """Rows of the `verdict` table -> times (n,), table (n, scalars + 4C): a channel that a row lacks is NaN there.
+
+    Of the four the third is left open, for `mark_outside`.
+    """
     n, C = len(rows), len(channels)
     columns = list(zip(*rows, strict=True))
     times = np.array(columns[0], dtype=np.float64)
-    table = np.full((n, len(SCALARS) + 3 * C), np.nan, dtype=np.float32)
+    table = np.full((n, len(SCALARS) + 4 * C), np.nan, dtype=np.float32)
     for i in range(len(SCALARS)):
         table[:, i] = np.array(columns[2 + i], dtype=np.float32)  # None becomes NaN
     ids = np.array(columns[1])
@@ -117,8 +129,19 @@ def decode(rows: Sequence[Sequence[Any]], layouts: Layouts, channels: Sequence[s
         at = np.flatnonzero(ids == channels_id)
         names = layouts[channels_id]
         to = np.array([place[name] for name in names], dtype=np.int64)
-        for part, column in enumerate(columns[len(SCALARS) + 2 :]):
+        for part, column in zip((0, 1, 3), columns[len(SCALARS) + 2 :], strict=True):
             blobs = b"".join(blob for blob, row_id in zip(column, columns[1], strict=True) if row_id == channels_id)
             values = np.frombuffer(blobs, "<f4").reshape(len(at), len(names))
             table[np.ix_(at, len(SCALARS) + part * C + to)] = values
     return times, table
+
+
+def mark_outside(times: Floats, table: Matrix, bands: Sequence[Step]) -> None:
+    """Put what was observed outside its band into a table of `decode`, row by row, before any thinning."""
+    C = (table.shape[1] - len(SCALARS)) // 4
+    observed, expected, outside = (table[:, len(SCALARS) + part * C :][:, :C] for part in range(3))
+    for i, step in enumerate(bands):
+        end_s = bands[i + 1].since_s if i + 1 < len(bands) else np.inf
+        rows = slice(*np.searchsorted(times, (step.since_s, end_s)))
+        beyond = band.outside(step.band, expected[rows], observed[rows])
+        outside[rows][beyond] = observed[rows][beyond]

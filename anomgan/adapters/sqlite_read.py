@@ -124,12 +124,15 @@ class SqliteReader:
         """The service's totals, by name."""
         return dict(self._connection.execute("SELECT name, value FROM counter ORDER BY name").fetchall())
 
-    def audit(self, limit: int = 100) -> list[AuditEntry]:
-        """What people have told the service to do, latest first."""
-        statement = (
-            "SELECT time_s, number, client, command, subject, effect FROM audit ORDER BY time_s DESC, number DESC"
-        )
-        return [AuditEntry(*row) for row in self._connection.execute(f"{statement} LIMIT ?", (limit,))]
+    def audit(self, limit: int = 100, commands: Sequence[str] = (), subject: str | None = None) -> list[AuditEntry]:
+        """What people have told the service to do, latest first; only these commands, and only on this subject."""
+        statement = f"""
+            SELECT time_s, number, client, command, subject, effect FROM audit
+            WHERE (? IS NULL OR subject = ?) AND (? OR command IN ({", ".join("?" * len(commands))}))
+            ORDER BY time_s DESC, number DESC LIMIT ?
+        """  # noqa: S608 the part put in is question marks
+        parameters = (subject, subject, not commands, *commands, limit)
+        return [AuditEntry(*row) for row in self._connection.execute(statement, parameters)]
 
     def fleet(self, since: int = -1, now_s: float | None = None) -> list[DeviceState]:
         """Every device that changed after revision `since`, and every silent one: that changes without a write."""
@@ -161,11 +164,14 @@ class SqliteReader:
         start_s: float = -math.inf,
         end_s: float = math.inf,
         before: str | None = None,
+        akin: Event | None = None,
+        part_of: str | None = None,
         limit: int = 100,
     ) -> list[Event]:
         """Events that touch [start_s, end_s], latest start first; `before` = id of the last one of the page above.
 
-        An open event goes on, whatever end it has been told with so far.
+        An open event goes on, whatever end it has been told with so far. `akin`: those of its device or of its model;
+        `part_of`: those that a fleet-wide event stands for.
         """
         where = ["e.start_s <= ?", "(e.end_s >= ? OR e.state = 'open')"]
         parameters: list[object] = [end_s, start_s]
@@ -178,6 +184,12 @@ class SqliteReader:
         if before is not None:
             where.append("(e.start_s, e.id) < (SELECT start_s, id FROM event WHERE id = ?)")
             parameters.append(before)
+        if akin is not None:
+            where.append("(e.device_id = (SELECT id FROM device WHERE site = ? AND device = ?) OR e.model = ?)")
+            parameters += akin.site, akin.device, akin.model
+        if part_of is not None:
+            where.append("e.part_of = ?")
+            parameters.append(part_of)
         order = f"WHERE {' AND '.join(where)} ORDER BY e.start_s DESC, e.id DESC LIMIT ?"
         return self._events(order, [*parameters, limit])
 
@@ -185,9 +197,17 @@ class SqliteReader:
         rows = self._connection.execute(f"{SELECT_EVENT} {where}", parameters)
         return [read_event(site, device, row) for site, device, *row in rows]
 
-    def issues(self, source: Source | None = None, *, only_open: bool = True, limit: int = 10_000) -> list[HealthIssue]:
-        """What is wrong with the data of a device or of all, or also what was; the latest start first."""
-        return read_issues(self._connection, source, only_open=only_open, limit=limit)
+    def issues(
+        self,
+        source: Source | None = None,
+        *,
+        only_open: bool = True,
+        start_s: float = -math.inf,
+        end_s: float = math.inf,
+        limit: int = 10_000,
+    ) -> list[HealthIssue]:
+        """What is wrong with the data of a device or of all, or also what was within a time; the latest start first."""
+        return read_issues(self._connection, source, only_open=only_open, start_s=start_s, end_s=end_s, limit=limit)
 
     def health(self, site: str, device: str) -> list[DeviceHealth]:
         """How a device's data are, by each model that watches them, the newest first."""

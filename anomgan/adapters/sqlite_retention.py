@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from anomgan.adapters.sqlite_band import forget_bands
 from anomgan.adapters.sqlite_health import forget_issues
 from anomgan.adapters.sqlite_rows import Latest
 
@@ -21,7 +22,7 @@ RETENTION_SLACK = 0.01
 HEARD = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT (device_id) DO UPDATE SET (heard_s, listened_s) = (?2, ?3)"
 HEARD_LATER = f"{HEARD} WHERE excluded.heard_s > coalesce(heard.heard_s, -1e308)"
 OLDEST = "SELECT time_s FROM verdict WHERE device_id = ? AND time_s < ? ORDER BY time_s LIMIT ?"
-FORGOTTEN = ("issue", "health", "channels", "heard")
+FORGOTTEN = ("issue", "health", "band", "channels", "heard")
 """what else there is of a device, by `device_id`"""
 
 
@@ -41,6 +42,7 @@ class Retention:
         counted["outlived.verdicts"] += _delete_oldest(connection, latest.id, cutoff, most)
         self.age_events(connection, latest.id, cutoff, counted)
         forget_issues(connection, latest.id, cutoff)
+        forget_bands(connection, latest.id, cutoff)
         first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
         return replace(latest, first_s=first[0])
 

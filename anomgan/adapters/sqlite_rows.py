@@ -162,13 +162,15 @@ def event_row(device_id: int, event: Event) -> tuple[object, ...]:
         event.note,
         event.part_of,
         event.members,
+        json.dumps(event.onsets, ensure_ascii=False),
     )
 
 
 def read_event(site: str, device: str, row: Sequence[Any]) -> Event:
     """The inverse of event_row: a row of the `event` table and its device's names."""
     id_, _, state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels = row[:12]
-    note, part_of, members = row[12:]
+    note, part_of, members = row[12:15]
+    onsets = json.loads(row[15]) if len(row) > 15 else []  # an older schema has none
     told = json.loads(channels)
     numbers = [tuple(math.nan if cell[i] is None else float(cell[i]) for cell in told) for i in (2, 3, 4)]
     return Event(
@@ -192,6 +194,7 @@ def read_event(site: str, device: str, row: Sequence[Any]) -> Event:
         note=note,
         part_of=part_of,
         members=members,
+        onsets=tuple((name, since_s) for name, since_s in onsets),
     )
 
 

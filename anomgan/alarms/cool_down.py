@@ -5,6 +5,7 @@ It keeps the first one's id and start, and of the two the odder peak; severity o
 
 from dataclasses import replace
 
+from anomgan.explain import MOST_ONSETS
 from anomgan.records import Event, Severity
 
 RANK: dict[Severity, int] = {"minor": 0, "major": 1, "critical": 2}
@@ -19,6 +20,7 @@ def continued(before: Event, event: Event) -> Event:
     """The event that both are."""
     odder = event if event.peak > before.peak or before.peak != before.peak else before
     worse = event if RANK[event.severity] > RANK[before.severity] else before
+    went = {**dict(event.onsets), **dict(before.onsets)}
     return replace(
         odder,
         id=before.id,
@@ -27,4 +29,5 @@ def continued(before: Event, event: Event) -> Event:
         state=event.state,
         severity=worse.severity,
         note=event.note,
+        onsets=tuple(sorted(went.items(), key=lambda one: one[1])[:MOST_ONSETS]),
     )

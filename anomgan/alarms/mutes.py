@@ -1,5 +1,6 @@
 """Mutes: a device, or some of its channels, of which nothing is told until a time of the service's clock."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,11 @@ class Mute:
     def concerns(self, site: str, device: str) -> bool:
         """Whether a device is meant."""
         return fnmatchcase(device, self.device) and fnmatchcase(site, self.site)
+
+
+def literal(name: str) -> str:
+    """The shell pattern that this name alone fits."""
+    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 def add(mutes: Sequence[Mute], mute: Mute, now_s: float) -> tuple[Mute, ...]:

@@ -10,6 +10,8 @@ from anomgan.snapshots import checked, event_from, timely
 
 Mark = Literal["", "false-alarm", "real", "maintenance"]
 """what a person has said of an event"""
+SAYS, MAINTENANCE, CONFIRMED = ", says ", "maintenance", "confirmed"
+"""as notes have it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,25 @@ class Tracked:
 
     def shown(self) -> Event:
         """The event as it is stored and told."""
-        said = f", says {self.client}" if self.client else ""
+        said = f"{SAYS}{self.client}" if self.client else ""
         if self.mark == "false-alarm":
             return replace(self.event, state="false_alarm", note=f"false alarm{said}", part_of=self.part_of)
         if self.mark == "maintenance":
-            return replace(self.event, state="muted", note=f"maintenance{said}", part_of=self.part_of)
+            return replace(self.event, state="muted", note=f"{MAINTENANCE}{said}", part_of=self.part_of)
         if self.muted:
             return replace(self.event, state="muted", note=self.muted, part_of=self.part_of)
-        notes = [self.event.note, f"confirmed{said}" if self.mark == "real" else ""]
+        notes = [self.event.note, f"{CONFIRMED}{said}" if self.mark == "real" else ""]
         return replace(self.event, note="; ".join(filter(None, notes)), part_of=self.part_of)
+
+
+def mark_of(shown: Event) -> Mark:
+    """What a person has said of an event, from how it is shown; the maintenance calendar is no person."""
+    if shown.state == "false_alarm":
+        return "false-alarm"
+    if shown.state == "muted":
+        return "maintenance" if shown.note == MAINTENANCE or shown.note.startswith(MAINTENANCE + SAYS) else ""
+    last = shown.note.split("; ")[-1] if SAYS not in shown.note else shown.note.split(SAYS)[0].split("; ")[-1]
+    return "real" if last == CONFIRMED else ""
 
 
 def telling(tracked: Tracked) -> tuple[Tracked, list[Event]]:

@@ -31,6 +31,7 @@ def encode_event(event: Event) -> bytes:
         "peak_s": event.peak_s,
         "threshold": event.threshold,
         "channels": channels,
+        "onsets": [{"channel": name, "since": iso_utc(since_s), "since_s": since_s} for name, since_s in event.onsets],
         "model": event.model,
         "note": event.note,
         "part_of": event.part_of or None,

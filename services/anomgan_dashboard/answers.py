@@ -6,12 +6,16 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from anomgan.adapters.sqlite_history import History
 from anomgan.adapters.sqlite_read import DeviceState, Summary, open_reader
+from anomgan.alarms.tracked import mark_of
 from anomgan.errors import Unreachable
 from anomgan.records import Event, EventState, HealthIssue, Source
+from anomgan_dashboard.columns import history_json, issue_json
+from anomgan_dashboard.muted import mutes_json, mutes_of
 
 Json = dict[str, Any]
+MOST_ISSUES = 1000
+"""of a device in a stretch of time"""
 Query = TypeVar("Query", bound=BaseModel)
 
 
@@ -63,12 +67,6 @@ class EventsQuery(Parameters):
     end: float | None = None
     before: str | None = None
     limit: int = Field(100, ge=1, le=1000)
-
-
-class EventQuery(Parameters):
-    """One event."""
-
-    id: str
 
 
 def answer(name: str, parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
@@ -136,11 +134,15 @@ def device(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         source = (query.site, query.device)
         within = reader.events(source=source, start_s=start_s, end_s=end_s, limit=500)
         recent = reader.events(source=source, limit=30)
+        wrong = reader.issues(source, only_open=False, start_s=start_s, end_s=end_s, limit=MOST_ISSUES)
+        muted = mutes_of(reader, source, now_s)
     return told | {
         "changed": True,
         "history": history_json(past) if past is not None else None,
         "events": [event_json(event) for event in within],
         "recent": [event_json(event) for event in recent],
+        "issues": [issue_json(issue) for issue in wrong],
+        "mutes": mutes_json(muted, source),
     }
 
 
@@ -176,22 +178,11 @@ def events(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
     return head(total, store, now_s) | {"events": told, "more": len(found) > query.limit}
 
 
-def event(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
-    """One event."""
-    query = parse(EventQuery, parameters)
-    with open_reader(store) as reader:
-        found = reader.event(query.id)
-        if found is None:
-            raise NotFound(f"no event {query.id!r} in the store")
-        return head(reader.summary(), store, now_s) | {"event": event_json(found)}
-
-
 QUESTIONS: Mapping[str, Callable[[Mapping[str, str], Path, float], Json]] = {
     "summary": summary,
     "fleet": fleet,
     "device": device,
     "events": events,
-    "event": event,
 }
 
 
@@ -270,30 +261,7 @@ def event_json(event: Event) -> Json:
         "note": event.note,
         "part_of": event.part_of,
         "members": event.members,
+        "said": mark_of(event),
+        "onsets": [{"name": name, "time_s": since_s} for name, since_s in event.onsets],
         "channels": [dict(zip(names, channel, strict=True)) for channel in told],
-    }
-
-
-def history_json(past: History) -> Json:
-    """Columns, as charts want them."""
-    columns = zip(past.channels, past.units, past.observed.T, past.expected.T, past.contribution.T, strict=True)
-    return {
-        "times": past.times.round(3),
-        "surprise": past.surprise.round(3),  # rounded copies: shorter, and orjson takes contiguous arrays only
-        "threshold": past.threshold.round(3),
-        "discriminator": past.discriminator.round(3),
-        "reconstruction": past.reconstruction.round(3),
-        "pattern": past.pattern.round(3),
-        "rows": past.rows,
-        "gap_s": past.gap_s,
-        "channels": [
-            {
-                "name": name,
-                "unit": unit,
-                "observed": observed.copy(),
-                "expected": expected.copy(),
-                "contribution": contribution.round(3),
-            }
-            for name, unit, observed, expected, contribution in columns
-        ],
     }

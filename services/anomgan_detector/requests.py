@@ -98,7 +98,8 @@ class Requests:
 
     def _end_mutes(self, site: str, device: str, channels: Sequence[str], now_s: float) -> Done:
         ended, outcome = self.alarms.unmute(site, device, channels, self.groups, now_s)
-        return Done({"ended": ended, "events": [event.id for event in outcome.stored]}, outcome, f"{site}/{device}")
+        data = {"ended": ended, "device": device, "site": site, "channels": channels}
+        return Done(data | {"events": [event.id for event in outcome.stored]}, outcome, f"{site}/{device}")
 
     def feedback(self, asked: Asked) -> Done:
         """What an event was, says a person."""

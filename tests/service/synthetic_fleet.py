@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite import SqliteStore
+from anomgan.band import outside
 from anomgan.records import Event, Verdict
 
 START_S = 1_767_600_000.0
@@ -93,6 +94,8 @@ def device_verdicts(
     error = np.abs(values - expected) / (np.array(swing) * 0.25 + np.array(noise))
     contribution = error / error.sum(axis=1, keepdims=True)
     surprise = 0.9 + 0.35 * jitter[:, 0, 0] + 0.25 * np.sin(index / 90 + phase) + 5.5 * np.tanh(1.3 * ramp)
+    limit = 4.5 * np.array(noise) / np.array(swing)  # what is expected is a little off itself
+    band = np.stack([np.array(mean), np.array(swing), -limit, limit], axis=1)
     surprise = np.where(index < WARM_UP, np.nan, np.maximum(surprise, 0.02))
     return [
         Verdict(
@@ -111,6 +114,7 @@ def device_verdicts(
             contribution=contribution[i].astype(np.float32),
             model=kind.model,
             units=units,
+            band=band,
         )
         for i, row in enumerate(rows)
     ]
@@ -125,6 +129,7 @@ def fault_event(verdicts: Sequence[Verdict], state: str = "closed") -> Event:
     observed, expected = (tuple(float(column[i]) for i in order) for column in (peak.values, peak.expected))
     units = tuple(peak.units[i] for i in order)
     level = "above" if observed[0] > expected[0] else "below"
+    onsets = sorted((first_outside(verdicts, i), peak.channels[i]) for i in order)
     reason = (
         f"{names[0]} is {abs(observed[0] - expected[0]):.3g} {units[0]} {level} what the other channels imply "
         f"({observed[0]:.4g} instead of {expected[0]:.4g}); {names[1]} and {names[2]} moved with it"
@@ -147,7 +152,18 @@ def fault_event(verdicts: Sequence[Verdict], state: str = "closed") -> Event:
         threshold=THRESHOLD,
         model=peak.model,
         units=units,
+        onsets=tuple((name, time_s) for time_s, name in onsets if time_s < np.inf),
     )
+
+
+def first_outside(verdicts: Sequence[Verdict], channel: int) -> float:
+    """When a channel first lay outside its band for three readings in a row."""
+    off = [
+        verdict.band is not None and bool(outside(verdict.band, verdict.expected, verdict.values)[channel])
+        for verdict in verdicts
+    ]
+    found = (verdict.time_s for i, verdict in enumerate(verdicts) if all(off[i : i + 3]))
+    return next(found, np.inf)
 
 
 @dataclass(frozen=True, slots=True)

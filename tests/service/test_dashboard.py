@@ -40,8 +40,9 @@ def browser() -> Iterator[Browser]:
 class Viewer:
     """One tab, and all that went wrong in it."""
 
-    def __init__(self, browser: Browser, width: int, height: int) -> None:
-        self.context = browser.new_context(viewport={"width": width, "height": height}, timezone_id="UTC")
+    def __init__(self, browser: Browser, width: int, height: int, *, touch: bool = False) -> None:
+        size = {"width": width, "height": height}
+        self.context = browser.new_context(viewport=size, timezone_id="UTC", has_touch=touch)  # type: ignore[arg-type]
         self.context.set_default_timeout(EXPECT_MS)
         self.page: Page = self.context.new_page()
         self.wrong: list[str] = []
@@ -241,7 +242,9 @@ def test_a_device_shows_a_chart_for_its_surprise_its_witnesses_and_every_channel
     page.goto(url)
     page.get_by_role("link", name="pump-2").click()
     titles = [name for name, *_ in members[1].kind.channels]
-    expect(page.locator(".chart-title")).to_have_text(["Surprise", "Witnesses", *titles])
+    expect(page.locator(".chart-title")).to_have_text(
+        ["Surprise", "Discriminator", "Reconstruction", "Pattern", "Sensor health", *titles]
+    )
     expect(page.locator(".chart .unit").first).to_have_text("m³/h")
     expect(page.locator(".chart canvas").first).to_be_visible()
     eventually(lambda: len(ink(page)) >= 4 and min(ink(page)) > 1000, "every chart in sight is drawn")
@@ -304,12 +307,13 @@ def test_a_device_follows_its_readings_live(
     expect(page.locator(".span")).to_contain_text("08:21:29")
 
 
-def test_an_event_of_the_log_leads_to_its_stretch_and_the_link_can_be_shared(
+def test_an_event_leads_to_its_stretch_of_the_device_and_the_link_can_be_shared(
     url: str, viewer: Viewer, members: list[Member]
 ) -> None:
     page = viewer.page
     page.goto(f"{url}/events")
     page.locator(".entry").filter(has_text="pump-2").first.click()
+    page.get_by_role("link", name="Device page").click()
     expect(page.locator(".event-panel")).to_be_visible()
     expect(page.locator("aside .entry[data-selected]")).to_have_count(1)
     expect(page.get_by_role("button", name="Live")).to_have_attribute("aria-pressed", "false")
@@ -335,15 +339,22 @@ def test_names_from_devices_are_only_text(url: str, viewer: Viewer, store: Sqlit
     page.locator("tbody .name a").click()
     expect(page.locator("h1")).to_contain_text(HOSTILE)
     expect(page.locator(".sentence")).to_contain_text(f"{HOSTILE}flow is")
-    expect(page.locator(".chart-title").nth(2)).to_have_text(f"{HOSTILE}flow")
-    page.get_by_role("link", name="Events", exact=True).click()
+    expect(page.locator(".half .chart-title").first).to_have_text(f"{HOSTILE}flow")
+    page.get_by_role("link", name="Event page").click()
+    expect(page.locator("h1.sentence")).to_contain_text(f"{HOSTILE}flow is")
+    expect(page.locator(".crumb")).to_contain_text(HOSTILE)
+    expect(page.locator(".order .name").first).to_have_text(f"{HOSTILE}flow")
+    page.locator("nav").get_by_role("link", name="Events").click()
     expect(page.locator(".entry .who a")).to_have_text([HOSTILE])
     assert page.locator("main script, main img, main b").count() == 0
 
 
 def test_the_page_fits_a_phone(browser: Browser, url: str, members: list[Member]) -> None:
     tab = Viewer(browser, 390, 844)
-    for address, content in (("/", "tbody tr"), ("/events", ".entry"), ("/device?site=north&device=pump-2", ".chart")):
+    pages = [("/", "tbody tr"), ("/device?site=north&device=pump-2", ".chart"), ("/events", ".entry")]
+    tab.page.goto(f"{url}/events")
+    pages.append((tab.page.locator(".entry-link").first.get_attribute("href") or "", ".half"))
+    for address, content in pages:
         tab.page.goto(url + address)
         expect(tab.page.locator(content).first).to_be_visible()
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390, address

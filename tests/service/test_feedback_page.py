@@ -19,7 +19,7 @@ from anomgan_dashboard.screenshot import BROWSER_ARGUMENTS
 __all__ = ["pump_model"]  # a fixture
 
 
-def test_a_click_says_what_an_event_was_and_another_takes_it_back(
+def test_a_click_says_what_an_event_was_another_takes_it_back_and_a_third_mutes(
     tmp_path: Path, mosquitto: BrokerConfig, pump_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chromium = require("chromium")
@@ -60,8 +60,15 @@ def test_a_click_says_what_an_event_was_and_another_takes_it_back(
                 page.get_by_role("button", name="Undo").click()
                 expect(page.locator(".feedback .said")).to_have_text("Taken back.", timeout=60_000)
                 expect(page.locator(".event-state")).to_contain_text("Closed", timeout=60_000)
-                page.get_by_role("button", name="Undo").click()
-                expect(page.locator(".feedback .said")).to_contain_text("there is no feedback", timeout=60_000)
+                expect(page.get_by_role("button", name="Undo")).to_be_disabled(timeout=60_000)
+                page.get_by_role("button", name="Mute").click()
+                expect(page.locator(".said")).to_contain_text("Muted until", timeout=60_000)
+                expect(page.locator(".mutes")).to_contain_text("This device muted until", timeout=60_000)
+                page.get_by_role("button", name="End the mute").click()
+                expect(page.locator(".mutes")).to_be_hidden(timeout=60_000)
+                with open_reader(tmp_path / "anomgan.db") as reader:
+                    told = [(entry.command, '"ended":1' in entry.effect) for entry in reader.audit(2)]
+                assert told == [("mute", True), ("mute", False)]
                 assert wrong == []
                 browser.close()
             assert dashboard.end(signal.SIGINT) == 0

@@ -3,12 +3,13 @@
 import { repeat } from "./api.js";
 import { h, text } from "./dom.js";
 import { deviceView } from "./device.js";
+import { eventView } from "./eventpage.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
 import { duration, known, timeOfDay } from "./format.js";
 
-const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView };
-const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events" };
+const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/event": eventView };
+const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/event": "events" };
 const STALE_S = 15;
 
 const host = document.getElementById("view");

@@ -1,24 +1,24 @@
-// One chart over time: lines, the gap between two of them filled, events shaded, a threshold. uPlot draws.
+// One chart over time: lines, the band of what was expected, events shaded, a threshold. uPlot draws.
 
 /* global uPlot */
 import { day, hourMinute, number, timeOfDay } from "./format.js";
+import { listenToGestures } from "./gestures.js";
+import { colour, paintBetween, paintEvents, paintIssues, paintOnsets, paintOutside } from "./painting.js";
 
 const SYNC = "device";
-const AXIS_WIDTH = 54;
+export const AXIS_WIDTH = 54;
 const MIN_ZOOM_PX = 6;
 const SECOND_STEPS = [0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30];
 const STEPS = [...SECOND_STEPS, ...[1, 2, 5, 10, 15, 30].map((m) => 60 * m), ...[1, 2, 3, 6, 12].map((hour) => 3600 * hour),
   ...[1, 2, 5, 10, 30, 90, 365].map((d) => 86_400 * d)];
 
-/** A colour of the theme, by its name; dark and light differ. */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-
 /**
- * A chart in `host`. `lines`: [{name, colour, width?, dash?}]; `between`: indices of two lines whose difference is
- * filled; `view()` -> {start, end}; `events()` -> [{start_s, end_s, state, selected}]; `floor`: the axis's lowest value;
- * `threshold()` -> value that the axis always shows. `on`: {cursor(index | null), zoom(start, end), pan(seconds), reset()}.
+ * A chart in `host`. `lines`: [{name, colour, width?, dash?}]; `view()` -> {start, end}; `marks()` -> {events, onsets, issues}
+ * to paint; `floor`: the axis's lowest value; `reach()` -> [low, high] that the axis always shows.
+ * `on`: {cursor(index | null), zoom(start, end), zoomAt(factor, time), pan(seconds), reset()}.
  */
-export function createChart(host, { lines, height, between = null, view, events, floor = null, threshold = null, on }) {
+export function createChart(host, { lines, height, view, marks, floor = null, reach = null, on }) {
+  let band = null;
   const plot = new uPlot({
     width: Math.max(120, host.clientWidth),
     height,
@@ -34,7 +34,7 @@ export function createChart(host, { lines, height, between = null, view, events,
     },
     scales: {
       x: { time: true, range: () => [view().start, view().end] },
-      y: { range: (u, low, high) => spread(low, high, floor, threshold?.()) },
+      y: { range: (u, low, high) => spread(...widest(low, high, ...extent(u), ...(reach?.() ?? [])), floor) },
     },
     axes: [
       { stroke: () => colour("muted"), font: "11px system-ui", size: 30, space: 70, gap: 6, incrs: STEPS,
@@ -46,8 +46,16 @@ export function createChart(host, { lines, height, between = null, view, events,
       stroke: () => colour(line.colour), width: line.width ?? 1.5, dash: line.dash, points: { show: false },
     }))],
     hooks: {
-      drawClear: [(u) => shade(u, events())],
-      drawAxes: [(u) => between && fillBetween(u, ...between)],
+      drawClear: [(u) => paintEvents(u, marks().events)],
+      drawAxes: [(u) => {
+        if (band?.low) paintBetween(u, band.high, band.low, "band");
+        else if (band) paintBetween(u, u.data[1], u.data[2], "difference");
+      }],
+      draw: [(u) => {
+        if (band?.low) paintOutside(u, band.outside);
+        paintOnsets(u, marks().onsets);
+        paintIssues(u, marks().issues);
+      }],
       setSelect: [(u) => {
         const { left, width } = u.select;
         if (width < MIN_ZOOM_PX) return;
@@ -57,6 +65,20 @@ export function createChart(host, { lines, height, between = null, view, events,
       setCursor: [(u) => on.cursor(u.cursor.idx ?? null)],
     },
   }, [[], ...lines.map(() => [])], host);
+  listenToGestures(plot.over, { view, on });
+
+  /** The lowest and the highest edge of the band in sight. */
+  function extent(u) {
+    if (!band?.low) return [];
+    const { start, end } = view();
+    let [low, high] = [Infinity, -Infinity];
+    for (let i = 0; i < u.data[0].length; i += 1) {
+      if (u.data[0][i] < start || u.data[0][i] > end || band.low[i] === null) continue;
+      low = Math.min(low, band.low[i]);
+      high = Math.max(high, band.high[i]);
+    }
+    return low <= high ? [low, high] : [];
+  }
 
   function startPan(u, event) {
     const perPixel = (view().end - view().start) / u.over.clientWidth;
@@ -74,7 +96,11 @@ export function createChart(host, { lines, height, between = null, view, events,
   }
 
   return {
-    set: (columns) => plot.setData(columns),
+    /** `around`: {low, high, outside} columns of the band (low and high null: what is between the first two lines). */
+    set(columns, around = null) {
+      band = around;
+      plot.setData(columns);
+    },
     redraw: () => plot.redraw(true, true),
     resize: () => {
       const width = Math.max(120, host.clientWidth);
@@ -84,11 +110,16 @@ export function createChart(host, { lines, height, between = null, view, events,
   };
 }
 
+const widest = (...values) => {
+  const known = values.filter((value) => value !== null);
+  return known.length ? [Math.min(...known), Math.max(...known)] : [null, null];
+};
+
 /** The y range: some air around the data, never flatter than a thousandth of their size: noise is not drama. */
-function spread(low, high, floor, threshold) {
-  if (low === null || high === null) return [floor ?? 0, (threshold ?? 1) * 1.25];
+function spread(low, high, floor) {
+  if (low === null) return [floor ?? 0, 1.25];
   let bottom = floor ?? low;
-  let top = threshold ? Math.max(high, threshold * 1.25) : high;
+  let top = Math.max(high, bottom);
   const least = Math.max(Math.abs(top), Math.abs(bottom)) * 0.002 || 1;
   if (top - bottom < least) {
     const middle = (top + bottom) / 2;
@@ -109,51 +140,4 @@ function timeTicks(u, ticks, axis, space, step) {
     if (step >= 86_400) return date;
     return fresh && (tick === ticks[0] ? false : time === "00:00") ? date : time;
   });
-}
-
-/** Bands behind the curves where events are. */
-function shade(u, events) {
-  const { ctx } = u;
-  const { left, top, width, height } = u.bbox;
-  ctx.save();
-  for (const event of events) {
-    const from = Math.max(left, u.valToPos(event.start_s, "x", true));
-    const to = Math.min(left + width, Math.max(u.valToPos(event.end_s, "x", true), from + 2 * devicePixelRatio));
-    if (to <= left || from >= left + width) continue;
-    ctx.fillStyle = colour(event.selected ? "event-selected" : "event");
-    ctx.fillRect(from, top, to - from, height);
-  }
-  ctx.restore();
-}
-
-/** What lies between two lines, one quadrilateral per step; a missing value leaves a hole. */
-function fillBetween(u, one, other) {
-  const { ctx } = u;
-  const [times, a, b] = [u.data[0], u.data[one], u.data[other]];
-  const { left, top, width, height } = u.bbox;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(left, top, width, height);
-  ctx.clip();
-  ctx.fillStyle = colour("difference");
-  ctx.beginPath();
-  let from = -1;
-  const close = (to) => {
-    if (from >= 0 && to > from) {
-      for (let i = from; i <= to; i += 1) ctx.lineTo(u.valToPos(times[i], "x", true), u.valToPos(a[i], "y", true));
-      for (let i = to; i >= from; i -= 1) ctx.lineTo(u.valToPos(times[i], "x", true), u.valToPos(b[i], "y", true));
-      ctx.closePath();
-    }
-    from = -1;
-  };
-  for (let i = 0; i < times.length; i += 1) {
-    const whole = a[i] !== null && b[i] !== null;
-    if (whole && from < 0) {
-      from = i;
-      ctx.moveTo(u.valToPos(times[i], "x", true), u.valToPos(a[i], "y", true));
-    } else if (!whole) close(i - 1);
-  }
-  close(times.length - 1);
-  ctx.fill("evenodd");
-  ctx.restore();
 }

@@ -1,19 +1,26 @@
 // One device: its surprise, its witnesses, and every channel beside what was expected of it.
 
 import { ApiError, ask } from "./api.js";
-import { chartBoard, openGaps } from "./charts.js";
+import { chartBoard } from "./charts.js";
 import { arrange, h, text } from "./dom.js";
 import { contributionPanel, eventPanel } from "./event.js";
 import { eventRow } from "./events.js";
-import { ago, dateTime, odds, surprise, timeSpan } from "./format.js";
+import { ago, dateTime, odds, surprise, timeOfDay, timeSpan } from "./format.js";
+import { placesOf } from "./order.js";
 import { emptyNote, setState, stateBadge } from "./parts.js";
+import { openGaps } from "./past.js";
 import { DEFAULT_S, RANGES, aroundEvent, isLive, moved, pauseMs, rangeParameters, rangeQuery, readRange, zoomed } from "./range.js";
+
+const HINT = "Drag to zoom; Shift and drag, or swipe sideways, to pan; Ctrl and wheel, or pinch, to zoom; double click for live.";
+const SETTLED_MS = 300;
 
 export function deviceView(query, { signal, setAddress, hear, hurry }) {
   const site = query.get("site") ?? "";
   const device = query.get("device") ?? "";
   let selected = query.get("event");
   let range = readRange(query);
+  let lasting = range.last ?? DEFAULT_S; // what Live goes back to
+  let settling = 0;
   let fitting = selected !== null && !query.has("start"); // a link to an event: show its stretch once it is known
   let store = "";
   let revision = -1;
@@ -28,9 +35,13 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
     events: () => events,
     on: {
       zoom: (start, end) => setRange({ start, end }),
+      zoomAt: (factor, time) => shown && setRange(zoomed(shown, factor, time), false),
       pan: (seconds) => shown && setRange(moved(shown, seconds), false),
-      reset: () => setRange({ last: DEFAULT_S }),
-      read: (past, at) => contribution.set(past.channels, at, past.times[at]),
+      reset: () => setRange({ last: lasting }),
+      read(past, at, pointing) {
+        contribution.set(past.channels, at, past.times[at]);
+        text(pointed, pointing ? timeOfDay(past.times[at]) : "");
+      },
     },
   });
 
@@ -45,13 +56,14 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   const tool = (label, sign, action) => h("button", { type: "button", "aria-label": label, title: label, on: { click: action } }, sign);
   const live = h("button", { type: "button", class: "live", on: { click: () => toggleLive() } }, "Live");
   const span = h("span", { class: "span" });
+  const pointed = h("span", { class: "pointed", title: "Time under the cursor" });
   const panelSlot = h("div", { class: "panel-slot" });
   const contribution = contributionPanel();
   const recentList = h("div", { class: "log" });
   const recentNone = h("p", { class: "quiet" }, "No events yet.");
   const allEvents = h("a", { href: `/events?${new URLSearchParams({ site, device })}` }, "All events of this device");
   const content = h("div", { class: "device-body" },
-    h("div", { class: "main-column" }, panelSlot, board.element),
+    h("div", { class: "main-column" }, panelSlot, board.element, h("p", { class: "hint" }, HINT)),
     h("aside", {}, contribution.element, h("section", { class: "card" }, h("h2", {}, "Events"), recentList, recentNone, allEvents)));
   const note = h("div", { class: "note" });
   const toolbar = h("div", { class: "toolbar", role: "group", "aria-label": "Time range" },
@@ -59,7 +71,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
     h("div", { class: "segments tools" },
       tool("Earlier (left arrow)", "←", () => pan(-0.5)), tool("Later (right arrow)", "→", () => pan(0.5)),
       tool("Zoom in (+)", "+", () => zoom(0.5)), tool("Zoom out (−)", "−", () => zoom(2))),
-    live, span);
+    live, pointed, span);
   const element = h("section", { class: "page" },
     h("div", { class: "device-head" },
       h("div", { class: "title" }, h("p", { class: "crumb" }, h("a", { href: "/" }, "Fleet"), site ? ` / ${site}` : ""),
@@ -71,16 +83,23 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   // ---------------------------------------------------------------- the stretch of time
   function setRange(next, push = true) {
     range = next;
+    if (range.last) lasting = range.last;
     if (!isLive(range)) shown = { start: range.start, end: range.end };
-    setAddress({ site, device, ...rangeQuery(range), event: selected }, push);
+    clearTimeout(settling); // a wheel turns often, and browsers take only so many addresses
+    if (push) remember(true);
+    else settling = setTimeout(remember, SETTLED_MS);
     revision = -1;
     paintToolbar();
     board.redraw();
     hurry();
   }
 
+  function remember(push = false) {
+    if (!signal.aborted) setAddress({ site, device, ...rangeQuery(range), event: selected }, push);
+  }
+
   function toggleLive() {
-    setRange(isLive(range) && shown !== null ? { ...shown } : { last: DEFAULT_S });
+    setRange(isLive(range) && shown !== null ? { ...shown } : { last: lasting });
   }
 
   function pan(part) {
@@ -114,7 +133,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   function paintEvents() {
     for (const event of events) event.selected = event.id === selected;
     const chosen = chosenEvent() ?? told.device.event;
-    panel.set(chosen, chosen?.id === selected, told.newest_s);
+    panel.set(chosen, chosen?.id === selected, told.newest_s, told.mutes);
     arrange(panelSlot, chosen ? [panel.element] : []);
     arrange(recentList, told.recent.map((event) => {
       if (!rows.has(event.id)) rows.set(event.id, eventRow(event, { brief: true }));
@@ -163,7 +182,13 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
       paintEvents();
       const chosen = chosenEvent();
       // A selected event's channels come first, in its order, and are read out at its peak.
-      board.set(openGaps(answer.history), chosen?.channels.map((channel) => channel.name) ?? [], chosen?.peak_s ?? null);
+      board.set(openGaps(answer.history), {
+        first: chosen?.channels.map((channel) => channel.name) ?? [],
+        focus: chosen?.peak_s ?? null,
+        onsets: placesOf(chosen ?? answer.device.event),
+        issues: answer.issues,
+        now: answer.newest_s,
+      });
     } else if (isLive(range)) board.redraw();
     return pauseMs(range, shown);
   }
@@ -182,7 +207,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
 
   function pressed(event) {
     const actions = { ArrowLeft: () => pan(-0.25), ArrowRight: () => pan(0.25), "+": () => zoom(0.5), "-": () => zoom(2),
-      l: toggleLive, Escape: () => (selected !== null ? select(null) : setRange({ last: DEFAULT_S })) };
+      l: toggleLive, Escape: () => (selected !== null ? select(null) : setRange({ last: lasting })) };
     if (!(event.key in actions) || event.target.closest("a, summary")) return;
     event.preventDefault();
     actions[event.key]();

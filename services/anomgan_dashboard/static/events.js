@@ -3,7 +3,7 @@
 import { ask, attempt } from "./api.js";
 import { arrange, h, text } from "./dom.js";
 import { dateTime, day, duration, fullDay, hourMinute, surprise, timeOfDay } from "./format.js";
-import { deviceLink, emptyNote, severityBadge } from "./parts.js";
+import { deviceLink, emptyNote, eventLink, severityBadge } from "./parts.js";
 
 const POLL_MS = 2000;
 const PAGE = 100;
@@ -114,7 +114,7 @@ export function eventRow(event, { brief = false } = {}) {
   const peak = h("span", { class: "peak" });
   const when = h("time", { class: "when", title: dateTime(event.start_s) },
     brief ? `${day(event.start_s)}, ${hourMinute(event.start_s)}` : timeOfDay(event.start_s));
-  const link = h("a", { class: "entry-link", href: deviceLink(event.site, event.device, { event: event.id }) },
+  const link = h("a", { class: "entry-link", href: brief ? deviceLink(event.site, event.device, { event: event.id }) : eventLink(event.id) },
     brief ? "Show" : event.device);
   const element = h("article", { class: brief ? "entry brief" : "entry" }, when, severity,
     h("span", { class: "who" }, link, brief || !event.site ? null : h("span", { class: "site" }, event.site)), reason, length, peak);

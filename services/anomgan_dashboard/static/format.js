@@ -20,6 +20,15 @@ export function number(value) {
   return size >= 1000 ? whole.format(value) : significant[1].format(value);
 }
 
+/** From one value to another, in three significant digits or as many as tell the two apart. */
+export function span(low, high) {
+  if (!known(low) || !known(high)) return UNKNOWN;
+  const alike = Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low));
+  const digits = Number.isFinite(alike) ? Math.min(9, Math.max(3, Math.ceil(alike) + 2)) : 3;
+  const [a, b] = [low, high].map((value) => number(Number(value.toPrecision(digits))));
+  return `${a} to ${b}`;
+}
+
 /** A value with its unit. */
 export const quantity = (value, unit) => (unit && known(value) ? `${number(value)} ${unit}` : number(value));
 
@@ -62,3 +71,12 @@ export function ago(seconds, now) {
   if (!known(seconds)) return "never";
   return now - seconds < 5 ? "now" : `${duration(now - seconds)} ago`;
 }
+
+/** 1st, 2nd, 3rd, 4th, 11th. */
+export function ordinal(n) {
+  const last = n % 100 > 10 && n % 100 < 14 ? 0 : n % 10;
+  return `${n}${["th", "st", "nd", "rd"][last] ?? "th"}`;
+}
+
+/** "flow", "flow and pressure", "flow, pressure and speed". */
+export const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}`);

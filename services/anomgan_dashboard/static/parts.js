@@ -36,7 +36,7 @@ export const stateLabel = (state) => LABELS[state];
 /** How grave an event is. */
 export const severityBadge = (severity) => h("span", { class: "severity", data: { severity } }, severity);
 
-const ISSUES = {
+export const ISSUES = {
   silent: "silent", stuck: "stuck", out_of_range: "out of range", unit_jump: "in another unit", new_state: "in a new state",
   counter_reset: "began anew", duplicate: "sent twice", out_of_order: "out of order", late: "late", clock_skew: "clock wrong",
   buffered_burst: "held back",
@@ -65,6 +65,9 @@ export function deviceLink(site, device, more = {}) {
   const query = new URLSearchParams(site ? { site, device, ...more } : { device, ...more });
   return `/device?${query}`;
 }
+
+/** The address of an event's page: it can be shared. */
+export const eventLink = (id) => `/event?${new URLSearchParams({ id })}`;
 
 /** The surprise as a number and a bar in which the threshold has its mark. */
 export function meter() {

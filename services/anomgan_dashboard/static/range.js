@@ -26,20 +26,21 @@ export function rangeParameters(range) {
 
 export const isLive = (range) => range.start === undefined;
 
-/** Around the middle of what is shown, `factor` times as long. */
-export function zoomed(shown, factor) {
-  const middle = (shown.start + shown.end) / 2;
-  const half = Math.min(LONGEST_S, Math.max(SHORTEST_S, (shown.end - shown.start) * factor)) / 2;
-  return { start: middle - half, end: middle + half };
+/** `factor` times as long, around a time that keeps its place: the middle of what is shown where none is given. */
+export function zoomed(shown, factor, time = (shown.start + shown.end) / 2) {
+  const length = shown.end - shown.start;
+  const next = Math.min(LONGEST_S, Math.max(SHORTEST_S, length * factor));
+  const start = time - (next * (time - shown.start)) / length;
+  return { start, end: start + next };
 }
 
 /** Moved by seconds. */
 export const moved = (shown, seconds) => ({ start: shown.start + seconds, end: shown.end + seconds });
 
-/** An event with air around it. */
+/** An event with air around it; after one that is open there is nothing yet. */
 export function aroundEvent(event) {
   const length = Math.max(60, event.end_s - event.start_s);
-  return { start: event.start_s - Math.max(length, 120), end: event.end_s + 0.6 * length };
+  return { start: event.start_s - Math.max(length, 120), end: event.end_s + (event.state === "open" ? 0.1 : 0.6) * length };
 }
 
 /** How long to wait before asking again: a chart of a week does not change every second. */
