@@ -49,16 +49,17 @@ class Detector:
         *,
         progress: bool = False,
         on_step: Callable[[TrainingStep], None] | None = None,
+        excluded: Sequence[str] = (),
     ) -> Self:
         """Learn what is normal from one series, several of the same channels, or an array (T, C) or (T,); NaN allowed.
 
         What `config` leaves open follows from the data by the rules of `anomgan.fit`. `on_step` is called after each
-        step; Ctrl-C keeps the best so far. DataError for too little data, TrainingDiverged for a non-finite loss.
+        step; Ctrl-C keeps the best so far. `excluded` says in words what was left out of the series. DataError for too
+        little data, TrainingDiverged for a non-finite loss.
         """
         several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
-        return cls(
-            fit([_as_series(one) for one in several], config or DetectorConfig(), progress=progress, on_step=on_step)
-        )
+        alike = [_as_series(one) for one in several]
+        return cls(fit(alike, config or DetectorConfig(), progress=progress, on_step=on_step, excluded=excluded))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one safetensors file, atomically."""

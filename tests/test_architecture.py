@@ -35,13 +35,17 @@ MAY_IMPORT = {
     "alarms": "alarms config errors records snapshots",
     "assemble": "errors records",
     "quality": "config errors groups growth quality records roles scaling snapshots",
-    "gan": "config errors gan",
+    "gan": "config errors game gan",
     "pool": "records scaling windows",
     "motion": "",
     "course": "gaussian motion scaling",
     "score": "course gan gaussian pyramid",
     "examination": "records",
-    "fit": "calibrate config errors gan gaussian pool quality records roles scaling score windows",
+    "game": "records",
+    "exceedance": "calibrate rates records",
+    "account": "exceedance game gan records scaling",
+    "fit": "account calibrate config errors gan gaussian pool quality records roles scaling score windows",
+    "sheet": "calibrate fit game",
     "model_file": "calibrate config errors fit gan gaussian quality scaling score",
     "detector": """calibrate config course decide errors examination explain fit gan model_file pool records scaling
     score windows""",
@@ -68,7 +72,7 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """records snapshots errors config windows decide alarms control explain motion examination assemble
-rates judging annotations scaling calibrate quality simulate wire recognise adapters"""
+rates game exceedance judging annotations scaling calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -101,6 +105,7 @@ ALLOWED_OUTSIDE = {
 TORCH_IN = (
     "anomgan/gan/",
     "anomgan/fit.py",
+    "anomgan/account.py",
     "anomgan/score.py",
     "anomgan/course.py",
     "anomgan/pyramid.py",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 
@@ -88,6 +88,16 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """What is known of a model or a fleet, for people to look at; `digest` of a model's file, content of JSON types."""
+
+    kind: Literal["model", "fleet"]
+    name: str
+    digest: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
 
@@ -101,6 +111,10 @@ class Batch:
     audit: Sequence[AuditEntry] = ()
     gathered: Mapping[str, Sequence[Reading]] = field(default_factory=dict)
     """by folder of models, readings that belong to its history"""
+    sheets: Sequence[Sheet] = ()
+    """of all models and fleets that are in use, where something about them has changed"""
+    told_s: float = 0.0
+    """when the sheets were written, by the service's clock"""
 
 
 class MessageSource(Protocol):

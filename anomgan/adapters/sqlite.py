@@ -13,6 +13,7 @@ from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_file import STORE, connect_writer
 from anomgan.adapters.sqlite_health import forget_issues, write_health
 from anomgan.adapters.sqlite_kind import plain_errors
+from anomgan.adapters.sqlite_models import count_judged, write_sheets
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
 from anomgan.records import Source, Verdict
 
@@ -133,13 +134,15 @@ class SqliteStore:
         by_source: dict[Source, list[Verdict]] = {}
         for verdict in batch.verdicts:
             by_source.setdefault((verdict.site, verdict.device), []).append(verdict)
-        rows = []
+        rows, fresh = [], list[Verdict]()
         for source, verdicts in by_source.items():
             latest = self._latest(connection, source)
+            fresh += [v for v in verdicts if v.time_s > latest.time_s and v.surprise == v.surprise]
             keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
             rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
             self._devices[source] = advance(latest, keyed)
         connection.executemany(INSERT_VERDICT, rows)
+        count_judged(connection, fresh, self.retention_s)
         self._retain(connection, by_source)
         connection.executemany(UPDATE_DEVICE, [device_row(revision, self._devices[source]) for source in by_source])
 
@@ -152,6 +155,8 @@ class SqliteStore:
             "UPDATE device SET revision = ? WHERE id = ?",
             [(revision, self._latest(connection, source).id) for source in told - by_source.keys()],
         )
+        if batch.sheets:
+            write_sheets(connection, batch.sheets, batch.told_s)
         if batch.counters is not None:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from anomgan.adapters import sqlite_kind
 from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
+from anomgan.adapters.sqlite_models import MODEL_TABLES
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -119,7 +120,7 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES + AUDIT
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT + MODEL_TABLES
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -131,6 +132,9 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
         for name, kind in ALARM_COLUMNS.items():
             connection.execute(f"ALTER TABLE event ADD COLUMN {name} {kind}")
         for statement in split_statements(HEALTH_TABLES + AUDIT):
+            connection.execute(statement)
+    if before < 4:
+        for statement in split_statements(MODEL_TABLES):
             connection.execute(statement)
     if before < SCHEMA_VERSION:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

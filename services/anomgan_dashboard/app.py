@@ -15,12 +15,14 @@ from starlette.routing import Route
 
 from anomgan.errors import ServerError, Unreachable
 from anomgan_dashboard.actions import Ask, action_routes
-from anomgan_dashboard.answers import QUESTIONS, BadQuery, NotFound, answer
+from anomgan_dashboard.answers import QUESTIONS, BadQuery, NotFound
 from anomgan_dashboard.assets import INDEX, Asset, load_assets
+from anomgan_dashboard.models import MODEL_QUESTIONS
 from anomgan_dashboard.security import login_routes, middleware
 
-PAGES = ("/", "/device", "/events")
+PAGES = ("/", "/device", "/events", "/models")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
+ANSWERS = {**QUESTIONS, **MODEL_QUESTIONS}
 
 
 def create_app(
@@ -49,7 +51,7 @@ def create_app(
 
     def question(name: str) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            body = await run_in_threadpool(answer, name, dict(request.query_params), store, clock())
+            body = await run_in_threadpool(ANSWERS[name], dict(request.query_params), store, clock())
             return json_response(body)
 
         return handle
@@ -57,7 +59,7 @@ def create_app(
     return Starlette(
         routes=[
             *(Route(path, page) for path in PAGES),
-            *(Route(f"/api/{name}", question(name)) for name in QUESTIONS),
+            *(Route(f"/api/{name}", question(name)) for name in ANSWERS),
             *action_routes(ask, json_response),
             Route("/static/{path:path}", asset),
             Route("/healthz", health),
