@@ -110,12 +110,13 @@ def alarms_json(sheet: Sheet, fleets: list[Any], reader: SqliteReader, judged: J
 
 
 def exceedances_json(judged: Judged) -> Json | None:
-    """Of all that a model has judged, the share that reached each surprise; faults are among it."""
+    """Of all that a model has judged, the share that reached each surprise that one window is promised to reach; faults
+    are among it."""
     if judged.bins is None or judged.windows == 0:
         return None
     reached = judged.bins[::-1].cumsum()[::-1][FIRST_BIN:]
     surprise = BIN * np.arange(FIRST_BIN, FIRST_BIN + len(reached))
-    told = (reached > 0) | (10.0**-surprise * judged.windows >= 1.0)
+    told = 10.0**-surprise * judged.windows >= 1.0
     return {
         "surprise": surprise[told],
         "promised": 10.0 ** -surprise[told],

@@ -5,10 +5,11 @@ import { h, text } from "./dom.js";
 import { deviceView } from "./device.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
+import { modelsView } from "./models.js";
 import { duration, known, timeOfDay } from "./format.js";
 
-const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView };
-const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events" };
+const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/models": modelsView };
+const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/models": "models" };
 const STALE_S = 15;
 
 const host = document.getElementById("view");
