@@ -22,7 +22,7 @@ from anomgan.model_file import pack, unpack
 from anomgan.pool import MAX_MISSING
 from anomgan.records import Event, Floats, Source, TimeSeries, Verdict, series_from_array
 from anomgan.scaling import scale, unscale, usable
-from anomgan.score import WITNESSES, look
+from anomgan.score import WITNESSES, look, rebuilt
 from anomgan.windows import WindowRule, carried, due_ends, gather_windows, hold_missing, segment_starts, waiting_ends
 
 Series = TimeSeries | Floats
@@ -173,6 +173,14 @@ class Detector:
             course=course,
             beyond=known & np.isfinite(course[:, :, 0]).any(1),
         )
+
+    def rebuild(self, windows: NDArray[np.floating[Any]]) -> Floats:
+        """Windows (N, C, L) in the channels' units, NaN = missing -> what the generator makes of them; states NaN."""
+        parts = self._fitted
+        scaled = np.moveaxis(self.scale(np.moveaxis(np.asarray(windows, np.float64), 1, 2)), 2, 1)
+        whole = np.full(windows.shape, np.nan, np.float32)
+        whole[:, self._judged] = rebuilt(parts.networks, torch.from_numpy(scaled[:, self._judged].copy())).numpy()
+        return np.moveaxis(unscale(parts.scaler, np.moveaxis(whole, 1, 2)), 2, 1)
 
     def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
         """The rows (N,) of a series that complete a due window, and what is said of those windows."""

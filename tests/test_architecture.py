@@ -86,7 +86,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
     "matplotlib": tuple(
-        f"services/anomgan_cli/{name}.py" for name in ("plots", "benchmark_plots", "judge_plots", "kind_plots")
+        f"services/anomgan_cli/{name}.py"
+        for name in ("plot_style", "plots", "training_plots", "benchmark_plots", "judge_plots", "kind_plots")
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @ignore_option
 @rows_option
 @click.option(
-    "--plot", type=click.Path(path_type=Path), help="The picture (.png, .pdf, .svg); left out: CSV's name + -evaluation.png, here."
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="The picture (.png, .pdf, .svg); left out: CSV's name + -evaluation.png, here.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 def evaluate(

@@ -2,27 +2,33 @@
 
 from collections.abc import Iterable, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
 from anomgan.records import Source
-from anomgan_cli.plots import INK, STYLE, png
+from anomgan_cli.plot_style import (
+    ALARM,
+    ASIDE,
+    DASHES,
+    FALSE_ALARM,
+    GRID,
+    INK,
+    MUTED,
+    OBSERVED,
+    figure,
+    image,
+    styled,
+)
 
-PLAIN = {**STYLE, "text.parse_math": False}
-"""names come from outside, and a $ in one is no formula"""
-
-FOUND, MISSED, ASIDE, FALSE = "#0072b2", "#d55e00", "#c9c9c9", "#e69f00"
-PALE, GREY = "#e8e8e8", "#8a8a8a"
+FOUND, MISSED, FALSE = OBSERVED, ALARM, FALSE_ALARM
 MOST_LANES = 40
-LANE_IN = 0.24
+LANE_IN = 0.2
 LEAST_WIDTH = 0.002
 """of the picture: what is shorter is drawn so long, so that it can be seen"""
 
@@ -49,9 +55,9 @@ def timeline_png(report: Report) -> bytes:
     moments += [time_s for event in report.found_by for time_s in (event.start_s, event.end_s)]
     first_s, last_s = min(moments), min(max(moments), report.now_s or max(moments))
     least_s = (last_s - first_s or 1.0) * LEAST_WIDTH
-    with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(10.0, 1.5 + LANE_IN * max(len(shown), 3)), layout="constrained")
-        axis = figure.subplots()
+    with styled():
+        drawn = figure(1.3 + LANE_IN * max(len(shown), 3))
+        axis = drawn.subplots()
 
         def bar(source: Source, span: tuple[float, float], up: float, high: float, colour: str) -> None:
             if source in at:
@@ -59,7 +65,7 @@ def timeline_png(report: Report) -> bytes:
                 axis.barh(at[source] + up, ends[1] - ends[0], high, ends[0], color=colour, linewidth=0)
 
         for lane in range(len(shown)):
-            axis.axhline(lane, color=PALE, linewidth=0.8, zorder=0)
+            axis.axhline(lane, color=GRID, linewidth=0.8, zorder=0)
         for row in report.rows:
             colour = ASIDE if row.aside else MISSED if row.event is None else FOUND
             bar(row.fault.source, (row.fault.start_s, row.fault.end_s), -0.14, 0.36, colour)
@@ -76,6 +82,7 @@ def timeline_png(report: Report) -> bytes:
         locator = AutoDateLocator(minticks=5)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
         axis.xaxis.set_major_locator(locator)
         axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # the same
+        axis.set_xlabel("time, UTC")
         hidden = len(lanes) - len(shown)
         more = f"; {hidden} more devices with less to tell are not shown" if hidden else ""
         total = report.total
@@ -90,8 +97,8 @@ def timeline_png(report: Report) -> bytes:
         ]
         if any(row.aside for row in report.rows):
             keys.insert(2, Patch(color=ASIDE, label="fault that does not count (going on, warm-up)"))
-        figure.legend(handles=keys, loc="outside lower center", ncols=5, fontsize=8.5, handlelength=1.4)
-        return png(figure)
+        drawn.legend(handles=keys, loc="outside lower center", ncols=5, handlelength=1.4)
+        return image(drawn)
 
 
 def recall_png(report: Report) -> bytes:
@@ -99,17 +106,17 @@ def recall_png(report: Report) -> bytes:
     groups = [("by kind of fault", report.kinds), ("by kind of device", report.device_kinds)]
     groups = [(title, rows) for title, rows in groups if rows]
     heights = [len(rows) + 0.8 for _, rows in groups]
-    with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(7.5, 1.3 + 0.3 * sum(heights)), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, height_ratios=heights))
+    with styled():
+        drawn = figure(1.1 + 0.22 * sum(heights))
+        axes = np.atleast_1d(drawn.subplots(len(groups), 1, sharex=True, height_ratios=heights))
         for axis, (title, rows) in zip(axes, groups, strict=True):
             _draw_recall(axis, rows, report.total)
             axis.set_title(title)
         axes[-1].set_xlabel("share of the faults that were found, with its 95 % interval")
         axes[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
-        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="all faults together")
-        figure.legend(handles=[line], loc="outside lower right", fontsize=8.5)
-        return png(figure)
+        line = Line2D([], [], color=MUTED, linewidth=0.8, linestyle=DASHES, label="all faults together")
+        drawn.legend(handles=[line], loc="outside lower right")
+        return image(drawn)
 
 
 def delay_png(report: Report) -> bytes:
@@ -119,43 +126,42 @@ def delay_png(report: Report) -> bytes:
     starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
     told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
     kinds = [row.kind for row in report.kinds]
-    with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(10.0, max(3.6, 1.4 + 0.27 * len(kinds))), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+    with styled():
+        drawn = figure(max(2.8, 1.2 + 0.2 * len(kinds)))
+        left, right = drawn.subplots(1, 2, width_ratios=(1.0, 1.15))
         longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05
         for times, colour, label in ((starts, FOUND, "begin of the event"), (told, FALSE, "event told")):
             if len(times):
                 share = np.arange(1, len(times) + 1) / len(counted)
                 across, up = np.r_[0.0, times, longest], np.r_[0.0, share, share[-1]]
-                left.step(across, up, where="post", color=colour, linewidth=1.6, label=label)
-        left.axhline(report.total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        left.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=GREY, fontsize=8.5)
+                left.step(across, up, where="post", color=colour, linewidth=1.3, label=label)
+        left.axhline(report.total.recall or 0.0, color=MUTED, linewidth=0.8, linestyle=DASHES)
+        left.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=MUTED)
         left.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
         left.yaxis.set_major_formatter(PercentFormatter(1.0))
         left.set_title("share of all faults found within a time")
-        left.legend(loc="lower right", fontsize=8.5)
+        left.legend(loc="lower right")
         _draw_delays(right, counted, kinds, unit_s)
         right.set(xlim=(-0.02 * longest, longest))
         for axis in (left, right):
             axis.set_xlabel(f"{unit} of event time since the fault began")
-            axis.grid(axis="x", color=PALE, linewidth=0.8)
-            axis.set_axisbelow(True)
-        return png(figure)
+            axis.grid(axis="x", color=GRID, linewidth=0.8)
+        return image(drawn)
 
 
 def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
     """A point with its interval a kind, the number of faults beside it."""
-    axis.axvline(total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axis.axvline(total.recall or 0.0, color=MUTED, linewidth=0.8, linestyle=DASHES, zorder=0)
     for y, row in enumerate(rows):
-        axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.6, alpha=0.6)
-        axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=5.5)
-        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center", fontsize=8.5)
+        axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.3, alpha=0.6)
+        axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=4)
+        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center")
     axis.set_yticks(range(len(rows)), [row.kind for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlim(-0.02, 1.02)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.grid(axis="x", color=PALE, linewidth=0.8)
+    axis.grid(axis="x", color=GRID, linewidth=0.8)
     axis.set_axisbelow(True)
 
 
@@ -171,10 +177,10 @@ def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], uni
         delays = [row.delay_s / unit_s for row in rows if row.fault.kind == kind and row.delay_s is not None]
         missed = sum(row.event is None for row in rows if row.fault.kind == kind)
         if delays:
-            axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=5, alpha=0.55, markeredgewidth=0)
-            axis.plot([float(np.median(delays))] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.6)
+            axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=4, alpha=0.55, markeredgewidth=0)
+            axis.plot([float(np.median(delays))] * 2, [y - 0.3, y + 0.3], color=INK, linewidth=1.3)
         if missed:
-            axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center", fontsize=8,
+            axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center", fontsize=7,
                       color=MISSED)  # fmt: skip
     axis.set_yticks(range(len(kinds)), kinds)
     axis.set_ylim(len(kinds) - 0.5, -0.5)

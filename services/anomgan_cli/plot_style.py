@@ -9,13 +9,15 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal, get_args
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
@@ -32,6 +34,10 @@ ONE_COLUMN, TWO_COLUMNS = 3.5, 7.16
 DPI = 200
 SMALL, TINY = 7.0, 6.5
 """points, beside the 8 of all else"""
+CHARACTERS = 19
+"""of small print on an inch"""
+KEY_IN = 0.36
+"""a key's mark and the room around it"""
 
 TEXT, INK, MUTED, LINE, GRID = "#17202a", "#2c3a48", "#5c6976", "#c9cfd6", "#eceff3"
 OBSERVED, EXPECTED, ALARM, NORMAL = "#0067a5", "#b87400", "#c2410c", "#00805f"
@@ -118,9 +124,19 @@ def image(drawn: Figure, form: Form = "png") -> bytes:
 
 def head(drawn: Figure, title: str, below: str = "") -> None:
     """What is seen, and in smaller print what is to be known of it."""
-    drawn.suptitle(title + ("\n" if below else ""), x=0.008, ha="left", linespacing=1.6)
-    if below:
-        drawn.text(0.008, 1.0 - 0.29 / drawn.get_figheight(), below, va="center", fontsize=SMALL, color=MUTED)
+    lines = wrap(below, round(CHARACTERS * drawn.get_figwidth()))
+    drawn.suptitle(title + "\n" * len(lines), x=0.008, ha="left", linespacing=1.4)
+    if lines:
+        at = 1.0 - 0.23 / drawn.get_figheight()
+        drawn.text(0.008, at, "\n".join(lines), va="top", fontsize=SMALL, color=MUTED, linespacing=1.3)
+
+
+def keys_below(drawn: Figure | SubFigure, keys: Sequence[Artist]) -> None:
+    """The legend under a figure, in as many columns as its words leave room for."""
+    longest = max(len(str(key.get_label())) for key in keys)
+    width = drawn.bbox.width / drawn.get_figure(root=True).dpi
+    columns = int(width // (longest / CHARACTERS + KEY_IN))
+    drawn.legend(handles=list(keys), loc="outside lower center", ncols=max(1, min(columns, len(keys))))
 
 
 # ---------------------------------------------------------------- axes

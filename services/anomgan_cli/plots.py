@@ -28,6 +28,7 @@ from anomgan_cli.plot_style import (
     figure,
     head,
     image,
+    keys_below,
     label_times,
     named,
     styled,
@@ -87,7 +88,7 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
         label_times(axes[-1], series.times[0])
         drawn.align_ylabels(axes)
         head(drawn, picture.title, picture.figures)
-        drawn.legend(handles=_keys(bool(false)), loc="outside lower center", ncols=7)
+        keys_below(drawn, _keys(bool(false)))
         return image(drawn, form)
 
 
@@ -115,8 +116,8 @@ def _draw_scores(axis: Axes, times: Moments, scores: Floats, threshold: float) -
     axis.plot(times, scores, color=INK, linewidth=0.8)
     axis.axhline(threshold, color=ALARM, linewidth=0.8, linestyle=DASHES)
     axis.annotate(
-        "threshold", (1.0, threshold), (0, 2), xycoords=axis.get_yaxis_transform(), textcoords="offset points", ha="right",
-        va="bottom", color=ALARM, fontsize=7.0,
+        "threshold", (1.0, threshold), (0, 2), xycoords=axis.get_yaxis_transform(), textcoords="offset points",
+        ha="right", va="bottom", color=ALARM, fontsize=7.0,
     )  # fmt: skip
     axis.set_ylim(bottom=0.0)
     named(axis, "surprise\n−log₁₀ p")
