@@ -73,17 +73,21 @@ def game_of(course: Course, loss: str = "hinge") -> Game:
     if loss == "wgan-gp":
         figures = Game("balanced", "", math.nan, figures.diversity, math.nan, figures.diversity_jumps)
     balance = _balance(figures, float(diversity[-1]))
-    shown = "" if math.isnan(figures.hits) else f" It judged {figures.hits:.0%} of the windows rightly."
+    shown = (
+        ""
+        if math.isnan(figures.hits)
+        else f" The discriminator judged {_percent(figures.hits)} of the windows rightly."
+    )
     sentences: dict[Balance, str] = {
         "balanced": "Generator and discriminator kept each other in check: generated windows vary "
         f"{figures.diversity:.2f} times as much as real ones.{shown}",
         "narrow": f"Generated windows vary only {figures.diversity:.2f} times as much as real ones: the generator "
         f"shows a part of what normal is.{shown}",
-        "one-sided": f"The discriminator judged {figures.hits:.0%} of the windows rightly, so the generator learned "
-        f"little from it; generated windows vary {figures.diversity:.2f} times as much as real ones.",
+        "one-sided": f"The discriminator judged {_percent(figures.hits)} of the windows rightly, so the generator "
+        f"learned little from it; generated windows vary {figures.diversity:.2f} times as much as real ones.",
         "oscillating": "The players overthrew each other again and again: "
         + (
-            f"the discriminator's hits jump by {figures.hit_jumps:.0%}"
+            f"the discriminator's hits jump by {_percent(figures.hit_jumps)}"
             if figures.hit_jumps > HIT_JUMPS
             else f"the diversity of generated windows jumps by {figures.diversity_jumps:.2f}"
         )
@@ -104,6 +108,10 @@ def _balance(figures: Game, last_diversity: float) -> Balance:
     if figures.hits >= ALWAYS_RIGHT:
         return "one-sided"
     return "narrow" if figures.diversity < NARROW_BELOW else "balanced"
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.0f} %"
 
 
 def _jumps(values: Floats) -> float:

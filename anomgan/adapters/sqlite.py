@@ -130,6 +130,8 @@ class SqliteStore:
             self._devices.clear()
             self._channels.clear()
         self._revision = revision
+        if batch.sheets:  # before the verdicts, which may be those of another model by the same name
+            write_sheets(connection, batch.sheets, batch.told_s)
 
         by_source: dict[Source, list[Verdict]] = {}
         for verdict in batch.verdicts:
@@ -155,8 +157,6 @@ class SqliteStore:
             "UPDATE device SET revision = ? WHERE id = ?",
             [(revision, self._latest(connection, source).id) for source in told - by_source.keys()],
         )
-        if batch.sheets:
-            write_sheets(connection, batch.sheets, batch.told_s)
         if batch.counters is not None:
             if not self._counted:  # totals of an earlier run are not this run's
                 connection.execute("DELETE FROM counter")

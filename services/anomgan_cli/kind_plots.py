@@ -60,7 +60,7 @@ def kind_plot(of: Portrait, form: Form = "png") -> bytes:
         for axis, title in zip(grid[0], titles, strict=True):
             axis.set_title(title)
         top.align_ylabels(grid[:, 0])
-        periods = [Line2D([], [], color=colour, label=f"power of a {name}") for name, _, colour in SPECTRA]
+        periods = [Line2D([], [], color=colour, label=f"power, {name}") for name, _, colour in SPECTRA]
         devices = [Line2D([], [], color=colour, label=name) for name, colour in zip(DEVICES, PAIR, strict=True)]
         keys_below(top, [*devices, *periods])
         head(drawn, f"{of.kind.name}: two healthy devices with the default settings")

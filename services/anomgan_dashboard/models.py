@@ -1,6 +1,7 @@
 """The questions about models: which there are, what one is, and how it keeps what it promises.
 
-All of it comes from the store, into which the service writes a sheet of each model and fleet, and counts what is judged.
+All of it comes from the store: the service writes a sheet of each model and fleet there, and the store counts what is
+judged.
 """
 
 from collections.abc import Callable, Mapping
