@@ -22,7 +22,6 @@ from anomgan_dashboard.security import login_routes, middleware
 
 PAGES = ("/", "/device", "/events", "/models")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
-ANSWERS = {**QUESTIONS, **MODEL_QUESTIONS}
 
 
 def create_app(
@@ -36,6 +35,7 @@ def create_app(
     """
     store = Path(sqlite_path)
     assets = load_assets()
+    asked = {**QUESTIONS, **MODEL_QUESTIONS}
 
     async def page(request: Request) -> Response:
         return assets[INDEX].response(request)
@@ -51,7 +51,7 @@ def create_app(
 
     def question(name: str) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            body = await run_in_threadpool(ANSWERS[name], dict(request.query_params), store, clock())
+            body = await run_in_threadpool(asked[name], dict(request.query_params), store, clock())
             return json_response(body)
 
         return handle
@@ -59,7 +59,7 @@ def create_app(
     return Starlette(
         routes=[
             *(Route(path, page) for path in PAGES),
-            *(Route(f"/api/{name}", question(name)) for name in ANSWERS),
+            *(Route(f"/api/{name}", question(name)) for name in asked),
             *action_routes(ask, json_response),
             Route("/static/{path:path}", asset),
             Route("/healthz", health),

@@ -40,8 +40,8 @@ def models(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         with open_reader(store) as reader:
             fleets = [sheet.content for sheet, _, _ in reader.sheets("fleet")]
             several = [
-                brief(sheet, told_s, fleets, in_use=in_use) | {"alarms": alarms_json(sheet, fleets, reader)}
-                for sheet, told_s, in_use in reader.sheets("model")
+                brief(sheet, told_s, fleets) | {"alarms": alarms_json(sheet, fleets, reader)}
+                for sheet, told_s, _ in reader.sheets("model")
             ]
             return head(reader.summary(), store, now_s) | {"fleets": fleets, "models": several}
     except Unreachable:
@@ -55,11 +55,11 @@ def model(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
         found = reader.sheets("model", query.name)
         if not found:
             raise NotFound(f"no model {query.name!r} in the store")
-        sheet, told_s, in_use = found[0]
+        sheet, told_s, _ = found[0]
         fleets = [one.content for one, _, _ in reader.sheets("fleet") if query.name in users(one.content)]
         judged = reader.judged(query.name)
         return head(reader.summary(), store, now_s) | {
-            "model": dict(sheet.content) | brief(sheet, told_s, fleets, in_use=in_use),
+            "model": dict(sheet.content) | brief(sheet, told_s, fleets),
             "fleets": fleets,
             "alarms": alarms_json(sheet, fleets, reader, judged),
             "lived": exceedances_json(judged),
@@ -71,15 +71,14 @@ def users(fleet: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return fleet.get("champion"), fleet.get("challenger")
 
 
-def brief(sheet: Sheet, told_s: float, fleets: list[Any], *, in_use: bool) -> Json:
+def brief(sheet: Sheet, told_s: float, fleets: list[Any]) -> Json:
     """A model in a few words; `role` by the fleets that use it."""
     content = sheet.content
-    champion = any(sheet.name == fleet.get("champion") for fleet in fleets)
-    role = "champion" if champion else "challenger" if in_use else "retired"
+    roles = [role for role in ("champion", "challenger") if any(sheet.name == fleet.get(role) for fleet in fleets)]
     return {
         **{name: content.get(name) for name in BRIEF},
         "digest": sheet.digest[:12],
-        "role": role,
+        "role": next(iter(roles), "retired"),
         "told_s": told_s,
         "channel_count": len(content["channels"]),
         "balance": content["game"]["balance"],

@@ -8,7 +8,7 @@ import { emptyNote } from "./parts.js";
 import { alarmCard, channelCard, dataCard, figureOf, latentCard, shadowCard } from "./model-cards.js";
 import { balanceBadge, roleBadge, weeksOf } from "./model-parts.js";
 
-const POLL_MS = 8000;
+const POLL_MS = 4000;
 
 export function modelView(query, { signal, hear }) {
   const name = query.get("model");

@@ -7,7 +7,7 @@ import { emptyNote } from "./parts.js";
 import { modelView } from "./model.js";
 import { balanceBadge, budgetStrip, modelLink, roleBadge, weeksOf } from "./model-parts.js";
 
-const POLL_MS = 5000;
+const POLL_MS = 4000;
 
 /** The list, or one model where the address names one. */
 export function modelsView(query, tools) {
