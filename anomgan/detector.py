@@ -22,7 +22,7 @@ from anomgan.model_file import pack, unpack
 from anomgan.pool import MAX_MISSING
 from anomgan.records import Event, Floats, Source, TimeSeries, Verdict, series_from_array
 from anomgan.scaling import scale, unscale, usable
-from anomgan.score import WITNESSES, look
+from anomgan.score import WITNESSES, look, rebuilt
 from anomgan.windows import WindowRule, carried, due_ends, gather_windows, hold_missing, segment_starts, waiting_ends
 
 Series = TimeSeries | Floats
@@ -51,16 +51,17 @@ class Detector:
         *,
         progress: bool = False,
         on_step: Callable[[TrainingStep], None] | None = None,
+        excluded: Sequence[str] = (),
     ) -> Self:
         """Learn what is normal from one series, several of the same channels, or an array (T, C) or (T,); NaN allowed.
 
         What `config` leaves open follows from the data by the rules of `anomgan.fit`. `on_step` is called after each
-        step; Ctrl-C keeps the best so far. DataError for too little data, TrainingDiverged for a non-finite loss.
+        step; Ctrl-C keeps the best so far. `excluded` says in words what was left out of the series. DataError for too
+        little data, TrainingDiverged for a non-finite loss.
         """
         several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
-        return cls(
-            fit([_as_series(one) for one in several], config or DetectorConfig(), progress=progress, on_step=on_step)
-        )
+        alike = [_as_series(one) for one in several]
+        return cls(fit(alike, config or DetectorConfig(), progress=progress, on_step=on_step, excluded=excluded))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one safetensors file, atomically."""
@@ -174,6 +175,14 @@ class Detector:
             course=course,
             beyond=known & np.isfinite(course[:, :, 0]).any(1),
         )
+
+    def rebuild(self, windows: NDArray[np.floating[Any]]) -> Floats:
+        """Windows (N, C, L) in the channels' units, NaN = missing -> what the generator makes of them; states NaN."""
+        parts = self._fitted
+        scaled = np.moveaxis(self.scale(np.moveaxis(np.asarray(windows, np.float64), 1, 2)), 2, 1)
+        whole = np.full(windows.shape, np.nan, np.float32)
+        whole[:, self._judged] = rebuilt(parts.networks, torch.from_numpy(scaled[:, self._judged].copy())).numpy()
+        return np.moveaxis(unscale(parts.scaler, np.moveaxis(whole, 1, 2)), 2, 1)
 
     def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
         """The rows (N,) of a series that complete a due window, and what is said of those windows."""

@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from anomgan.account import account
 from anomgan.calibrate import Tail, alarms_per_exceedance, fit_tail, fuse, separation, surprise
 from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.errors import DataError
@@ -106,11 +107,13 @@ def fit(
     *,
     progress: bool = False,
     on_step: Callable[[TrainingStep], None] | None = None,
+    excluded: Sequence[str] = (),
 ) -> Fitted:
     """Learn what is normal from series of the same channels; nothing here sees a label.
 
-    The first part of each series trains, its last `holdout` calibrates. Raises DataError for too little data or series
-    that do not agree, TrainingDiverged when a loss is not finite.
+    The first part of each series trains, its last `holdout` calibrates; `excluded` says in words what the caller has
+    left out of them. Raises DataError for too little data or series that do not agree, TrainingDiverged when a loss is
+    not finite.
     """
     first = _agree(series)
     period_s = float(np.median([one.period_s for one in series]))
@@ -155,6 +158,10 @@ def fit(
         each = np.stack([surprise(tails[name], said[name]) for name in WITNESSES])
         return fuse(each, np.array([weights[name] for name in WITNESSES]))
 
+    told = account(
+        series, result, scaler, measured, held[spaced(len(held), MAX_HEALTH)], calm, weights, overlap, excluded
+    )
+
     # ---- how odd they look all in all, and how odd ones come together
     odd, heard, against = fused(calm), later, normal
     if len(later) > MAX_CALIBRATION:
@@ -182,7 +189,7 @@ def fit(
         tails,
         weights,
         alarm_share,
-        _summary(series, scaler, measured, pool, calibrating, result),
+        _summary(series, scaler, measured, pool, calibrating, result) | told,
         learn_limits(series),
     )
 

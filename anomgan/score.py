@@ -181,6 +181,14 @@ def complete(networks: Networks, windows: Tensor) -> tuple[Tensor, Tensor | None
     return x, absent
 
 
+@torch.inference_mode()
+def rebuilt(networks: Networks, windows: Tensor) -> Tensor:
+    """Scaled windows (N, C, L), NaN = missing -> generator(encoder(window)), with what is missing completed first."""
+    x, _ = complete(networks, windows)
+    told: Tensor = networks.generator(networks.encoder(x))
+    return told
+
+
 def _residual(x: Tensor, rebuilt: Tensor, absent: Tensor | None) -> Tensor:
     """What the generator could not make of windows; a cell that is missing has none."""
     return x - rebuilt if absent is None else (x - rebuilt).masked_fill(absent, 0.0)

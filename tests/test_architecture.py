@@ -37,14 +37,18 @@ MAY_IMPORT = {
     "alarms": "alarms config errors explain records snapshots",
     "assemble": "errors records",
     "quality": "config errors groups growth quality records roles scaling snapshots",
-    "gan": "config errors gan",
+    "gan": "config errors game gan",
     "pool": "records scaling windows",
     "motion": "",
     "band": "",
     "course": "band gaussian motion scaling",
     "score": "course gan gaussian pyramid",
     "examination": "records",
-    "fit": "calibrate config errors gan gaussian pool quality records roles scaling score windows",
+    "game": "records",
+    "exceedance": "calibrate rates records",
+    "account": "exceedance game gan records scaling",
+    "fit": "account calibrate config errors gan gaussian pool quality records roles scaling score windows",
+    "sheet": "calibrate fit game",
     "model_file": "calibrate config errors fit gan gaussian quality scaling score",
     "detector": """calibrate config course decide errors examination explain fit gan model_file pool records scaling
     score windows""",
@@ -71,7 +75,7 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """band similar records snapshots errors config windows decide alarms control explain motion examination
-assemble rates judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
+assemble rates game exceedance judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -85,7 +89,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "amqtt": "anomgan/adapters/local_broker",
     "safetensors": "anomgan/model_file.py",
     "matplotlib": tuple(
-        f"services/anomgan_cli/{name}.py" for name in ("plots", "benchmark_plots", "judge_plots", "kind_plots")
+        f"services/anomgan_cli/{name}.py"
+        for name in ("plot_style", "plots", "training_plots", "benchmark_plots", "judge_plots", "kind_plots")
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",
@@ -104,6 +109,7 @@ ALLOWED_OUTSIDE = {
 TORCH_IN = (
     "anomgan/gan/",
     "anomgan/fit.py",
+    "anomgan/account.py",
     "anomgan/score.py",
     "anomgan/course.py",
     "anomgan/pyramid.py",

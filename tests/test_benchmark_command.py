@@ -8,7 +8,7 @@ from benchmark_sets import FIGURES, KEY, write_skab
 
 from anomgan_benchmark.results import Result
 from anomgan_benchmark.summary import summarise
-from anomgan_cli.benchmark_plots import means_png, series_png
+from anomgan_cli.benchmark_plots import means_plot, series_plot
 from anomgan_cli.main import main
 
 
@@ -17,16 +17,16 @@ def results_of(*detectors: str) -> list[Result]:
 
 
 def test_the_picture_of_means_needs_one_detector_and_that_of_series_the_gan_and_a_baseline() -> None:
-    assert means_png(summarise(results_of("pca")), {}).startswith(b"\x89PNG")
-    assert series_png(summarise(results_of("pca", "knn"))) is None
-    assert series_png(summarise(results_of("gan"))) is None
-    assert (series_png(summarise(results_of("gan", "knn"))) or b"").startswith(b"\x89PNG")
+    assert means_plot(summarise(results_of("pca")), {}).startswith(b"\x89PNG")
+    assert series_plot(summarise(results_of("pca", "knn"))) is None
+    assert series_plot(summarise(results_of("gan"))) is None
+    assert (series_plot(summarise(results_of("gan", "knn"))) or b"").startswith(b"\x89PNG")
 
 
 def test_peers_on_the_same_series_are_in_the_picture_of_means() -> None:
     summary = summarise(results_of("gan", "knn"))
-    assert means_png(summary, {"other": {"skab": {"valve1-0": 0.7}}}) != means_png(summary, {})
-    assert means_png(summary, {"other": {"skab": {"valve1-9": 0.7}}}) == means_png(summary, {})
+    assert means_plot(summary, {"other": {"skab": {"valve1-0": 0.7}}}) != means_plot(summary, {})
+    assert means_plot(summary, {"other": {"skab": {"valve1-9": 0.7}}}) == means_plot(summary, {})
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from torch import nn
 
 from anomgan.config import DetectorConfig, LossName
 from anomgan.errors import ConfigError, TrainingDiverged
+from anomgan.game import COLLAPSED_BELOW
 from anomgan.gan.losses import LOSSES
 from anomgan.gan.networks import Shape
 from anomgan.gan.train import (
-    COLLAPSED_BELOW,
     HEALTH_EVERY,
     MARGIN,
     SMALLEST_REACH,

@@ -10,6 +10,7 @@ import pytest
 from anomgan.simulate import KINDS
 from anomgan_cli.kind_plots import correlations
 from anomgan_cli.main import main
+from anomgan_cli.plot_style import DPI, TWO_COLUMNS
 from anomgan_simulator.portrait import STRETCHES, portrait
 
 
@@ -55,7 +56,7 @@ def test_a_page_is_a_picture_of_two_healthy_devices(tmp_path: Path, capsys: pyte
     assert page.name == "water_tank.png"
     assert content.startswith(b"\x89PNG")
     width, height = struct.unpack(">II", content[16:24])
-    assert width > 1500
+    assert width == round(TWO_COLUMNS * DPI)
     assert height > 1000
 
 

@@ -35,7 +35,7 @@ from anomgan_benchmark.promise import (
     simulated_fleets,
     watch,
 )
-from anomgan_cli.benchmark_plots import reliability_png
+from anomgan_cli.benchmark_plots import reliability_plot
 from anomgan_cli.main import main
 from anomgan_cli.reliability import describe
 
@@ -392,7 +392,7 @@ def test_nothing_is_written_where_the_folder_cannot_be_made(
 def test_the_picture_shows_every_result_and_where_nothing_was_seen() -> None:
     quiet, loud = watched(np.zeros(3000)), watched(np.tile([0.0, 9.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0], 400))
     results = [reliability("quiet", [quiet]), reliability("loud", [loud])]
-    pictures = {reliability_png(results[:1]), reliability_png(results[1:]), reliability_png(results)}
+    pictures = {reliability_plot(results[:1]), reliability_plot(results[1:]), reliability_plot(results)}
     assert len(pictures) == 3
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
 

@@ -5,7 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from anomgan.adapters.ports import AuditEntry, Batch, Liveness, Message
+from anomgan.adapters.ports import AuditEntry, Batch, Liveness, Message, Sheet
 from anomgan.errors import DataError, ServerError, Unreachable
 from anomgan.records import DeviceHealth, Event, HealthIssue, Source, Verdict
 
@@ -101,6 +101,7 @@ class MemoryStore:
         self.counters: dict[str, int] = {}
         self.outlived: Counter[str] = Counter()
         self.audit: dict[tuple[float, int], AuditEntry] = {}
+        self.sheets: dict[tuple[str, str], Sheet] = {}
         self.writes = 0
         self._failing = 0
         self._failure: ServerError = Unreachable("memory store: told to fail")
@@ -127,6 +128,8 @@ class MemoryStore:
         self.counters.update(batch.counters or {})
         for entry in batch.audit:
             self.audit.setdefault((entry.time_s, entry.number), entry)
+        if batch.sheets:
+            self.sheets = {(sheet.kind, sheet.name): sheet for sheet in batch.sheets}
         self.writes += 1
 
     def _fail_if_told(self) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 
@@ -91,6 +91,16 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """What is known of a model or a fleet, for people to look at; `digest` of a model's file, content of JSON types."""
+
+    kind: Literal["model", "fleet"]
+    name: str
+    digest: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one turn of the service stores: all of it or, if `write` raises, to be written again."""
 
@@ -106,6 +116,8 @@ class Batch:
     """by folder of models, readings that belong to its history"""
     now_s: float | None = None
     """when the turn was, by the service's clock"""
+    sheets: Sequence[Sheet] = ()
+    """of all models and fleets that are in use, where something about them has changed"""
 
 
 class MessageSource(Protocol):

@@ -16,6 +16,7 @@ from anomgan.adapters.sqlite_band import write_band
 from anomgan.adapters.sqlite_file import STORE, connect_writer
 from anomgan.adapters.sqlite_health import write_health
 from anomgan.adapters.sqlite_kind import plain_errors
+from anomgan.adapters.sqlite_models import count_judged, write_sheets
 from anomgan.adapters.sqlite_retention import Retention, hear, hear_of, listened
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
 from anomgan.band import Floats
@@ -142,13 +143,16 @@ class SqliteStore:
         if revision != self._revision + 1:  # the first write, or another process wrote in between
             self._clear()
         self._revision = revision
+        if batch.sheets:  # before the verdicts, which may be those of another model by the same name
+            write_sheets(connection, batch.sheets, batch.now_s or 0.0)
 
         by_source: dict[Source, list[Verdict]] = {}
         for verdict in batch.verdicts:
             by_source.setdefault((verdict.site, verdict.device), []).append(verdict)
-        rows = []
+        rows, fresh = [], list[Verdict]()
         for source, verdicts in by_source.items():
             latest = self._latest(connection, source)
+            fresh += [v for v in verdicts if v.time_s > latest.time_s and v.surprise == v.surprise]
             keyed = [(self._channels_id(connection, latest.id, verdict), verdict) for verdict in verdicts]
             rows += [verdict_row(latest.id, channels_id, verdict) for channels_id, verdict in keyed]
             for channels_id, verdict in keyed:
@@ -156,6 +160,7 @@ class SqliteStore:
             self._devices[source] = advance(latest, keyed)
             self._devices.move_to_end(source)
         connection.executemany(INSERT_VERDICT, rows)
+        count_judged(connection, fresh, self._retention.retention_s)
         self._age(connection, by_source, counted)
         connection.executemany(UPDATE_DEVICE, [device_row(revision, self._devices[source]) for source in by_source])
 

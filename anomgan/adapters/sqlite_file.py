@@ -6,6 +6,7 @@ from pathlib import Path
 from anomgan.adapters import sqlite_kind
 from anomgan.adapters.sqlite_band import BAND_TABLE
 from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
+from anomgan.adapters.sqlite_models import MODEL_TABLES
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
@@ -132,7 +133,7 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD + BAND_TABLE
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD + BAND_TABLE + MODEL_TABLES
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -147,7 +148,7 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
             connection.execute(statement)
     if before < 4:
         connection.execute(f"ALTER TABLE event ADD COLUMN onsets {ONSETS}")
-        for statement in split_statements(HEARD + BAND_TABLE):
+        for statement in split_statements(HEARD + BAND_TABLE + MODEL_TABLES):
             connection.execute(statement)
         connection.execute(
             "INSERT INTO heard SELECT device_id, max(time_s - silent_s), 0 FROM health GROUP BY device_id"

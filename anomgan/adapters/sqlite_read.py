@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.adapters.ports import AuditEntry
+from anomgan.adapters.ports import AuditEntry, Sheet
 from anomgan.adapters.sqlite_file import STORE, connect_reader
 from anomgan.adapters.sqlite_health import read_health, read_issues
 from anomgan.adapters.sqlite_history import History, read_history
 from anomgan.adapters.sqlite_kind import plain_errors
+from anomgan.adapters.sqlite_models import Judged, read_judged, read_sheets
 from anomgan.adapters.sqlite_rows import nan_if_null, read_event
 from anomgan.records import DeviceHealth, Event, EventState, HealthIssue, Source
 
@@ -218,6 +219,14 @@ class SqliteReader:
     ) -> History | None:
         """One device's verdicts in [start_s, end_s], thinned to at most `points`; None where it is unknown."""
         return read_history(self._connection, (site, device), start_s, end_s, points)
+
+    def sheets(self, kind: str, name: str | None = None) -> list[tuple[Sheet, float, bool]]:
+        """What is known of models or fleets: (sheet, when it was told, whether it is in use), those in use first."""
+        return read_sheets(self._connection, kind, name)
+
+    def judged(self, model: str) -> Judged:
+        """How much a model has judged, and the events of that time."""
+        return read_judged(self._connection, model)
 
 
 def read_device(row: Sequence[Any], open_event: Event | None) -> DeviceState:

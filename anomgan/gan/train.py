@@ -26,13 +26,13 @@ from torch.nn import functional
 
 from anomgan.config import DetectorConfig
 from anomgan.errors import ConfigError, TrainingDiverged
+from anomgan.game import COLLAPSED_BELOW
 from anomgan.gan.disturb import disturb, wear
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape, fold_spectral_norm
 
 HEALTH_EVERY = 25
 LATENT_WEIGHT = 0.5
-COLLAPSED_BELOW = 0.1
 COLDEST = 0.1
 MARGIN = 1.1
 SMALLEST_REACH = 0.1

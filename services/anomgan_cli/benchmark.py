@@ -87,7 +87,7 @@ def benchmark(
     from anomgan_benchmark.run import missing_results, run, survey, wanted_results
     from anomgan_benchmark.summary import summarise
     from anomgan_benchmark.table import describe
-    from anomgan_cli.benchmark_plots import means_png, series_png
+    from anomgan_cli.benchmark_plots import means_plot, series_plot
 
     check_detectors(detectors)
     config = parse_config(DetectorConfig, {} if steps is None else {"steps": steps}, "anomgan benchmark")
@@ -117,8 +117,8 @@ def benchmark(
         ("results.csv", results_csv(told)),
         ("summary.csv", summary_csv(summary, peers)),
         ("summary.json", summary_json(summary, peers, facts)),
-        ("means.png", means_png(summary, peers)),
-        ("series.png", series_png(summary)),
+        ("means.png", means_plot(summary, peers)),
+        ("series.png", series_plot(summary)),
     ):
         if content is not None:
             write_bytes(out / name, content)

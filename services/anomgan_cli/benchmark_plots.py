@@ -1,16 +1,13 @@
-"""Pictures of a benchmark, as PNG bytes: means with their intervals, series by series, promised against given."""
+"""Pictures of a benchmark: means with their intervals, series by series, promised against given; as a file's bytes."""
 
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 
 from anomgan_benchmark.detectors import PLAIN, REFERENCE
 from anomgan_benchmark.export import OVERALL
@@ -18,59 +15,70 @@ from anomgan_benchmark.peers import Peers, standing
 from anomgan_benchmark.promise import FACTOR, Reliability
 from anomgan_benchmark.summary import MAIN, Lead, Line, Mean, Summary
 from anomgan_benchmark.table import reference_of
-from anomgan_cli.plots import INK, STYLE, png
+from anomgan_cli.plot_style import (
+    COLOURS,
+    GRID,
+    INK,
+    LINE,
+    MARKERS,
+    MUTED,
+    ONE_COLUMN,
+    TINY,
+    Form,
+    figure,
+    head,
+    image,
+    keys_below,
+    lanes,
+    powers,
+    styled,
+)
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#b8a000", "#7a5195")
-"""Okabe & Ito's, for all who see colours differently"""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
-GREY, PALE = "#8a8a8a", "#e8e8e8"
+BAND = "#e9edf1"
 LANE = 0.11
 ROOM = 0.88
 """so far to the right there is none for a name"""
 NONE_SEEN = "none seen: upper end of the interval"
 
 
-def means_png(summary: Summary, peers: Peers) -> bytes:
+def means_plot(summary: Summary, peers: Peers, form: Form = "png") -> bytes:
     """Mean VUS-PR by suite and detector with its interval; peers that have every series as grey rings."""
     groups = dict(summary.suites)
     if len(groups) > 1 and summary.overall:
         groups[OVERALL] = summary.overall
     names = list(dict.fromkeys(name for lines in groups.values() for name in lines))
     rings = {suite: _rings(lines, peers) for suite, lines in groups.items()}
-    lanes = len(names) + any(rings.values())
-    height = max(0.62, LANE * (lanes + 1))
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.0, 1.2 + height * len(groups)), layout="constrained")
-        axis = figure.subplots()
+    count = len(names) + any(rings.values())
+    height = max(0.5, LANE * (count + 1))
+    with styled():
+        drawn = figure(1.15 + height * len(groups))
+        axis = drawn.subplots()
         for row, (suite, lines) in enumerate(groups.items()):
             if suite == OVERALL:
-                axis.axhspan(row - 0.5, row + 0.5, color="#f4f4f4", linewidth=0, zorder=0)
+                axis.axhspan(row - 0.5, row + 0.5, color="#f4f6f8", linewidth=0, zorder=0)
             elif row:
-                axis.axhline(row - 0.5, color=PALE, linewidth=0.8)
-            at = [row + (lane - (lanes - 1) / 2) * LANE / height for lane in range(lanes)]
+                axis.axhline(row - 0.5, color=GRID, linewidth=0.8)
+            at = [row + (lane - (count - 1) / 2) * LANE / height for lane in range(count)]
             for i, name in enumerate(names):
                 if name in lines and lines[name].series:
                     _draw_mean(axis, at[i], lines[name].means[MAIN], i)
             if rings[suite]:
                 _draw_rings(axis, at[-1], rings[suite])
-        axis.set_yticks(range(len(groups)), [_label(suite, lines) for suite, lines in groups.items()])
-        axis.set_ylim(len(groups) - 0.5, -0.5)
+        lanes(axis, [_label(suite, lines) for suite, lines in groups.items()])
         axis.set_xlim(0.0, 1.0)
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
-        axis.grid(axis="x", color=PALE, linewidth=0.8)
-        axis.set_axisbelow(True)
+        axis.grid(axis="x")
         axis.set_xlabel("VUS-PR, mean over series with its 95 % bootstrap interval")
         keys = [
-            Line2D([], [], color=COLOURS[i % 8], marker=MARKERS[i % 8], markersize=5, linewidth=1.2, label=name)
+            Line2D([], [], color=COLOURS[i % 8], marker=MARKERS[i % 8], markersize=4, linewidth=1.2, label=name)
             for i, name in enumerate(names)
         ]
         if any(rings.values()):
-            ring = Line2D([], [], color=GREY, marker="o", markerfacecolor="none", markersize=5, linewidth=0)
+            ring = Line2D([], [], color=MUTED, marker="o", markerfacecolor="none", markersize=4, linewidth=0)
             ring.set_label("peers on the same series, the best named")
             keys.append(ring)
-        figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 6), fontsize=8.5)
-        return png(figure)
+        head(drawn, "How well anomalies are ranked above normal rows")
+        keys_below(drawn, keys)
+        return image(drawn, form)
 
 
 def _rings(lines: Mapping[str, Line], peers: Peers) -> Sequence[Lead]:
@@ -82,20 +90,27 @@ def _rings(lines: Mapping[str, Line], peers: Peers) -> Sequence[Lead]:
 def _draw_mean(axis: Axes, y: float, mean: Mean, i: int) -> None:
     colour = COLOURS[i % 8]
     axis.plot([mean.low, mean.high], [y, y], color=colour, linewidth=1.4, alpha=0.75, solid_capstyle="round")
-    axis.plot(mean.mean, y, color=colour, marker=MARKERS[i % 8], markersize=5)
+    axis.plot(mean.mean, y, color=colour, marker=MARKERS[i % 8], markersize=4)
 
 
 def _draw_rings(axis: Axes, y: float, peers: Sequence[Lead]) -> None:
     across = [one.of_name for one in peers]
-    axis.plot(across, [y] * len(across), color=GREY, marker="o", markerfacecolor="none", markersize=4.5, linewidth=0)
+    axis.plot(across, [y] * len(across), color=MUTED, marker="o", markerfacecolor="none", markersize=4.5, linewidth=0)
     to_the_left = max(across) > ROOM
     at, offset, side = (min(across), -6, "right") if to_the_left else (max(across), 6, "left")
     axis.annotate(
-        peers[0].name, (at, y), (offset, 0), textcoords="offset points", ha=side, va="center", fontsize=7, color=GREY
+        peers[0].name,
+        (at, y),
+        (offset, 0),
+        textcoords="offset points",
+        ha=side,
+        va="center",
+        fontsize=TINY,
+        color=MUTED,
     )
 
 
-def series_png(summary: Summary) -> bytes | None:
+def series_plot(summary: Summary, form: Form = "png") -> bytes | None:
     """Each series: the GAN's VUS-PR over that of the baseline that does best on it; None without both."""
     points: dict[str, list[tuple[float, float]]] = {}
     for suite, lines in summary.suites.items():
@@ -107,41 +122,40 @@ def series_png(summary: Summary) -> bytes | None:
     if not points:
         return None
     every = [point for of_suite in points.values() for point in of_suite]
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 6.2), layout="constrained")
-        axis = figure.subplots()
-        axis.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
+    with styled():
+        drawn = figure(ONE_COLUMN + 0.75, ONE_COLUMN)
+        axis = drawn.subplots()
+        axis.plot([0, 1], [0, 1], color=LINE, linewidth=0.8)
         for i, (suite, of_suite) in enumerate(points.items()):
             across, up = np.array(of_suite).T
             label = f"{suite} ({len(of_suite)})"
             axis.scatter(
-                across, up, s=26, alpha=0.8, color=COLOURS[i % 8], marker=MARKERS[i % 8], edgecolors="white",
+                across, up, s=14, alpha=0.8, color=COLOURS[i % 8], marker=MARKERS[i % 8], edgecolors="white",
                 linewidths=0.4, label=label,
             )  # fmt: skip
         axis.set_xlim(0, 1.02)
         axis.set_ylim(0, 1.02)
         axis.set_aspect("equal")
-        axis.grid(color=PALE, linewidth=0.8)
-        axis.set_axisbelow(True)
-        axis.set_xlabel("VUS-PR of the best baseline on the series, chosen with the labels")
+        axis.grid()
+        axis.set_xlabel("VUS-PR of the best baseline, chosen with the labels")
         axis.set_ylabel(f"VUS-PR of {REFERENCE}")
         above = sum(value > rival for rival, value in every)
-        axis.set_title(f"{REFERENCE} is above the best baseline on {above} of {len(every)} series")
-        axis.text(0.03, 0.97, f"{REFERENCE} better", transform=axis.transAxes, va="top", color=INK, fontsize=8.5)
-        axis.text(0.97, 0.03, "baseline better", transform=axis.transAxes, ha="right", color=INK, fontsize=8.5)
-        figure.legend(loc="outside lower center", ncols=4, fontsize=8.5)
-        return png(figure)
+        head(drawn, f"{REFERENCE} above the best baseline: {above} of {len(every)} series")
+        axis.text(0.03, 0.97, f"{REFERENCE} better", transform=axis.transAxes, va="top", color=MUTED, fontsize=TINY)
+        axis.text(0.97, 0.03, "baseline better", transform=axis.transAxes, ha="right", color=MUTED, fontsize=TINY)
+        drawn.legend(loc="outside lower center", ncols=3)
+        return image(drawn, form)
 
 
 def _label(suite: str, lines: Mapping[str, Line]) -> str:
     return f"{suite}\n{max(line.series for line in lines.values())} series"
 
 
-def reliability_png(results: Sequence[Reliability]) -> bytes:
+def reliability_plot(results: Sequence[Reliability], form: Form = "png") -> bytes:
     """Claimed against observed probability, and alarms promised against given, with 95 % intervals; log axes."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 5.7), layout="constrained")
-        left, right = figure.subplots(1, 2)
+    with styled():
+        drawn = figure(4.1)
+        left, right = drawn.subplots(1, 2)
         for i, result in enumerate(results):
             aside = 1.07 ** (i - (len(results) - 1) / 2)  # so that intervals at the same claim stand side by side
             for row in result.odds:
@@ -149,33 +163,31 @@ def reliability_png(results: Sequence[Reliability]) -> bytes:
             for alarms in result.alarms:
                 _draw_given(right, alarms.promised * aside, (alarms.low, alarms.given, alarms.high), i)
         _hold_against_diagonal(left)
-        left.set_title("Probability", pad=10)
-        left.set_xlabel("claimed: a normal window looks at least so odd")
+        left.set_title("Is a surprise as rare as it says?")
+        left.set_xlabel("claimed probability that a normal window looks so odd")
         left.set_ylabel("observed share of normal windows")
         _hold_against_diagonal(right)
-        right.set_title("False alarms of a device in a week", pad=10)
-        right.set_xlabel("promised: the alarm budget")
+        right.set_title("Is the alarm budget kept?")
+        right.set_xlabel("promised false alarms of a device in a week")
         right.set_ylabel("given, on normal data")
-        for axis in (right.xaxis, right.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         keys: list[Artist] = [
             Line2D(
-                [], [], color=COLOURS[i % 8], marker=MARKERS[i % 8], markersize=5, linewidth=1.4, label=_watched(one)
+                [], [], color=COLOURS[i % 8], marker=MARKERS[i % 8], markersize=4, linewidth=1.2, label=_watched(one)
             )
             for i, one in enumerate(results)
         ]
-        keys.append(Line2D([], [], color=GREY, linewidth=0.8, label="as promised"))
-        keys.append(Patch(color=PALE, label=f"within a factor of {FACTOR:g}"))
+        keys.append(Line2D([], [], color=MUTED, linewidth=0.8, label="as promised"))
+        keys.append(Patch(color=BAND, label=f"within a factor of {FACTOR:g}"))
         if any(not row.events for one in results for row in one.alarms) or any(
             not row.windows for one in results for row in one.odds
         ):
             keys.append(
                 Line2D(
-                    [], [], color=INK, marker="v", markersize=5, markerfacecolor="none", linewidth=0, label=NONE_SEEN
+                    [], [], color=INK, marker="v", markersize=4, markerfacecolor="none", linewidth=0, label=NONE_SEEN
                 )
             )
-        figure.legend(handles=keys, loc="outside lower center", ncols=len(keys) if len(keys) < 4 else 3, fontsize=8.5)
-        return png(figure)
+        keys_below(drawn, keys)
+        return image(drawn, form)
 
 
 def _draw_given(axis: Axes, x: float, ends: tuple[float, float, float], i: int) -> None:
@@ -184,22 +196,21 @@ def _draw_given(axis: Axes, x: float, ends: tuple[float, float, float], i: int) 
     colour = COLOURS[i % 8]
     if value > 0:
         axis.plot([x, x], [low, high], color=colour, linewidth=1.4, alpha=0.75, solid_capstyle="round")
-        axis.plot(x, value, color=colour, marker=MARKERS[i % 8], markersize=5)
+        axis.plot(x, value, color=colour, marker=MARKERS[i % 8], markersize=4)
     else:
-        axis.plot(x, high, color=colour, marker="v", markersize=5, markerfacecolor="none")
+        axis.plot(x, high, color=colour, marker="v", markersize=4, markerfacecolor="none")
 
 
 def _hold_against_diagonal(axis: Axes) -> None:
     """Both axes logarithmic and alike, around all that is drawn; the diagonal and the band around it."""
-    axis.set_xscale("log")
-    axis.set_yscale("log")
+    powers(axis)
     drawn = np.concatenate([line.get_xydata() for line in axis.lines])
     ends = np.array([drawn.min() / 1.6, drawn.max() * 1.6])
-    axis.fill_between(ends, ends / FACTOR, ends * FACTOR, color=PALE, linewidth=0, zorder=0)
-    axis.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
+    axis.fill_between(ends, ends / FACTOR, ends * FACTOR, color=BAND, linewidth=0, zorder=0)
+    axis.plot(ends, ends, color=MUTED, linewidth=0.8, zorder=1)
     axis.set(xlim=ends, ylim=ends, aspect="equal")
 
 
 def _watched(one: Reliability) -> str:
-    """`pump: 50 devices, 214.3 device-weeks`."""
-    return f"{one.name}: {one.devices} device{'' if one.devices == 1 else 's'}, {one.weeks:.1f} device-weeks"
+    """`pump: 50 devices, 210 device-weeks`."""
+    return f"{one.name}: {one.devices} device{'' if one.devices == 1 else 's'}, {one.weeks:.2g} device-weeks"

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @ignore_option
 @rows_option
 @click.option(
-    "--plot", type=click.Path(path_type=Path), help="The picture; left out: CSV's name + -evaluation.png, here."
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="The picture (.png, .pdf, .svg); left out: CSV's name + -evaluation.png, here.",
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 def evaluate(
@@ -53,8 +55,11 @@ def evaluate(
     from anomgan.matching import match_events
     from anomgan.vus import dominant_period
     from anomgan.windows import carried, segment_starts
-    from anomgan_cli.plots import Picture, evaluation_png
+    from anomgan_cli.plot_style import form_of
+    from anomgan_cli.plots import Picture, evaluation_plot
 
+    target = plot or Path(f"{file.stem}-evaluation.png")
+    form = form_of(target)
     detector = Detector.load(model)
     series = read_for_model(detector, file, time, label, ignore, rows)
     if series.labels is None:
@@ -90,9 +95,9 @@ def evaluate(
         found=events,
         matching=matching,
         title=_title(series.device, result),
+        figures=f"VUS-PR {result.vus_pr:.3f}, AUC-PR {result.auc_pr:.3f}",
     )
-    target = plot or Path(f"{file.stem}-evaluation.png")
-    write_bytes(target, evaluation_png(picture))
+    write_bytes(target, evaluation_plot(picture, form))
     say(f"wrote {target}")
     if json_file is not None:
         figures = {"model": str(model), "file": str(file), **result.as_dict()}
@@ -112,9 +117,10 @@ def _told(events: "Sequence[Event]", truth: "Sequence[Interval]", matching: "Mat
 
 
 def _title(device: str, result: "Evaluation") -> str:
-    """The picture's title: the device and the figures that matter."""
+    """The picture's title: the device and what was found on it."""
     alarms = result.alarms
-    counts = (
-        f", {alarms.events_found} of {alarms.true_events} events found, {alarms.false_alarms} false" if alarms else ""
-    )
-    return f"{device}: VUS-PR {result.vus_pr:.3f}, AUC-PR {result.auc_pr:.3f}{counts}"
+    if not alarms:
+        return f"{device}: the surprise beside the labels"
+    plural = "" if alarms.false_alarms == 1 else "s"
+    found = f"{alarms.events_found} of {alarms.true_events} labelled events found"
+    return f"{device}: {found}, {alarms.false_alarms} false alarm{plural}"

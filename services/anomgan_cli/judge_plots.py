@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Sequence
 from warnings import catch_warnings, filterwarnings
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
@@ -17,17 +15,26 @@ from matplotlib.ticker import PercentFormatter
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
 from anomgan.records import Source
 from anomgan.shown import printable
-from anomgan_cli.plots import INK, STYLE, png
+from anomgan_cli.plot_style import (
+    ALARM,
+    ASIDE,
+    DASHES,
+    FALSE_ALARM,
+    GRID,
+    INK,
+    MUTED,
+    OBSERVED,
+    figure,
+    image,
+    keys_below,
+    styled,
+)
 
-PLAIN = {**STYLE, "text.parse_math": False}
-"""names come from outside, and a $ in one is no formula"""
-
-FOUND, MISSED, ASIDE, FALSE = "#0072b2", "#d55e00", "#c9c9c9", "#e69f00"
-PALE, GREY = "#e8e8e8", "#8a8a8a"
+FOUND, MISSED, FALSE = OBSERVED, ALARM, FALSE_ALARM
 MOST_LANES = MOST_KINDS = 40
 LONGEST_LABEL = 40
-LANE_IN = 0.24
-HIGH_IN = 4.0
+LANE_IN = 0.2
+HIGH_IN = 2.8
 """of the chart of the share; the delays stand beside it where they are no higher, else below"""
 LEAST_WIDTH = 0.003
 """of the picture: what is shorter is drawn so long, so that it can be seen"""
@@ -57,9 +64,9 @@ def timeline_png(report: Report) -> bytes:
     moments += [time_s for event in report.found_by for time_s in (event.start_s, event.end_s)]
     first_s, last_s = min(moments), min(max(moments), report.now_s or max(moments))
     least_s = (last_s - first_s or 1.0) * LEAST_WIDTH
-    with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(10.0, 1.5 + LANE_IN * max(len(shown), 3)), layout="constrained")
-        axis = figure.subplots()
+    with styled():
+        drawn = figure(1.3 + LANE_IN * max(len(shown), 3))
+        axis = drawn.subplots()
 
         blocks: list[tuple[float, float, float, float]] = []
         colours: list[str] = []
@@ -71,7 +78,7 @@ def timeline_png(report: Report) -> bytes:
                 colours.append(colour)
 
         for lane in range(len(shown)):
-            axis.axhline(lane, color=PALE, linewidth=0.8, zorder=0)
+            axis.axhline(lane, color=GRID, linewidth=0.8, zorder=0)
         for row in report.rows:
             colour = ASIDE if row.aside else MISSED if row.event is None else FOUND
             bar(row.fault.source, (row.fault.start_s, row.fault.end_s), -0.14, 0.36, colour)
@@ -83,7 +90,7 @@ def timeline_png(report: Report) -> bytes:
         axis.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
         axis.xaxis_date("UTC")
         axis.set_yticks(range(len(shown)), [_label("/".join(filter(None, source))) for source in shown])
-        axis.set_xlabel("event time, UTC")
+        axis.set_xlabel("time, UTC")
         axis.set_ylim(len(shown) - 0.4, -0.6)
         axis.set_xlim(*_dates([first_s - 5 * least_s, last_s + 5 * least_s]))
         axis.tick_params(axis="y", length=0)
@@ -105,8 +112,8 @@ def timeline_png(report: Report) -> bytes:
         ]
         if any(row.aside for row in report.rows):
             keys.insert(2, Patch(color=ASIDE, label="fault that does not count (going on, warm-up)"))
-        figure.legend(handles=keys, loc="outside lower center", ncols=5, fontsize=8.5, handlelength=1.4)
-        return png(figure)
+        keys_below(drawn, keys)
+        return image(drawn)
 
 
 def recall_png(report: Report) -> bytes:
@@ -114,17 +121,17 @@ def recall_png(report: Report) -> bytes:
     every = (("by kind of fault", report.kinds), ("by kind of device", report.device_kinds))
     groups = [(_of(title, rows), _most(rows)) for title, rows in every if rows]
     heights = [len(rows) + 0.8 for _, rows in groups]
-    with mpl.rc_context(PLAIN):
-        figure = Figure(figsize=(7.5, 1.3 + 0.3 * sum(heights)), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(len(groups), 1, sharex=True, height_ratios=heights))
+    with styled():
+        drawn = figure(1.1 + 0.22 * sum(heights))
+        axes = np.atleast_1d(drawn.subplots(len(groups), 1, sharex=True, height_ratios=heights))
         for axis, (title, rows) in zip(axes, groups, strict=True):
             _draw_recall(axis, rows, report.total)
             axis.set_title(title)
         axes[-1].set_xlabel("share of the faults that were found, with its 95 % interval")
         axes[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
-        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), label="all faults together")
-        figure.legend(handles=[line], loc="outside lower right", fontsize=8.5)
-        return png(figure)
+        line = Line2D([], [], color=MUTED, linewidth=0.8, linestyle=DASHES, label="all faults together")
+        drawn.legend(handles=[line], loc="outside lower right")
+        return image(drawn)
 
 
 def delay_png(report: Report) -> bytes:
@@ -134,50 +141,48 @@ def delay_png(report: Report) -> bytes:
     starts = np.sort([row.delay_s / unit_s for row in counted if row.delay_s is not None])
     told = np.sort([row.told_after_s / unit_s for row in counted if row.told_after_s is not None])
     kinds = [row.kind for row in _most(report.kinds)]
-    with mpl.rc_context(PLAIN):
-        below = 0.9 + 0.24 * len(kinds)
+    with styled():
+        below = 0.9 + LANE_IN * len(kinds)
         if below > HIGH_IN:
-            figure = Figure(figsize=(10.0, HIGH_IN + below), layout="constrained")
-            whole, by_kind = figure.subplots(2, 1, height_ratios=(HIGH_IN, below))
+            drawn = figure(HIGH_IN + below)
+            whole, by_kind = drawn.subplots(2, 1, height_ratios=(HIGH_IN, below))
         else:
-            figure = Figure(figsize=(10.0, HIGH_IN), layout="constrained")
-            whole, by_kind = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+            drawn = figure(HIGH_IN)
+            whole, by_kind = drawn.subplots(1, 2, width_ratios=(1.0, 1.15))
         longest = float(max(starts[-1], told[-1] if len(told) else 0.0, 1.0 / unit_s)) * 1.05
         for times, colour, label in ((starts, FOUND, "begin of the event"), (told, INK, "event told")):
             if len(times):
                 share = np.arange(1, len(times) + 1) / len(counted)
                 across, up = np.r_[0.0, times, longest], np.r_[0.0, share, share[-1]]
-                whole.step(across, up, where="post", color=colour, linewidth=1.6, label=label)
-        whole.axhline(report.total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        whole.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=GREY, fontsize=8.5)
+                whole.step(across, up, where="post", color=colour, linewidth=1.3, label=label)
+        whole.axhline(report.total.recall or 0.0, color=MUTED, linewidth=0.8, linestyle=DASHES)
+        whole.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=MUTED)
         whole.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
         whole.yaxis.set_major_formatter(PercentFormatter(1.0))
         whole.set_title("share of all faults found within a time")
-        whole.legend(loc="lower right", fontsize=8.5)
+        whole.legend(loc="lower right")
         _draw_delays(by_kind, counted, kinds, unit_s)
         by_kind.set_title(_of("delay until the event begins; bar = median", report.kinds))
         by_kind.set(xlim=(-0.02 * longest, longest))
         for axis in (whole, by_kind):
             axis.set_xlabel(f"{unit} of event time since the fault began")
-            axis.grid(axis="x", color=PALE, linewidth=0.8)
-            axis.set_axisbelow(True)
-        return png(figure)
+            axis.grid(axis="x", color=GRID, linewidth=0.8)
+        return image(drawn)
 
 
 def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
     """A point with its interval a kind, the number of faults beside it."""
-    axis.axvline(total.recall or 0.0, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axis.axvline(total.recall or 0.0, color=MUTED, linewidth=0.8, linestyle=DASHES, zorder=0)
     for y, row in enumerate(rows):
-        axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.6, alpha=0.6)
-        axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=5.5)
-        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center", fontsize=8.5)
+        axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.3, alpha=0.6)
+        axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=4)
+        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center")
     axis.set_yticks(range(len(rows)), [_label(row.kind) for row in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set_xlim(-0.02, 1.02)
     axis.tick_params(axis="y", length=0)
     axis.spines["left"].set_visible(False)
-    axis.grid(axis="x", color=PALE, linewidth=0.8)
-    axis.set_axisbelow(True)
+    axis.grid(axis="x", color=GRID, linewidth=0.8)
 
 
 def _most(rows: Sequence[KindRow]) -> Sequence[KindRow]:
@@ -208,10 +213,10 @@ def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], uni
         delays = [row.delay_s / unit_s for row in rows if row.fault.kind == kind and row.delay_s is not None]
         missed = sum(row.event is None for row in rows if row.fault.kind == kind)
         if delays:
-            axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=5, alpha=0.55, markeredgewidth=0)
-            axis.plot(float(np.median(delays)), y, "|", color=INK, markersize=13, markeredgewidth=1.6)
+            axis.plot(delays, [y] * len(delays), "o", color=FOUND, markersize=4, alpha=0.55, markeredgewidth=0)
+            axis.plot(float(np.median(delays)), y, "|", color=INK, markersize=10, markeredgewidth=1.3)
         if missed:
-            axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center", fontsize=8,
+            axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center",
                       color=MISSED)  # fmt: skip
     axis.set_yticks(range(len(kinds)), map(_label, kinds))
     axis.set_ylim(len(kinds) - 0.5, -0.5)

@@ -36,13 +36,13 @@ def kinds(names: tuple[str, ...], plots: Path | None, seed: int) -> None:
         return
     from anomgan.adapters.files import write_bytes
     from anomgan_cli.inputs import make_folder
-    from anomgan_cli.kind_plots import kind_png
+    from anomgan_cli.kind_plots import kind_plot
     from anomgan_simulator.portrait import portrait
 
     make_folder(plots)
     with click.progressbar(chosen, label="drawing", item_show_func=lambda one: one.name if one else "") as bar:
         for kind in bar:
-            write_bytes(plots / f"{kind.name}.png", kind_png(portrait(kind, seed)))
+            write_bytes(plots / f"{kind.name}.png", kind_plot(portrait(kind, seed)))
 
 
 def in_short(kind: "Kind[Any, Any, Any]") -> str:

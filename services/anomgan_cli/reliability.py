@@ -83,7 +83,7 @@ def reliability(
 
     from anomgan.adapters.files import write_bytes
     from anomgan.config import DetectorConfig, parse_config
-    from anomgan_cli.benchmark_plots import reliability_png
+    from anomgan_cli.benchmark_plots import reliability_plot
 
     what = measured(files, data)
     check_options(context, what)
@@ -107,7 +107,7 @@ def reliability(
     document = facts | {"anomgan": version("anomgan"), "reliability": [result.as_dict() for result in told]}
     for name, content in (
         ("reliability.json", (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()),
-        ("reliability.png", reliability_png(told)),
+        ("reliability.png", reliability_plot(told)),
     ):
         write_bytes(out / name, content)
         say(f"wrote {out / name}")

@@ -14,7 +14,7 @@ from anomgan_cli.terminal import say
 if TYPE_CHECKING:
     from anomgan.config import DetectorConfig
     from anomgan.detector import Detector
-    from anomgan.gan.train import TrainingHealth, TrainingStep
+    from anomgan.gan.train import TrainingStep
     from anomgan.records import TimeSeries
 
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="The same seed gives the same model; left out: 0.")
 @click.option("--device", metavar="auto|cpu|cuda", help="Where to train; left out: auto.")
 @click.option("--health", type=click.Path(path_type=Path), help="Write the training's health as JSON lines.")
-@click.option("--report", type=click.Path(path_type=Path), help="Draw the training's course as a PNG.")
+@click.option("--report", type=click.Path(path_type=Path), help="Draw how it went: .png, .pdf or .svg.")
 def train(
     files: tuple[Path, ...],
     from_mqtt: str | None,
@@ -71,6 +71,10 @@ def train(
     from anomgan.adapters.files import check_writable, json_lines, write_bytes
     from anomgan.config import DetectorConfig, parse_config
 
+    if report is not None:
+        from anomgan_cli.plot_style import form_of
+
+        form_of(report)
     for target in (out, report):
         if target is not None:
             check_writable(target)
@@ -85,24 +89,32 @@ def train(
 
     from anomgan.detector import Detector
 
-    course: list[TrainingHealth] = []
     with json_lines(health) if health else nullcontext() as add:
 
         def watch(step: "TrainingStep") -> None:
-            if step.health is not None:
-                course.append(step.health)
-                if add is not None:
-                    add(asdict(step.health))
+            if step.health is not None and add is not None:
+                add(asdict(step.health))
 
-        detector = Detector.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
+        left_out = _left_out(ignore, channels, rows)
+        detector = Detector.fit(series, config, progress=sys.stderr.isatty(), on_step=watch, excluded=left_out)
     detector.save(out)
     say(_told(detector))
     say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
     if report is not None:
-        from anomgan_cli.plots import training_png
+        from anomgan_cli.training_plots import training_report
 
-        write_bytes(report, training_png(course))
+        write_bytes(report, training_report(detector, series, form_of(report)))
         say(f"wrote {report}")
+
+
+def _left_out(ignore: Sequence[str], channels: Sequence[str], rows: slice) -> list[str]:
+    """In words what the options leave out of the files."""
+    cut = ":".join("" if end is None else str(end) for end in (rows.start, rows.stop))
+    return [
+        *([f"columns {', '.join(ignore)}"] if ignore else []),
+        *([f"all columns but {', '.join(channels)}"] if channels else []),
+        *([f"all rows but {cut}"] if cut != ":" else []),
+    ]
 
 
 def _read_live(

@@ -18,9 +18,10 @@ from anomgan_dashboard.actions import Ask, action_routes
 from anomgan_dashboard.answers import QUESTIONS, BadQuery, NotFound
 from anomgan_dashboard.assets import INDEX, Asset, load_assets
 from anomgan_dashboard.event_answers import EVENT_QUESTIONS
+from anomgan_dashboard.models import MODEL_QUESTIONS
 from anomgan_dashboard.security import login_routes, middleware
 
-PAGES = ("/", "/device", "/events", "/event")
+PAGES = ("/", "/device", "/events", "/event", "/models")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
 
 
@@ -35,7 +36,7 @@ def create_app(
     """
     store = Path(sqlite_path)
     assets = load_assets()
-    asked = {**QUESTIONS, **EVENT_QUESTIONS}
+    asked = {**QUESTIONS, **EVENT_QUESTIONS, **MODEL_QUESTIONS}
 
     async def page(request: Request) -> Response:
         return assets[INDEX].response(request)

@@ -82,6 +82,13 @@ class Renewal:
         for trainer in self._trainers.values():
             trainer.close()
 
+    def history(self, table: FleetConfig) -> tuple[dict[tuple[str, str], int], float, bool] | None:
+        """Of a fleet that learns: its rows by device, the hours that they span, whether a training is under way."""
+        if table.model not in self.histories:
+            return None
+        history = self.histories[table.model]
+        return history.rows(), history.span_s() / 3600.0, self._trainers[table.model].training
+
     # ---------------------------------------------------------------- looking
 
     def look(self, posts: Sequence[Post]) -> list[Post] | None:

@@ -28,6 +28,7 @@ from anomgan_detector.making import TurnMaker
 from anomgan_detector.post import Post
 from anomgan_detector.pulse import Pulse
 from anomgan_detector.renewal import Renewal
+from anomgan_detector.sheets import Sheets
 from anomgan_detector.telling import Telling
 
 log = logging.getLogger("anomgan.detector")
@@ -74,6 +75,7 @@ class DetectorService:
         told = Telling(config, ()) if telling is None else telling
         self._maker = TurnMaker(config, fleets, told, Desk(config, fleets) if desk is None else desk)
         self._pulse = Pulse() if pulse is None else pulse
+        self._sheets = Sheets() if renewal is None else Sheets(renewal.history)
         self._counters: Counter[str] = Counter()
         self._snapshot_due_s = now() + config.journal.snapshot_s
         self._bytes_since = 0
@@ -122,10 +124,13 @@ class DetectorService:
         """Make a turn, store what follows, and keep it in the journal; False when stopped before it was kept."""
         self._turn_s, self._in_step = turn.now_s, False
         made = self._maker.make(turn)
-        batch = replace(made.batch, counters=self.counters())
+        sheets = self._sheets.due(self._maker.fleets, turn.now_s)
+        batch = replace(made.batch, counters=self.counters(), sheets=sheets)
         steps: list[Callable[[], None]] = [self._journal.require_room]
         letters = made.letters
-        if turn.messages or batch.events or batch.issues or batch.health:  # else only counters, and only a little
+        if (
+            turn.messages or batch.events or batch.issues or batch.health or sheets
+        ):  # else only counters, and only a little
             steps += [partial(store.write, batch) for store in self._stores]
             letters = [*self._lines(turn, batch), *letters]
         steps.append(partial(self._journal.append, turn, letters))

@@ -54,6 +54,11 @@ class Trainer:
         self._rows_then = 0
         self._say_at_s = self._not_before_s = 0.0
 
+    @property
+    def training(self) -> bool:
+        """Whether one is under way."""
+        return self._child is not None
+
     def step(self, manifest: Manifest, now_s: float) -> None:
         """See how the child does, begin one where it is time, and say now and then what is missing."""
         if self._child is not None:

@@ -6,10 +6,11 @@ import { deviceView } from "./device.js";
 import { eventView } from "./eventpage.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
+import { modelsView } from "./models.js";
 import { duration, known, timeOfDay } from "./format.js";
 
-const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/event": eventView };
-const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/event": "events" };
+const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/event": eventView, "/models": modelsView };
+const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/event": "events", "/models": "models" };
 const STALE_S = 15;
 
 const host = document.getElementById("view");

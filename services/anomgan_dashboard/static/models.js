@@ -1,0 +1,95 @@
+// All models: which fleet each judges, what it learned from, and how it keeps its alarm budget.
+
+import { ask } from "./api.js";
+import { h } from "./dom.js";
+import { dateTime, day, duration, number } from "./format.js";
+import { emptyNote } from "./parts.js";
+import { modelView } from "./model.js";
+import { balanceBadge, budgetStrip, modelLink, roleBadge, weeksOf } from "./model-parts.js";
+
+const POLL_MS = 4000;
+
+/** The list, or one model where the address names one. */
+export function modelsView(query, tools) {
+  return query.has("model") ? modelView(query, tools) : modelList(tools);
+}
+
+function modelList({ hear }) {
+  const list = h("div", { class: "fleets" });
+  const element = h("section", { class: "page models" },
+    h("div", { class: "page-head" }, h("h1", {}, "Models"),
+      h("p", { class: "quiet" }, "What each fleet of devices is judged by")), list);
+  let shown = "";
+
+  async function turn(abort) {
+    const answer = await ask("models", {}, abort);
+    hear(answer);
+    const told = JSON.stringify([answer.fleets, answer.models]);
+    if (told !== shown) {
+      shown = told;
+      render(answer);
+    }
+    return POLL_MS;
+  }
+
+  function render({ fleets, models }) {
+    const used = new Set(fleets.flatMap((fleet) => [fleet.champion, fleet.challenger]));
+    const byName = new Map(models.map((model) => [model.name, model]));
+    const left = models.filter((model) => !used.has(model.name));
+    const cards = fleets.map((fleet) => fleetCard(fleet, byName));
+    if (left.length > 0) cards.push(h("section", { class: "card fleet-card" }, h("h2", {}, "No longer used"), modelTable(left)));
+    list.replaceChildren(...(cards.length > 0 ? cards : [emptyNote("No model yet",
+      "The detector service tells of its models here once it runs on this store.")]));
+  }
+
+  return { element, title: "Models", turn };
+}
+
+function fleetCard(fleet, byName) {
+  const models = [fleet.champion, fleet.challenger].filter((name) => byName.has(name)).map((name) => byName.get(name));
+  const facts = [`${fleet.heard} device${fleet.heard === 1 ? "" : "s"} heard`,
+    fleet.broker ? `broker ${fleet.broker}` : null, fleet.devices.join(", ") === "*" ? null : fleet.devices.join(", "),
+    fleet.learns ? "learns by itself" : null].filter(Boolean);
+  return h("section", { class: "card fleet-card" },
+    h("header", {}, h("h2", { class: "topic" }, fleet.topic), h("p", { class: "quiet" }, facts.join(" · "))),
+    models.length > 0 ? modelTable(models) : gathering(fleet));
+}
+
+function modelTable(models) {
+  const names = ["Model", "Role", "Learned from", "Adversarial game", "Alarms a week and device"];
+  return h("div", { class: "scroll" }, h("table", { class: "model-table model-list" },
+    h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, models.map(modelRow))));
+}
+
+function modelRow(model) {
+  const { alarms } = model;
+  const learned = `${number(model.rows)} rows of ${model.series} device${model.series === 1 ? "" : "s"}`;
+  const when = day(model.first_time_s) === day(model.last_time_s) ? day(model.first_time_s) : `${day(model.first_time_s)} – ${day(model.last_time_s)}`;
+  return h("tr", {},
+    h("th", { scope: "row" }, h("a", { href: modelLink(model.name) }, model.name)),
+    h("td", {}, roleBadge(model.role)),
+    h("td", { title: `${dateTime(model.first_time_s)} – ${dateTime(model.last_time_s)}` }, learned,
+      h("span", { class: "detail" }, `${model.channel_count} channels · ${when}`)),
+    h("td", {}, balanceBadge(model.balance)),
+    h("td", { class: "budget" }, budgetStrip(alarms), h("span", { class: "detail" }, strip(alarms))));
+}
+
+function strip(alarms) {
+  if (alarms.rate === null) return `${number(alarms.promised)} promised, nothing judged yet`;
+  return `${number(alarms.promised)} promised, ${number(alarms.events)} stored in ${weeksOf(alarms.weeks)}`;
+}
+
+/** A fleet without a model: how much history there is, and how much is enough. */
+function gathering(fleet) {
+  const gathered = fleet.gathered ?? { devices: 0, rows: 0, hours: 0, training: false, needs: [] };
+  const so = gathered.rows === 0 ? "nothing has been heard yet"
+    : `history gathered: ${number(gathered.rows)} rows of ${gathered.devices} device${gathered.devices === 1 ? "" : "s"}, ${duration(3600 * gathered.hours)}`;
+  return h("div", { class: "gathering" },
+    h("p", { class: "empty-title" }, gathered.training ? "No model yet: it is trained now" : "No model yet"),
+    h("p", { class: "quiet" }, gathered.training ? so : `It learns by itself from normal readings; ${so}.`),
+    h("ul", { class: "needs" }, gathered.needs.map((need) => h("li", {},
+      h("span", { class: "need-what" }, `${number(Math.min(need.have, 1e15))} of ${number(need.enough)} ${need.what}`),
+      h("progress", { max: need.enough, value: Math.min(need.have, need.enough), "aria-label": need.what }),
+      h("span", { class: "detail" }, need.met ? "enough" : need.why)))));
+}
