@@ -47,6 +47,11 @@ def load_assets() -> dict[str, Asset]:
     return {name: make_asset(name, body) for name, body in (own | carried).items()}
 
 
+def shown(page: Asset, view: str) -> Asset:
+    """The page with its link to a view that is not always there."""
+    return make_asset(INDEX, page.body.replace(f' data-view="{view}" hidden'.encode(), f' data-view="{view}"'.encode()))
+
+
 def make_asset(name: str, body: bytes) -> Asset:
     """A file ready to be sent."""
     etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'

@@ -17,6 +17,7 @@ from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
 from anomgan_simulator.announce import Devices, announced
 from anomgan_simulator.connections import Connections, clients
+from anomgan_simulator.control import Control, Desk
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, encoder_of, play, truth_topic
 
@@ -26,7 +27,8 @@ class Job:
     """What to publish, where and how fast. run_start_s: the event time that faults count from. With a network, rows go
     from row 0 on.
 
-    devices, period_s: what the run announces of itself; without devices it does not.
+    devices, period_s: what the run announces of itself; without devices it does not. control: who may change the
+    plan while it runs.
     """
 
     rows: Iterable[Tick]
@@ -37,6 +39,7 @@ class Job:
     network: Network | None = None
     devices: Devices = ()
     period_s: float = 0.0
+    control: Control | None = None
 
 
 def run(
@@ -66,7 +69,10 @@ def run(
                 rows, job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row
             )
             rows = stack.enter_context(closing(told))
-        pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
+        wait = publisher.wait
+        if job.control is not None:
+            wait = stack.enter_context(closing(Desk(job.control, job.broker, publisher))).wait
+        pace = Pace(job.speed, time.monotonic, lambda time_s: wait(time_s, stop.is_set))
         totals = play(
             rows, publisher, job.output, pace, job.run_start_s, time.monotonic, add_truth, report, network, devices
         )

@@ -6,9 +6,10 @@ import { deviceView } from "./device.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
 import { duration, known, timeOfDay } from "./format.js";
+import { simulatorView } from "./simulator.js";
 
-const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView };
-const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events" };
+const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/simulator": simulatorView };
+const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/simulator": "simulator" };
 const STALE_S = 15;
 
 const host = document.getElementById("view");
