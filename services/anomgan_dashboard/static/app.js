@@ -5,6 +5,7 @@ import { h, text } from "./dom.js";
 import { deviceView } from "./device.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
+import { commonKey, step } from "./keys.js";
 import { duration, known, timeOfDay } from "./format.js";
 import { simulatorView } from "./simulator.js";
 
@@ -78,6 +79,11 @@ function beat(error) {
   pulse.title = state === "live" ? "Time of the newest reading" : "";
 }
 
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (!typing(event)) commonKey(event);
+  else if (event.key === "ArrowDown" && event.target.matches("input[type=search]") && step(1)) event.preventDefault();
+});
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (link === null || event.defaultPrevented || event.button !== 0) return;

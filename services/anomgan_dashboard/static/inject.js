@@ -15,7 +15,6 @@ const COUNTS_IN = {
 /** `inject(wanted)` resolves to the fault that began; `set(plant)` says what there is. */
 export function injectForm(inject) {
   let plant = null;
-  let groups = [];
   let devices = new Map();
 
   const device = h("select", { id: "inject-device", on: { change: chooseDevice } });
@@ -42,9 +41,8 @@ export function injectForm(inject) {
 
   function set(now) {
     plant = now;
-    ({ groups } = { groups: now.devices });
     devices = new Map();
-    for (const group of groups) {
+    for (const group of now.devices) {
       for (let i = 1; i <= group.count; i += 1) {
         const one = { site: group.site, device: `${group.name}${i}`, kind: group.kind };
         devices.set(devices.has(one.device) ? `${one.site}/${one.device}` : one.device, one);
@@ -96,7 +94,6 @@ export function injectForm(inject) {
     const graded = sensor?.graded ?? own.graded;
     const signed = sensor?.signed ?? own.signed;
     size.hidden = !graded;
-    severity.required = severity.disabled = false;
     severity.disabled = !graded;
     severity.value = sensor?.usual ?? 1;
     if (signed) severity.removeAttribute("min");

@@ -66,7 +66,7 @@ export function simulatorView(query, { hear, hurry }) {
     const faults = [...status.faults].sort((a, b) => b.start_s - a.start_s || b.number - a.number);
     text(count, status.present > 0 ? String(status.present) : "");
     arrange(list, faults.map((fault) => {
-      if (!entries.has(fault.number)) entries.set(fault.number, truthEntry(fault, stop));
+      if (!entries.has(fault.number)) entries.set(fault.number, truthEntry(fault, stop, fault.kind in plant.sensor_faults));
       const entry = entries.get(fault.number);
       entry.set(fault, status.time_s);
       return entry.element;
@@ -79,7 +79,7 @@ export function simulatorView(query, { hear, hurry }) {
 }
 
 /** One fault: the truth on the left, the detector's finding on the right. */
-function truthEntry(fault, stop) {
+function truthEntry(fault, stop, ofSensor) {
   const when = h("span", { class: "when" });
   const left = h("span", { class: "left" });
   const bar = h("progress", { max: 1, "aria-label": "Elapsed share of the fault" });
@@ -88,7 +88,7 @@ function truthEntry(fault, stop) {
   const found = h("p", { class: "found" });
   const plan = fault.plan === null ? null : h("details", { class: "plan" }, h("summary", {}, "Repeat this run"),
     h("p", {}, "This table in the scenario gives the same run again:"), h("pre", { tabindex: "0" }));
-  const detail = [fault.channels.join(", "), Number.isFinite(fault.severity) && fault.severity !== 1 ? `severity ${number(fault.severity)}` : ""];
+  const detail = [`${ofSensor ? "" : "shows in "}${fault.channels.join(", ")}`, Number.isFinite(fault.severity) && fault.severity !== 1 ? `severity ${number(fault.severity)}` : ""];
   const element = h("article", { class: "truth" },
     h("div", { class: "what" },
       h("p", { class: "name" }, h("strong", {}, faultName(fault.kind)), " of ",
@@ -132,7 +132,7 @@ function truthEntry(fault, stop) {
       element.dataset.found = over ? "missed" : "waiting";
       text(found, over ? "not found" : `not found yet, ${duration(time - now.start_s)} on`);
     } else if (key !== told) {
-      element.dataset.found = "found";
+      element.dataset.found = event?.before ? "before" : "found";
       found.replaceChildren(...(event === null ? [] : eventWords(now, event)), ...(issue === null ? [] : issueWords(issue, event)));
     }
     told = key;
