@@ -126,13 +126,15 @@ export function fleetView(query, { signal, setAddress, hear }) {
 
 const key = (device) => JSON.stringify([device.site, device.device]);
 
+const names = new Intl.Collator("en", { numeric: true });
+const rank = (device) => (device.event ? 0 : STATES.indexOf(device.state) + (device.state === "anomalous" ? 0.5 : 1));
+const grave = (device) => (device.event ? SEVERITIES.indexOf(device.event.severity) : 0);
+const late = (device) => (device.event ? -device.event.start_s : 0);
+
 /** Open events first, the gravest and then the latest; the quiet rest keeps still, by name. */
 function byAttention(a, b) {
-  const rank = (device) => (device.event ? 0 : STATES.indexOf(device.state) + (device.state === "anomalous" ? 0.5 : 1));
-  const grave = (device) => (device.event ? SEVERITIES.indexOf(device.event.severity) : 0);
-  const late = (device) => (device.event ? -device.event.start_s : 0);
   return rank(a) - rank(b) || grave(a) - grave(b) || late(a) - late(b)
-    || a.site.localeCompare(b.site) || a.device.localeCompare(b.device, "en", { numeric: true });
+    || names.compare(a.site, b.site) || names.compare(a.device, b.device);
 }
 
 /** One row that stays and is told what changed. */
