@@ -35,9 +35,9 @@ function show() {
   repeat(view.turn, signal, beat, pace);
 }
 
-/** Whether a key belongs to a field or to the browser. */
+/** Whether a key belongs to a field, to an open sheet or to the browser. */
 function typing(event) {
-  return event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") !== null;
+  return document.querySelector("dialog[open]") !== null || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") !== null;
 }
 
 function go(address) {
@@ -80,7 +80,7 @@ function beat(error) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (event.defaultPrevented) return;
   if (!typing(event)) commonKey(event);
   else if (event.key === "ArrowDown" && event.target.matches("input[type=search]") && step(1)) event.preventDefault();
 });

@@ -19,7 +19,7 @@ function sheet() {
   if (found) return found;
   const made = h("dialog", { id: "keys", class: "keys", "aria-labelledby": "keys-title" },
     h("form", { method: "dialog" }, h("h2", { id: "keys-title" }, "Keys"),
-      h("dl", {}, KEYS.map(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)])),
+      h("dl", {}, KEYS.flatMap(([key, does]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, does)])),
       h("button", { type: "submit", autofocus: "" }, "Close")));
   made.addEventListener("click", (event) => { if (event.target === made) made.close(); });
   document.body.append(made);
