@@ -56,7 +56,7 @@ def simulator_routes(ask: Ask | None, store: Path, answer: Callable[[Any], Respo
                 first = error.errors(include_url=False)[0]
                 where = ".".join(str(part) for part in first["loc"])
                 raise HTTPException(400, f"{where}: {first['msg']}"[:300]) from None
-            return answer(await told(command, asked.model_dump(exclude_none=True)))
+            return answer(await told(command, asked.model_dump(mode="json", exclude_unset=True)))
 
         return act
 
