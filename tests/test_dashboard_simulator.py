@@ -91,7 +91,7 @@ def test_an_event_of_another_device_or_site_is_none(path: Path) -> None:
 def test_what_data_quality_says_of_the_channel_stands_there_too(path: Path) -> None:
     write(path, Batch(issues=[issue(1020.0), issue(1005.0, id="other", channel="pressure")]))
     (one,) = told(path, FAULT)
-    assert (one["issue"]["channel"], one["issue"]["delay_s"]) == ("flow", 20.0)
+    assert (one["issue"]["channel"], one["issue"]["start_s"]) == ("flow", 1020.0)
 
 
 def test_without_a_store_the_truth_is_told_alone(path: Path) -> None:

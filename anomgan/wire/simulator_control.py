@@ -21,7 +21,8 @@ class Inject(Table):
     site: str | None = Field(None, max_length=300)
     kind: Name
     channels: tuple[Name, ...] = Field((), strict=False, max_length=100)
-    lasts_s: float = Field(gt=0, le=366 * 86_400.0, allow_inf_nan=False)
+    lasts_s: float = Field(gt=0, le=31 * 86_400.0, allow_inf_nan=False)
+    """not for ever: what comes by chance meanwhile is drawn ahead, to see whether it contradicts"""
     severity: float | None = Field(None, allow_inf_nan=False)
     ramp_s: float = Field(0.0, ge=0, allow_inf_nan=False)
     recovery_s: float = Field(0.0, ge=0, allow_inf_nan=False)

@@ -106,7 +106,7 @@ def finding(fault: Json, reader: SqliteReader) -> Json:
         },
         "issue": None
         if issue is None
-        else {"kind": issue.kind, "channel": issue.channel, "delay_s": issue.start_s - start_s, "reason": issue.reason},
+        else {"kind": issue.kind, "channel": issue.channel, "start_s": issue.start_s, "reason": issue.reason},
     }
 
 

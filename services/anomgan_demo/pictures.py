@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 STARTS_S, FOUND_S, SHOWN_S = 900.0, 180.0, 60.0
-FAULT: Mapping[str, str] = {"device": "pump-2", "kind": "bearing_wear", "lasts": "3000"}
-"""what goes into the form; long enough to be there in every picture"""
+FAULT: Mapping[str, str] = {"kind": "blockage", "lasts": "3000"}
+"""what goes into the form, for a pump that is well; long enough to be there in every picture"""
+DEVICES = 5
 LEAST_OVER = 3
 """faults that the simulator's page shall show beside it"""
 VIEWS: Mapping[str, tuple[str, str]] = {
@@ -53,7 +54,6 @@ README: Mapping[str, str] = {
     "device-event-light": "dashboard",
     "simulator-light": "simulator",
     "tiles-dark": "fleet",
-    "device-event-phone": "phone",
 }
 """picture -> its name in `.github`"""
 COLOURS = 128
@@ -111,7 +111,8 @@ def take_all(url: str, out: Path) -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(BROWSER_ARGUMENTS))
-            number = inject(browser, url)
+            device = await_answer(lambda: healthy(url), "a pump is well", FOUND_S)
+            number = inject(browser, url, device)
             fault = await_answer(lambda: found(url, number), "the fault is found", FOUND_S)
             names = {"site": fault["site"], "device": fault["device"], "event": fault["event"]["id"]}
             await_answer(lambda: over(url) >= LEAST_OVER, "some faults are over", FOUND_S)
@@ -131,11 +132,21 @@ def take_all(url: str, out: Path) -> None:
         raise ServerError(f"pictures: {error.message.splitlines()[0]}") from None
 
 
-def inject(browser: "Browser", url: str) -> int:
+def healthy(url: str) -> str:
+    """A pump that is normal and has been so, while none is warming up any more; "" where there is none."""
+    devices = ask(url, "fleet")["devices"]
+    failing = {fault["device"] for fault in ask(url, "simulator")["faults"]}
+    if any(one["state"] == "warming up" for one in devices) or len(devices) < DEVICES:
+        return ""
+    well = (one["device"] for one in devices if one["state"] == "normal" and one["device"] not in failing)
+    return next((name for name in well if name.startswith("pump-")), "")
+
+
+def inject(browser: "Browser", url: str, device: str) -> int:
     """Fill in the form and click; the number of the fault that begins."""
     page = browser.new_page()
     page.goto(f"{url}/simulator")
-    page.locator("#inject-device").select_option(FAULT["device"], timeout=1000 * SHOWN_S)
+    page.locator("#inject-device").select_option(device, timeout=1000 * SHOWN_S)
     page.locator("#inject-kind").select_option(FAULT["kind"])
     page.locator("#inject-lasts").fill(FAULT["lasts"])
     with page.expect_response("**/api/simulator/inject") as answer:

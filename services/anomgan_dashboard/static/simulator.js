@@ -147,8 +147,8 @@ function eventWords(fault, event) {
 }
 
 function issueWords(issue, event) {
-  const words = `data quality after ${duration(Math.max(0, issue.delay_s))}: ${issue.reason}`;
-  return [h("span", { class: event === null ? "issue alone" : "issue" }, event === null ? h("strong", {}, "told by ") : null, words)];
+  const words = `${event === null ? "" : "data quality: "}${issue.reason}`;
+  return [h("span", { class: event === null ? "issue alone" : "issue" }, event === null ? h("strong", {}, "told by data quality: ") : null, words)];
 }
 
 /** A fault as a table of the scenario. JSON's strings, numbers and lists are TOML's too. */
