@@ -32,6 +32,7 @@ STARTS_S, FOUND_S, SHOWN_S = 900.0, 180.0, 60.0
 FAULT: Mapping[str, str] = {"kind": "blockage", "lasts": "3000"}
 """what goes into the form, for a pump that is well; long enough to be there in every picture"""
 DEVICES = 5
+SILENT = 503
 LEAST_OVER = 3
 """faults that the simulator's page shall show beside it"""
 VIEWS: Mapping[str, tuple[str, str]] = {
@@ -134,9 +135,9 @@ def take_all(url: str, out: Path) -> None:
 
 def healthy(url: str) -> str:
     """A pump that is normal and has been so, while none is warming up any more; "" where there is none."""
-    devices = ask(url, "fleet")["devices"]
-    failing = {fault["device"] for fault in ask(url, "simulator")["faults"]}
-    if any(one["state"] == "warming up" for one in devices) or len(devices) < DEVICES:
+    devices, simulator = ask(url, "fleet")["devices"], ask(url, "simulator")
+    failing = {fault["device"] for fault in simulator.get("faults", ())}
+    if any(one["state"] == "warming up" for one in devices) or len(devices) < DEVICES or not simulator:
         return ""
     well = (one["device"] for one in devices if one["state"] == "normal" and one["device"] not in failing)
     return next((name for name in well if name.startswith("pump-")), "")
@@ -165,14 +166,14 @@ def show(page: "Page", address: str, drawn: str) -> None:
 
 def found(url: str, number: int) -> dict[str, Any]:
     """The fault, once an event of its own has been told; {} before."""
-    faults = [one for one in ask(url, "simulator")["faults"] if one["number"] == number]
+    faults = [one for one in ask(url, "simulator").get("faults", ()) if one["number"] == number]
     return faults[0] if faults and faults[0]["event"] is not None else {}
 
 
 def over(url: str) -> int:
     """How many faults are over."""
     answer = ask(url, "simulator")
-    return sum(one["end_s"] <= answer["time_s"] for one in answer["faults"])
+    return sum(one["end_s"] <= answer["time_s"] for one in answer.get("faults", ()))
 
 
 def known(address: str) -> bool:
@@ -185,9 +186,14 @@ def known(address: str) -> bool:
 
 
 def ask(url: str, question: str) -> dict[str, Any]:
-    """An answer of the API."""
-    with urllib.request.urlopen(f"{url}/api/{question}", timeout=SHOWN_S) as answer:  # noqa: S310 our own server
-        told: dict[str, Any] = json.load(answer)
+    """An answer of the API, {} where who has to give it is not there yet."""
+    try:
+        with urllib.request.urlopen(f"{url}/api/{question}", timeout=SHOWN_S) as answer:  # noqa: S310 our own server
+            told: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        if error.code != SILENT:
+            raise ServerError(f"pictures: {url}/api/{question}: {error}") from None
+        return {}
     return told
 
 
