@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help venv demo test lint bench chaos fuzz clean
+.PHONY: help venv demo test lint bench chaos fuzz screenshots clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -39,6 +39,9 @@ chaos: .venv/tests-installed ## kill and starve everything around the detector s
 
 fuzz: .venv/tests-installed ## a million bad payloads for everything that reads bytes; ANOMGAN_FUZZ=... sets how many
 	$(BIN)/python -m pytest tests/benchmarks/test_million_payloads.py -m bench -s -p no:cacheprovider $(ARGS)
+
+screenshots: .venv/tests-installed ## the README's pictures, from a demo with an injected fault; all views to demo/pictures
+	$(BIN)/python -m anomgan_demo.pictures $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache

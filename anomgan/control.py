@@ -6,7 +6,7 @@ import orjson
 
 from anomgan.errors import DataError, PayloadError
 from anomgan.snapshots import UNREADABLE, timely, typed
-from anomgan.wire.control import Request, decode_request
+from anomgan.wire.control import COMMANDS, Commands, Request, decode_request
 
 VERSION = 1
 MOST_NONCES = 10_000
@@ -23,13 +23,14 @@ class Pass:
 class Gate:
     """Reads requests; remembers the nonces of those let in for as long as they could come again."""
 
-    def __init__(self, rule: Pass) -> None:
+    def __init__(self, rule: Pass, commands: Commands = COMMANDS) -> None:
         self.rule = rule
+        self.commands = commands
         self._nonces: dict[str, float] = {}
 
     def admit(self, command: str, payload: bytes, now_s: float) -> Request:
         """A request, or PayloadError with the reason why not."""
-        request = decode_request(command, payload, self.rule.secret)
+        request = decode_request(command, payload, self.rule.secret, self.commands)
         if not self.rule.secret:
             return request
         age_s = now_s - request.time_s

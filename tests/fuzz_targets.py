@@ -26,6 +26,7 @@ from fuzz_journal import (
     unpacking_a_turn,
 )
 from fuzz_learned import adaptations, restoring_an_adaptation, restoring_quality, watches
+from fuzz_simulator import injecting, wishes
 from fuzzing import Target
 from wire_cases import TOPICS, is_sound
 
@@ -224,6 +225,7 @@ TARGETS: Mapping[str, Fuzzed] = {
     **{f"dialect {name}": Fuzzed(partial(decoding, name), partial(payloads_of, name)) for name in CONVENTIONS},
     "recognise": Fuzzed(lambda: recognising, lambda: [sample.payload for sample in mixed_broker(1)], 2000),
     "control": Fuzzed(asking, small_requests, 300),
+    "simulator": Fuzzed(injecting, wishes, 300),
     "config": Fuzzed(reading_a_config, lambda: [*small_configs(), (CONFIGS / "detector.toml").read_bytes()], 3000),
     "model file": Fuzzed(lambda: unpacking, lambda: [pack(small_detector().parts)], 10_000),
     "model header": Fuzzed(lambda: unpacking_a_header, lambda: [inner_header()], 20_000),

@@ -58,15 +58,16 @@ def ask(
                 answers.acknowledge([message])
                 answer = decode_answer(message.payload, transaction)
                 if answer is not None:
-                    return _data(answer)
+                    return data_of(answer, "the detector service")
     where = f"{broker.host}:{broker.port}"
     raise Unreachable(
         f"no answer within {timeout_s:g} s over {where}; is the detector service running, with [control]?"
     )
 
 
-def _data(answer: Mapping[str, Any]) -> dict[str, Any]:
+def data_of(answer: Mapping[str, Any], whom: str) -> dict[str, Any]:
+    """The data of an answer; Refused with the reason where it is none."""
     if answer.get("status") != "ok":
-        raise Refused(f"the detector service refuses: {answer.get('error', 'without a reason')}")
+        raise Refused(f"{whom} refuses: {answer.get('error', 'without a reason')}")
     data = answer.get("data")
     return data if isinstance(data, dict) else {}

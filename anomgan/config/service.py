@@ -160,6 +160,8 @@ class DashboardConfig(Table):
 
     host: str = "127.0.0.1"
     port: int = Field(8050, ge=0, le=65535)
+    simulator: str = ""
+    """the scenario of a simulator that runs with control on: the page shows and injects its faults; "" = none"""
 
 
 class ServiceConfig(Table):

@@ -7,21 +7,25 @@ for tick in ticks(scenario, 3000):        # the rows after those, one at a time
 """
 
 from anomgan.simulate.faults import Fault
-from anomgan.simulate.fleet import Tick, schedule, simulate, ticks
+from anomgan.simulate.fleet import schedule, simulate
 from anomgan.simulate.kinds import KINDS
+from anomgan.simulate.live import LivePlan, Wish
 from anomgan.simulate.network import INCIDENTS, Network
 from anomgan.simulate.scenario import Scenario, ScenarioConfig, check_scenario, parse_scenario
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS
+from anomgan.simulate.ticks import Tick, ticks
 
 __all__ = [
     "INCIDENTS",
     "KINDS",
     "SENSOR_FAULTS",
     "Fault",
+    "LivePlan",
     "Network",
     "Scenario",
     "ScenarioConfig",
     "Tick",
+    "Wish",
     "check_scenario",
     "parse_scenario",
     "schedule",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomgan.records import Floats
-from anomgan.simulate.faults import Fault, rows_of, strength
+from anomgan.simulate.faults import Fault, row_at, rows_of, strength
 from anomgan.simulate.kind import Channel
 from anomgan.simulate.normal import Normal
 from anomgan.simulate.other_units import OTHER_UNITS, OtherUnit
@@ -23,6 +23,7 @@ class Acting(NamedTuple):
     fault: Fault
     first_row: int
     end_row: int
+    """as planned: it says how a drift grows; the fault may have been taken away before"""
     channels: list[int]
     held: Floats
     spread: Floats
@@ -56,7 +57,7 @@ def begin(
     channels = [names.index(name) for name in fault.channels]
     own = [sensors[index] for index in channels]
     others = [OTHER_UNITS.get(sensor.unit, SAME_UNIT) for sensor in own]
-    first_row, end_row = rows_of(fault, period_s)
+    first_row, end_row = row_at(fault.start_s, period_s), row_at(fault.end_s, period_s)
     key = stream_key(seed, fault.site, fault.device, "fault", fault.kind, str(first_row), *fault.channels)
     length = min(end_row - first_row, MOMENT)
     totals = np.concatenate([[0.0], np.cumsum(normal.course[:, channels[0]])])
@@ -87,7 +88,7 @@ def distort(acting: Acting, values: Floats, past: Floats, first_row: int, period
 
     past (H, C): the healthy values of the rows before it, at least as many as a lag goes back.
     """
-    low, high = max(acting.first_row - first_row, 0), min(acting.end_row - first_row, BLOCK)
+    low, high = max(acting.first_row - first_row, 0), min(rows_of(acting.fault, period_s)[1] - first_row, BLOCK)
     if low >= high:
         return
     rows, shape = slice(low, high), (BLOCK, len(acting.channels))

@@ -69,7 +69,13 @@ def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_d
     asked = config.model_copy(update={"clock": clock.model_copy(update={"duration_s": whole_s})})
     whole = asked.model_copy(update={"random_faults": by_chance})
     faults = tuple(
-        replace(fault, start_s=fault.start_s + moved_s, end_s=fault.end_s + moved_s) for fault in test.faults
+        replace(
+            fault,
+            start_s=fault.start_s + moved_s,
+            end_s=fault.end_s + moved_s,
+            stopped_s=fault.stopped_s + moved_s,
+        )
+        for fault in test.faults
     )
     scenario = Scenario(whole, test.groups, faults, rows)
     return Plan(asked, scenario, train_rows, rows - train_rows, tuple(schedule(scenario)))

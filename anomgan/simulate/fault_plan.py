@@ -1,5 +1,6 @@
 """`[[faults]]`: the table of one fault, and the checks that it exists, fits the run and is true beside the others."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,10 @@ class FaultConfig(Table):
     """from the start until the severity is reached"""
     recovery_s: float = Field(0.0, ge=0)
     """in which it falls to nothing, before the end"""
+    injected: bool = False
+    """it came while the run was on: faults by chance take no notice of it"""
+    stopped_s: float | None = Field(None, gt=0)
+    """it was taken away then, before its end, and kept its course until there"""
 
 
 def check_faults(
@@ -52,7 +57,7 @@ def check_faults(
     faults: list[Fault] = []
     of_device: dict[Source, list[int]] = {}
     for index, table in enumerate(tables):
-        fault = _check(table, kinds, named, period_s, duration_s, f"{where}: faults.{index}")
+        fault = check_fault(table, kinds, named, period_s, duration_s, f"{where}: faults.{index}")
         others = of_device.setdefault(fault.source, [])
         for number in others:
             shared = contradict(fault, faults[number], period_s)
@@ -64,6 +69,24 @@ def check_faults(
         others.append(index)
         faults.append(fault)
     return faults
+
+
+def table_of(fault: Fault) -> dict[str, Any]:
+    """The `[[faults]]` that gives the fault: what differs from the defaults."""
+    table: dict[str, Any] = {"device": fault.device, "kind": fault.kind, "start_s": fault.start_s, "end_s": fault.end_s}
+    if fault.site:
+        table["site"] = fault.site
+    if fault.kind in SENSOR_FAULTS:
+        table["channels"] = list(fault.channels)
+    nature = SENSOR_FAULTS.get(fault.kind)
+    if (nature.usual is not None) if nature is not None else fault.severity != 1.0:  # 1 also where it has no grades
+        table["severity"] = fault.severity
+    for key in ("ramp_s", "recovery_s", "injected"):
+        if getattr(fault, key):
+            table[key] = getattr(fault, key)
+    if math.isfinite(fault.stopped_s):
+        table["stopped_s"] = fault.stopped_s
+    return table
 
 
 def contradict(one: Fault, other: Fault, period_s: float) -> list[str]:
@@ -86,7 +109,7 @@ def longest_lag_s(period_s: float) -> float:
     return max(LONGEST_LAG_S, 2.0 * BLOCK * period_s)
 
 
-def _check(
+def check_fault(
     table: FaultConfig,
     kinds: Mapping[Source, Kind[Any, Any, Any]],
     named: Mapping[str, Sequence[Source]],
@@ -94,6 +117,7 @@ def _check(
     duration_s: float | None,
     place: str,
 ) -> Fault:
+    """The fault of one table, checked by itself; ConfigError names `place` and the key. named: devices by name."""
     source = _device(table, named, place)
     kind = kinds[source]
     process = {fault.name: fault for fault in kind.process_faults}
@@ -117,6 +141,8 @@ def _check(
         severity=usual_severity(table.kind, period_s) if table.severity is None else table.severity,
         ramp_s=table.ramp_s,
         recovery_s=table.recovery_s,
+        injected=table.injected,
+        stopped_s=math.inf if table.stopped_s is None else table.stopped_s,
     )
     nature = SENSOR_FAULTS.get(table.kind)
     if nature is not None:
@@ -131,6 +157,8 @@ def _check(
     first, end = rows_of(fault, period_s)
     if end <= first:
         raise ConfigError(f"{place}.end_s: {table.end_s:g} is not at least a period after start_s {table.start_s:g}")
+    if table.stopped_s is not None and table.stopped_s <= table.start_s:
+        raise ConfigError(f"{place}.stopped_s: {table.stopped_s:g} is not after start_s {table.start_s:g}")
     if duration_s is not None and table.end_s > duration_s:
         raise ConfigError(f"{place}.end_s: {table.end_s:g} is after the end of the run ({duration_s:g} s)")
     takes_s, lasts_s = table.ramp_s + table.recovery_s, table.end_s - table.start_s

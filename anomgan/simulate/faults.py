@@ -18,7 +18,8 @@ class Fault:
 
     channels: for a sensor fault those that lie, for a process fault those that show it most.
     severity: see `sensor_faults`, or 1 = plain to see (process); reached after ramp_s, and falling to nothing in the
-    last recovery_s before the end.
+    last recovery_s before the end. injected: it was no part of the plan when the run began; stopped_s: it was taken
+    away at this time, before its end.
     """
 
     site: str
@@ -30,6 +31,13 @@ class Fault:
     severity: float
     ramp_s: float = 0.0
     recovery_s: float = 0.0
+    injected: bool = False
+    stopped_s: float = math.inf
+
+    @property
+    def over_s(self) -> float:
+        """The first moment without it."""
+        return min(self.end_s, self.stopped_s)
 
     @property
     def source(self) -> Source:
@@ -44,7 +52,7 @@ def row_at(seconds: float, period_s: float) -> int:
 
 def rows_of(fault: Fault, period_s: float) -> tuple[int, int]:
     """The first row of the fault and the first one after it."""
-    return row_at(fault.start_s, period_s), row_at(fault.end_s, period_s)
+    return row_at(fault.start_s, period_s), row_at(fault.over_s, period_s)
 
 
 def strength(fault: Fault, age_s: Floats, period_s: float) -> Floats:
@@ -53,6 +61,6 @@ def strength(fault: Fault, age_s: Floats, period_s: float) -> Floats:
     if fault.ramp_s > 0:
         share = np.minimum(share, age_s / fault.ramp_s)
     if fault.recovery_s > 0:
-        first, end = rows_of(fault, period_s)
+        first, end = row_at(fault.start_s, period_s), row_at(fault.end_s, period_s)
         share = np.minimum(share, ((end - first) * period_s - age_s) / fault.recovery_s)
     return fault.severity * np.clip(share, 0.0, 1.0)

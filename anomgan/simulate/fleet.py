@@ -7,7 +7,7 @@ temperatures settle and its normal course is seen.
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from typing import Any, NamedTuple
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomgan.errors import ConfigError
-from anomgan.records import Floats, Reading, Source, TimeSeries
+from anomgan.records import Floats, Source, TimeSeries
 from anomgan.simulate.acting import Acting, begin, distort
 from anomgan.simulate.almanac import moments
-from anomgan.simulate.faults import Fault, rows_of, strength
+from anomgan.simulate.fault_plan import longest_lag_s
+from anomgan.simulate.faults import Fault, row_at, rows_of, strength
 from anomgan.simulate.kind import Inputs, quantise, sense
+from anomgan.simulate.live import Changes, LivePlan
 from anomgan.simulate.normal import Clock, Normal, device_traits, usual_of, usual_on_working_days
 from anomgan.simulate.randomness import BLOCK, Key, draw_block, stream_key
 from anomgan.simulate.scenario import Group, Scenario
@@ -31,16 +33,6 @@ SETTLE_S, NORMAL_S = 900.0, 1200.0
 """the two parts of the prelude; each takes at least two blocks of rows"""
 AT_ONCE = 256
 """devices whose prelude is looked at together, for the memory's sake"""
-
-
-class Tick(NamedTuple):
-    """All readings of one row. begun: faults whose first row it is; ended: those whose last row it is."""
-
-    row: int
-    time_s: float
-    readings: list[Reading]
-    begun: list[Fault]
-    ended: list[Fault]
 
 
 class Block(NamedTuple):
@@ -72,35 +64,11 @@ class _Running:
     machine: list[Fault] = field(default_factory=list)
     sensors: list[Acting] = field(default_factory=list)
 
-
-def ticks(scenario: Scenario, start_row: int = 0, rows: int | None = None) -> Iterator[Tick]:
-    """Rows start_row, start_row + 1, ... in order: `rows` of them, or all that the run has.
-
-    The rows before start_row are simulated too, for the others depend on them; that takes a fraction of a millisecond
-    each. Raises ConfigError where the run has no such rows.
-    """
-    stop = _stop(scenario, start_row, rows)
-    groups = scenario.groups
-    beginning: dict[int, list[Fault]] = {}
-    ending: dict[int, list[Fault]] = {}
-    for block in blocks(scenario):
-        for fault in block.begun:
-            first, end = rows_of(fault, scenario.period_s)
-            beginning.setdefault(first, []).append(fault)
-            ending.setdefault(end - 1, []).append(fault)
-        for row in range(block.first_row, block.first_row + BLOCK):
-            begun, ended = beginning.pop(row, []), ending.pop(row, [])
-            if row < start_row:
-                continue
-            if row == stop:
-                return
-            time_s = scenario.start_s + row * scenario.period_s
-            readings = [
-                Reading(name, time_s, dict(zip(group.kind.names, line, strict=True)), group.site)
-                for group, values in zip(groups, block.values, strict=True)
-                for name, line in zip(group.names, values[:, row - block.first_row].tolist(), strict=True)
-            ]
-            yield Tick(row, time_s, readings, begun, ended)
+    def with_faults(self, instead: Mapping[Fault, Fault]) -> "_Running":
+        """As it stands, to go on from twice; some of its faults replaced by others."""
+        machine = [instead.get(fault, fault) for fault in self.machine]
+        sensors = [acting._replace(fault=instead.get(acting.fault, acting.fault)) for acting in self.sensors]
+        return replace(self, machine=machine, sensors=sensors)
 
 
 def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) -> list[TimeSeries]:
@@ -108,7 +76,7 @@ def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) ->
 
     Raises ConfigError where the run has no such rows, or no end and `rows` is missing.
     """
-    stop = _stop(scenario, start_row, rows)
+    stop = end_of(scenario, start_row, rows)
     if stop is None:
         raise ConfigError("clock.duration_s: the run has no end; say how many rows to simulate")
     kept: list[Block] = []
@@ -133,44 +101,67 @@ def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) ->
     ]
 
 
-def blocks(scenario: Scenario, faults: Iterable[Fault] | None = None) -> Iterator[Block]:
+def blocks(
+    scenario: Scenario, faults: Iterable[Fault] | None = None, live: LivePlan | None = None
+) -> Generator[Block, Changes | None, None]:
     """The run in blocks of BLOCK rows from row 0 on, without end; the last block of a run reaches beyond it.
 
-    faults: those of these devices in order of their start, where somebody knows them already; else the scenario's.
+    faults: those of these devices in order of their start, where somebody knows them already; else the scenario's. A
+    `live` plan hears of them; whoever sends changes of it gets the same block again, with them.
     """
-    seed, period_s = scenario.config.clock.seed, scenario.period_s
-    fleet = [_start(scenario, group) for group in scenario.groups]
-    normal, prelude = _prelude(scenario, fleet)
+    period_s = scenario.period_s
+    fleet = [_start(scenario, group, live is not None) for group in scenario.groups]
+    history = longest_lag(scenario) if live is None else row_at(longest_lag_s(period_s), period_s)
+    normal, prelude = _prelude(scenario, fleet, history)
     pending = _upcoming(scenario, normal) if faults is None else iter(faults)
-    kinds = scenario.kinds
+    if live is not None:
+        pending = live.follow(pending)
     fault = next(pending, None)
     for number in count():
-        first_row, begun = number * BLOCK, []
-        while fault is not None and rows_of(fault, period_s)[0] < first_row + BLOCK:
+        before = [running.with_faults({}) for running in fleet]
+        begun: list[Fault] = []
+        while fault is not None and rows_of(fault, period_s)[0] < (number + 1) * BLOCK:
             begun.append(fault)
             fault = next(pending, None)
-        values, labels = [], []
-        for running in fleet:
-            own = [f for f in begun if f.site == running.group.site and f.device in running.group.names]
-            running.machine += [f for f in own if f.kind not in SENSOR_FAULTS]
-            seen = _advance(scenario, running, prelude + number, first_row)
-            for f in own:
-                if f.kind in SENSOR_FAULTS:
-                    healthy = seen[running.group.names.index(f.device), rows_of(f, period_s)[0] - first_row]
-                    sensors = kinds[f.source].channels
-                    running.sensors.append(begin(f, sensors, healthy, normal[f.source], period_s, seed))
-            values.append(_tell(running, seen, first_row, period_s))
-            labels.append(_labels(running, first_row, period_s))
-            running.machine = [f for f in running.machine if rows_of(f, period_s)[1] > first_row + BLOCK]
-            running.sensors = [a for a in running.sensors if a.end_row > first_row + BLOCK]
-        yield Block(first_row, values, labels, begun)
+        changes = yield _block(scenario, fleet, normal, prelude, number, begun)
+        while changes is not None:
+            before = [running.with_faults(changes.instead) for running in before]
+            fleet = [running.with_faults({}) for running in before]
+            begun = [*(changes.instead.get(one, one) for one in begun), *changes.new]
+            changes = yield _block(scenario, fleet, normal, prelude, number, begun)
+
+
+def _block(
+    scenario: Scenario,
+    fleet: list[_Running],
+    normal: Mapping[Source, Normal],
+    prelude: int,
+    number: int,
+    begun: list[Fault],
+) -> Block:
+    """The next block of the fleet, which is that much further on then."""
+    seed, period_s, first_row = scenario.config.clock.seed, scenario.period_s, number * BLOCK
+    values, labels = [], []
+    for running in fleet:
+        own = [f for f in begun if f.site == running.group.site and f.device in running.group.names]
+        running.machine += [f for f in own if f.kind not in SENSOR_FAULTS]
+        seen = _advance(scenario, running, prelude + number, first_row)
+        for f in own:
+            if f.kind in SENSOR_FAULTS:
+                healthy = seen[running.group.names.index(f.device), rows_of(f, period_s)[0] - first_row]
+                running.sensors.append(begin(f, running.group.kind.channels, healthy, normal[f.source], period_s, seed))
+        values.append(_tell(running, seen, first_row, period_s))
+        labels.append(_labels(running, first_row, period_s))
+        running.machine = [f for f in running.machine if rows_of(f, period_s)[1] > first_row + BLOCK]
+        running.sensors = [a for a in running.sensors if rows_of(a.fault, period_s)[1] > first_row + BLOCK]
+    return Block(first_row, values, labels, begun)
 
 
 def schedule(scenario: Scenario) -> Iterator[Fault]:
     """Every fault of the run in order of its start, without simulating more than the prelude; endless where it is."""
     normal: dict[Source, Normal] = {}
     for part in () if scenario.config.random_faults is None else parts(scenario, AT_ONCE):
-        found, _ = _prelude(part, [_start(part, group) for group in part.groups])
+        found, _ = _prelude(part, [_start(part, group) for group in part.groups], longest_lag(scenario))
         normal.update((source, one._replace(course=one.course[:0])) for source, one in found.items())
     return _upcoming(scenario, normal)
 
@@ -189,7 +180,7 @@ def _upcoming(scenario: Scenario, normal: Mapping[Source, Normal]) -> Iterator[F
     return heapq.merge(scenario.faults, random_faults(scenario, normal), key=lambda fault: fault.start_s)
 
 
-def _stop(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
+def end_of(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
     """The row to stop before, None where there is no end."""
     stop = scenario.rows if rows is None else start_row + rows
     beyond = stop is not None and scenario.rows is not None and stop > scenario.rows
@@ -200,27 +191,28 @@ def _stop(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
     return stop
 
 
-def _start(scenario: Scenario, group: Group) -> _Running:
+def _start(scenario: Scenario, group: Group, live: bool = False) -> _Running:
     """Draw what makes each device differ from the next."""
     kind, seed = group.kind, scenario.config.clock.seed
     traits = device_traits(kind, group.site, group.names, seed)
     lying = {fault.source for fault in scenario.faults if fault.kind in SENSOR_FAULTS}
-    by_chance = scenario.config.random_faults is not None
+    anyone = live or scenario.config.random_faults is not None
     return _Running(
         group=group,
         parameters=kind.parameters(group.settings, traits[:, : kind.traits]),
         keys=[stream_key(seed, group.site, name, "rows") for name in group.names],
         traits=traits[:, kind.traits :],
-        watched=[i for i, name in enumerate(group.names) if by_chance or (group.site, name) in lying],
+        watched=[i for i, name in enumerate(group.names) if anyone or (group.site, name) in lying],
         past=np.empty((0, 0, len(kind.channels))),
     )
 
 
-def _prelude(scenario: Scenario, fleet: list[_Running]) -> tuple[dict[Source, Normal], int]:
-    """Bring every device to row 0 in good health: how those that are watched behave, and how many blocks that took."""
+def _prelude(scenario: Scenario, fleet: list[_Running], history: int) -> tuple[dict[Source, Normal], int]:
+    """Bring every device to row 0 in good health: how those that are watched behave, and how many blocks that took.
+
+    history: how many rows before row 0 are kept of them."""
     clock, period_s = scenario.config.clock, scenario.period_s
     settle, measure = (max(2, math.ceil(s / period_s / BLOCK)) for s in (SETTLE_S, NORMAL_S))
-    history = longest_lag(scenario)
     normal = {}
     for running in fleet:
         kind, site = running.group.kind, running.group.site

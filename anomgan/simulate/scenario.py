@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from anomgan.config import BrokerConfig, DialectName, Table, TimeUnit, parse_config
+from anomgan.config import BrokerConfig, ControlConfig, DialectName, Table, TimeUnit, parse_config
 from anomgan.errors import ConfigError
 from anomgan.records import Source
 from anomgan.simulate.almanac import TRUE_DAY_S
@@ -116,12 +116,19 @@ class RandomFaultsConfig(Table):
         return self
 
 
+class RequestsConfig(ControlConfig):
+    """`[control]`: requests to the running simulator, as to the detector service; off unless configured."""
+
+    topic: str = Field("anomgan/simulator", min_length=1, max_length=200)
+
+
 class ScenarioConfig(Table):
     """The whole file of `anomgan simulate CONFIG`."""
 
     broker: BrokerConfig = BrokerConfig()
     clock: ClockConfig = ClockConfig()
     output: OutputConfig = OutputConfig()
+    control: RequestsConfig = RequestsConfig()
     devices: tuple[DevicesConfig, ...] = Field(min_length=1, strict=False)
     faults: tuple[FaultConfig, ...] = Field((), strict=False)
     random_faults: RandomFaultsConfig | None = None

@@ -172,4 +172,5 @@ def _near(fault: Fault, others: Sequence[Fault], quiet_s: float) -> bool:
     return any(
         other.source == fault.source and fault.start_s < other.end_s + quiet_s and other.start_s < fault.end_s + quiet_s
         for other in others
+        if not other.injected  # chance knew nothing of it when it was
     )

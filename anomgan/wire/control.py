@@ -84,6 +84,8 @@ class Unmute(Table):
     channels: tuple[Name, ...] = Field((), strict=False, max_length=100)
 
 
+Commands = Mapping[str, type[Table]]
+"""the commands that somebody takes, by name"""
 Command = Status | Events | Feedback | Undo | Mute | Unmute
 COMMANDS: Mapping[str, type[Command]] = {
     "status": Status,
@@ -122,7 +124,7 @@ class _Signed(BaseModel):
 class Request:
     """A request that has been read: its command, and who asks; `time_s` and `nonce` where it is signed."""
 
-    command: Command
+    command: Table
     transaction: str | None
     client: str
     time_s: float = math.nan
@@ -145,12 +147,12 @@ def signature(secret: str, command: str, body: str) -> str:
     return hmac.new(secret.encode(), f"{command}\n{body}".encode(), hashlib.sha256).hexdigest()
 
 
-def decode_request(name: str, payload: bytes, secret: str) -> Request:
+def decode_request(name: str, payload: bytes, secret: str, commands: Commands = COMMANDS) -> Request:
     """A request, its signature checked where there is a secret; PayloadError, whose reason counters use, otherwise."""
     if len(payload) > MOST_BYTES:
         raise PayloadError("request_too_large", f"a request of {len(payload):,} bytes; at most {MOST_BYTES:,}")
-    if name not in COMMANDS:
-        raise PayloadError("unknown_command", f"unknown command; there are {', '.join(COMMANDS)}")
+    if name not in commands:
+        raise PayloadError("unknown_command", f"unknown command; there are {', '.join(commands)}")
     body = payload
     if secret:
         try:
@@ -167,7 +169,7 @@ def decode_request(name: str, payload: bytes, secret: str) -> Request:
     try:
         envelope = _Envelope.model_validate(document)
         own = {key: value for key, value in document.items() if key not in _Envelope.model_fields}
-        command = COMMANDS[name].model_validate(own)
+        command = commands[name].model_validate(own)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:100]

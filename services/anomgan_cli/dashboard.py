@@ -28,6 +28,7 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
     from anomgan.adapters.mqtt_request import ask, control_secret
     from anomgan.config import ServiceConfig
     from anomgan.errors import ConfigError
+    from anomgan_cli.simulator_line import simulator_line
     from anomgan_dashboard.app import create_app
     from anomgan_dashboard.serve import TOKEN_VARIABLE, listen, require_token, serve, url_of
 
@@ -43,8 +44,11 @@ def dashboard(config: Path, host: str | None, port: int | None) -> None:
     if settings.control.enabled:
         control_secret(settings.control)
         asking = partial(ask, settings.asked_broker(), settings.control, client="dashboard")
-    app = create_app(settings.store.sqlite.path, token=token, ask=asking)
+    line = simulator_line(settings.dashboard.simulator)
+    app = create_app(settings.store.sqlite.path, token=token, ask=asking, simulator=None if line is None else line.ask)
     listening = listen(address, settings.dashboard.port if port is None else port)
     say(f"dashboard of {settings.store.sqlite.path} on {url_of(listening)}; Ctrl-C ends it")
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended cleanly by then
+    with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):  # uvicorn has ended cleanly by then
+        if line is not None:
+            stack.callback(line.close)
         serve(app, listening)

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     help="Write the ground truth: .csv, .parquet or JSON lines.",
 )
 @click.option("--summary", metavar="FILE", type=click.Path(path_type=Path), help="Write the totals as JSON at the end.")
+@click.option("--control", is_flag=True, help="Take requests to inject faults while it runs; see [control].")
 @click.option("--check", "only_check", is_flag=True, help="Say what would be published, and publish nothing.")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
 @access_options
@@ -98,6 +99,7 @@ def simulate(
     train_days: float | None,
     truth: Path | None,
     summary: Path | None,
+    control: bool,
     only_check: bool,
     quiet: bool,
     **access: Any,
@@ -148,6 +150,7 @@ def simulate(
         "--days": days,
         "--train-days": train_days,
         "--seed": seed,
+        "--control": control or None,
         "--start": start,
         "--topic": topic,
         "--dialect": dialect,
@@ -185,7 +188,7 @@ def simulate(
         job, lines = replay_job(config, changes, series, site), [describe(recorded, series)]
     else:
         assert config is not None  # noqa: S101 the type checker cannot see the first error above
-        job, lines = scenario_job(config, changes, rows, in_words=only_check)
+        job, lines = scenario_job(config, changes, rows, control, only_check)
     if only_check:
         for line in (*lines, *describe_first(job)):
             say(line)
@@ -198,11 +201,12 @@ def simulate(
     say(describe_totals(totals))
 
 
-def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -> "tuple[Job, list[str]]":
+def scenario_job(path: Path, changes: Changes, rows: slice, control: bool, in_words: bool) -> "tuple[Job, list[str]]":
     """The rows of the run that `--rows` asks for, and the scenario in words where they are wanted."""
-    from anomgan.simulate import Network, check_scenario, ticks
+    from anomgan.simulate import LivePlan, Network, check_scenario, ticks
     from anomgan_simulator.announce import devices_of
     from anomgan_simulator.compose import Job
+    from anomgan_simulator.control import Control, taken
     from anomgan_simulator.describe import describe_scenario
 
     first = rows.start or 0
@@ -211,10 +215,11 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
     tables = load_tables(path, changes)
     scenario = check_scenario(tables, str(path))
     check_output(scenario, str(path))
-    selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first)
+    live = LivePlan(scenario, first, rows.stop) if control or tables.control.enabled else None
+    selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first, live)
     network = None
     if scenario.network is not None:  # which has to hear of the rows before, too
-        network, selected = Network(scenario.network, first, rows.stop), ticks(scenario, 0, rows.stop)
+        network, selected = Network(scenario.network, first, rows.stop), ticks(scenario, 0, rows.stop, live)
     job = Job(
         selected,
         tables.broker,
@@ -224,6 +229,7 @@ def scenario_job(path: Path, changes: Changes, rows: slice, *, in_words: bool) -
         network,
         devices=devices_of(scenario),
         period_s=scenario.period_s,
+        control=None if live is None else Control(taken(tables.control), live),
     )
     return job, [f"{path}: valid", *describe_scenario(scenario)] if in_words else []
 

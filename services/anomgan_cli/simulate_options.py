@@ -30,6 +30,7 @@ _GOES_WITH: Mapping[str, tuple[Task, ...]] = {
     "--days": ("data set",),
     "--train-days": ("data set",),
     "--seed": ("scenario", "data set"),
+    "--control": ("scenario",),
     "--start": ("scenario", "series", "data set"),
     "--topic": _ENCODING,
     "--dialect": _ENCODING,

@@ -16,27 +16,37 @@ from starlette.routing import Route
 from anomgan.errors import ServerError, Unreachable
 from anomgan_dashboard.actions import Ask, action_routes
 from anomgan_dashboard.answers import QUESTIONS, BadQuery, NotFound
-from anomgan_dashboard.assets import INDEX, Asset, load_assets
+from anomgan_dashboard.assets import INDEX, Asset, load_assets, shown
 from anomgan_dashboard.event_answers import EVENT_QUESTIONS
 from anomgan_dashboard.models import MODEL_QUESTIONS
 from anomgan_dashboard.security import login_routes, middleware
+from anomgan_dashboard.simulator import simulator_routes
 
 PAGES = ("/", "/device", "/events", "/event", "/models")
 """Addresses that a browser may ask for; the page's own script shows the right view."""
 
 
 def create_app(
-    sqlite_path: str | Path, *, token: str = "", clock: Callable[[], float] = time.time, ask: Ask | None = None
+    sqlite_path: str | Path,
+    *,
+    token: str = "",
+    clock: Callable[[], float] = time.time,
+    ask: Ask | None = None,
+    simulator: Ask | None = None,
 ) -> Starlette:
     """The dashboard of one store file, which need not exist yet.
 
     With a `token` every page and answer asks for it; without one, only requests that name a loopback host are
     answered, so that no foreign page can read the plant through the viewer's browser (DNS rebinding). `ask` reaches the
-    detector service, for the buttons at an event; without it there are none.
+    detector service, for the buttons at an event; without it there are none. `simulator` reaches a running simulator,
+    for a page of its own; without it there is none.
     """
     store = Path(sqlite_path)
     assets = load_assets()
     asked = {**QUESTIONS, **EVENT_QUESTIONS, **MODEL_QUESTIONS}
+    pages = PAGES if simulator is None else (*PAGES, "/simulator")
+    if simulator is not None:
+        assets[INDEX] = shown(assets[INDEX], "simulator")
 
     async def page(request: Request) -> Response:
         return assets[INDEX].response(request)
@@ -59,9 +69,10 @@ def create_app(
 
     return Starlette(
         routes=[
-            *(Route(path, page) for path in PAGES),
+            *(Route(path, page) for path in pages),
             *(Route(f"/api/{name}", question(name)) for name in asked),
             *action_routes(ask, json_response),
+            *simulator_routes(simulator, store, json_response),
             Route("/static/{path:path}", asset),
             Route("/healthz", health),
             *login_routes(token, assets["login.html"]),

@@ -21,15 +21,13 @@ BROWSER_ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-FILLED = "tbody tr, .chart canvas, .entry, .empty"
+FILLED = "tbody tr, .tile, .chart canvas, .entry, .truth, .empty"
 """What a page shows once its first answer has come."""
 
 
 def take(url: str, out: Path, width: int = 1440, height: int = 900, dark: bool = False) -> None:
     """Write a PNG of the page at `url` as soon as it shows something; raises ServerError that says what is missing."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        raise ServerError("screenshot: no chromium on PATH")
+    chromium = find_chromium()
     try:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
@@ -49,6 +47,14 @@ def take(url: str, out: Path, width: int = 1440, height: int = 900, dark: bool =
             browser.close()
     except Error as error:
         raise ServerError(f"screenshot: {url}: {error.message.splitlines()[0]}") from None
+
+
+def find_chromium() -> str:
+    """The browser's path; ServerError where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise ServerError("screenshot: no chromium on PATH")
+    return chromium
 
 
 @click.command()

@@ -77,6 +77,7 @@ path = {journal}
 
 [dashboard]
 port = {port}
+simulator = {simulator}  # `anomgan simulate --control` plays it: the page injects faults there
 """
 
 FLEET = """
@@ -178,5 +179,6 @@ def write_detector(folder: Folder, broker: BrokerConfig, port: int) -> None:
         store=json.dumps(str(folder.store)),
         journal=json.dumps(str(folder.journal)),
         port=port,
+        simulator=json.dumps(str(folder.simulator)),
     )
     folder.detector.write_text(text, encoding="utf-8")

@@ -27,8 +27,9 @@ class TrueFault:
 
 
 def read_truth(path: Path, until_s: float) -> list[TrueFault]:
-    """The faults that began, cut at `until_s`, the end of what was published."""
-    begun = [line for line in map(orjson.loads, path.read_bytes().splitlines()) if line["state"] == "begin"]
+    """The faults that began, cut at `until_s`, the end of what was published; one that was stopped ended then."""
+    lines = [line for line in map(orjson.loads, path.read_bytes().splitlines()) if line["state"] in ("begin", "end")]
+    begun = {(line["site"], line["device"], line["kind"], line["start_s"], *line["channels"]): line for line in lines}
     return [
         TrueFault(
             line["site"],
@@ -38,7 +39,7 @@ def read_truth(path: Path, until_s: float) -> list[TrueFault]:
             line["start_s"],
             min(line["end_s"], until_s),
         )
-        for line in begun
+        for line in begun.values()
     ]
 
 

@@ -92,7 +92,7 @@ def run(options: DemoOptions) -> dict[str, Any]:
         options.open_page(url)
         rows = ["--rows", f"{NORMAL_ROWS}:"]
         files = ["--truth", str(folder.truth), "--summary", str(folder.summary("live"))]
-        arguments = ["simulate", str(folder.simulator), *rows, *files, "--quiet"]
+        arguments = ["simulate", str(folder.simulator), *rows, *files, "--control", "--quiet"]
         simulator = stack.enter_context(child(arguments, folder.log("simulate")))
         say("live: " + ("Ctrl-C ends it" if options.seconds is None else f"{options.seconds:g} seconds"))
         told = EventLines(folder)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from anomgan.alarms import Alarms, Group, Outcome, mutes
 from anomgan.alarms.tracked import Mark, Tracked
+from anomgan.config import Table
 from anomgan.errors import DataError
 from anomgan.records import Event
 from anomgan.wire import control
@@ -19,7 +20,7 @@ Data = dict[str, Any]
 class Asked:
     """A request that was let in: the command, who asks, and when."""
 
-    command: control.Command
+    command: Table
     client: str
     now_s: float
 
@@ -156,12 +157,12 @@ class Requests:
         return found
 
 
-def _as(command: control.Command, kind: type[T]) -> T:
+def _as(command: Table, kind: type[T]) -> T:
     assert isinstance(command, kind)  # noqa: S101 ACTIONS says so
     return command
 
 
-ACTIONS: Mapping[type[control.Command], Callable[[Requests, Asked], Done]] = {
+ACTIONS: Mapping[type[Table], Callable[[Requests, Asked], Done]] = {
     control.Status: Requests.status,
     control.Events: Requests.events,
     control.Mute: Requests.mute,

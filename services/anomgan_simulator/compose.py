@@ -17,6 +17,7 @@ from anomgan.simulate import Network, Tick
 from anomgan.simulate.scenario import OutputConfig
 from anomgan_simulator.announce import Announcement, DeviceTables
 from anomgan_simulator.connections import Connections, clients
+from anomgan_simulator.control import Control, Desk
 from anomgan_simulator.pace import Pace
 from anomgan_simulator.play import Totals, await_all, encoder_of, play, truth_topic
 from anomgan_simulator.truth_file import truth_file
@@ -27,7 +28,8 @@ class Job:
     """What to publish, where and how fast. run_start_s: the event time that faults count from. With a network, rows go
     from row 0 on.
 
-    devices, period_s: what the run announces of itself; without devices it does not.
+    devices, period_s: what the run announces of itself; without devices it does not. control: who may change the
+    plan while it runs.
     """
 
     rows: Iterable[Tick]
@@ -38,6 +40,7 @@ class Job:
     network: Network | None = None
     devices: DeviceTables = ()
     period_s: float = 0.0
+    control: Control | None = None
 
 
 def run(
@@ -65,7 +68,10 @@ def run(
         told = Announcement(job.devices, job.period_s, publisher, job.output, time.monotonic, add_truth, begun_row)
         if job.devices:
             rows = stack.enter_context(closing(told)).over(rows)
-        pace = Pace(job.speed, time.monotonic, lambda time_s: publisher.wait(time_s, stop.is_set))
+        wait = publisher.wait
+        if job.control is not None:
+            wait = stack.enter_context(closing(Desk(job.control, job.broker, publisher))).wait
+        pace = Pace(job.speed, time.monotonic, lambda time_s: wait(time_s, stop.is_set))
         totals = Totals(stopped=True)
         if not stop.is_set():  # it may have been asked to stop while it connected
             totals = play(

@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from anomgan.simulate import Fault
+from anomgan.simulate.fault_plan import table_of
 from anomgan.simulate.network import Incident, State
 
 
 def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, Any]:
-    """What JSON says of a fault. Times are event time; `end` is the first moment without the fault."""
-    start_s, end_s = run_start_s + fault.start_s, run_start_s + fault.end_s
+    """What JSON says of a fault. Times are event time; `end` is the first moment without the fault.
+
+    Of an injected one it also says the `[[faults]]` with which a scenario gives the same run again.
+    """
+    start_s, end_s = run_start_s + fault.start_s, run_start_s + fault.over_s
+    injected = {"injected": True, "plan": table_of(fault)} if fault.injected else {}
     return {
         "state": state,
         "device": fault.device,
@@ -25,6 +30,7 @@ def truth_record(fault: Fault, state: State, run_start_s: float) -> dict[str, An
         "end": _iso(end_s),
         "start_s": start_s,
         "end_s": end_s,
+        **injected,
     }
 
 

@@ -14,8 +14,10 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from playwright.sync_api import expect
 from programs import Program
 from servers import eventually, port_answers
+from viewing import browsing, viewing
 
 STARTS_S = 400.0
 """for recording and training, on a machine that has other things to do"""
@@ -81,6 +83,26 @@ def report(pair: tuple[Started, Started]) -> dict[str, Any]:
     assert "Traceback" not in program.said()
     found: dict[str, Any] = json.loads((folder / "report.json").read_bytes())
     return found
+
+
+def test_a_click_injects_a_fault_into_the_running_demo_and_it_is_found(pair: tuple[Started, Started]) -> None:
+    """With the real broker, simulator, detector and page; two channels that change places nobody can overlook."""
+    program, _ = pair[1]
+    program.await_words("live: Ctrl-C ends it", STARTS_S)
+    url = re.findall(r"dashboard: (http://127\.0\.0\.1:\d+)\n", program.said())[0]
+    with browsing() as browser, viewing(browser, url) as tab:
+        page = tab.see("/simulator")
+        page.locator("#inject-device").select_option("pump-3", timeout=60_000)
+        page.locator("#inject-kind").select_option("swapped_channels")
+        page.locator("#inject-channel").select_option("flow")
+        page.locator("#inject-channel-2").select_option("vibration")
+        page.locator("#inject-lasts").fill("1000")
+        page.get_by_role("button", name="Inject").click()
+        entry = page.locator(".truth").filter(has_text="Swapped channels of pump-3").filter(has_text="injected")
+        expect(entry.locator(".found a")).to_be_visible(timeout=120_000)
+        entry.locator(".found a").click()
+        expect(page.locator("h1")).to_contain_text("pump-3")
+        expect(page.locator(".event-panel")).to_be_visible(timeout=60_000)
 
 
 def test_ctrl_c_while_detecting_ends_everything_and_still_tells_the_figures(pair: tuple[Started, Started]) -> None:

@@ -6,11 +6,18 @@ import { deviceView } from "./device.js";
 import { eventView } from "./eventpage.js";
 import { eventsView } from "./events.js";
 import { fleetView } from "./fleet.js";
+import { commonKey, step } from "./keys.js";
 import { modelsView } from "./models.js";
 import { duration, known, timeOfDay } from "./format.js";
+import { simulatorView } from "./simulator.js";
 
-const VIEWS = { "/": fleetView, "/device": deviceView, "/events": eventsView, "/event": eventView, "/models": modelsView };
-const NAMES = { "/": "fleet", "/device": "fleet", "/events": "events", "/event": "events", "/models": "models" };
+const VIEWS = {
+  "/": fleetView, "/device": deviceView, "/events": eventsView, "/event": eventView, "/models": modelsView,
+  "/simulator": simulatorView,
+};
+const NAMES = {
+  "/": "fleet", "/device": "fleet", "/events": "events", "/event": "events", "/models": "models", "/simulator": "simulator",
+};
 const STALE_S = 15;
 
 const host = document.getElementById("view");
@@ -35,9 +42,9 @@ function show() {
   repeat(view.turn, signal, beat, pace);
 }
 
-/** Whether a key belongs to a field or to the browser. */
+/** Whether a key belongs to a field, to an open sheet or to the browser. */
 function typing(event) {
-  return event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") !== null;
+  return document.querySelector("dialog[open]") !== null || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") !== null;
 }
 
 function go(address) {
@@ -79,6 +86,11 @@ function beat(error) {
   pulse.title = state === "live" ? "Time of the newest reading" : "";
 }
 
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented) return;
+  if (!typing(event)) commonKey(event);
+  else if (event.key === "ArrowDown" && event.target.matches("input[type=search]") && step(1)) event.preventDefault();
+});
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[href]");
   if (link === null || event.defaultPrevented || event.button !== 0) return;

@@ -4,9 +4,11 @@ import { ask } from "./api.js";
 import { arrange, h, text } from "./dom.js";
 import { ago, duration } from "./format.js";
 import { STATES, deviceLink, emptyNote, healthMark, meter, setState, severityBadge, sparkline, stateBadge, stateLabel } from "./parts.js";
+import { fleetTile } from "./tiles.js";
 
 const POLL_MS = 1000;
 const PORTION = 100;
+const LAYOUTS = ["rows", "tiles"];
 const SEVERITIES = ["critical", "major", "minor"];
 
 export function fleetView(query, { signal, setAddress, hear }) {
@@ -17,6 +19,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
   let newest = null;
   let shown = PORTION;
   let matching = 0;
+  let layout = LAYOUTS.includes(query.get("layout")) ? query.get("layout") : LAYOUTS[0];
   let filter = STATES.includes(query.get("state")) ? query.get("state") : "";
 
   const search = h("input", {
@@ -31,7 +34,12 @@ export function fleetView(query, { signal, setAddress, hear }) {
     }, h("span", {}, state === "" ? "All" : stateLabel(state)), count);
     return { state, count, button };
   });
+  const layouts = LAYOUTS.map((name) => h("button", {
+    type: "button", data: { layout: name },
+    on: { click: () => { layout = name; rows.clear(); remember(); render(); } },
+  }, name === "rows" ? "Rows" : "Tiles"));
   const body = h("tbody");
+  const tiles = h("ul", { class: "tiles" });
   const headings = ["State", "Device", "Surprise", "Of late", "Open event", "Last seen"];
   const table = h("table", { class: "fleet" },
     h("thead", {}, h("tr", {}, headings.map((name) => h("th", { scope: "col" }, name)))), body);
@@ -40,8 +48,8 @@ export function fleetView(query, { signal, setAddress, hear }) {
   const element = h("section", { class: "page" },
     h("div", { class: "page-head" }, h("h1", {}, "Fleet"),
       h("div", { class: "chips", role: "group", "aria-label": "Filter by state" }, chips.map((chip) => chip.button)),
-      search),
-    table, note, end);
+      search, h("div", { class: "segments layout", role: "group", "aria-label": "Layout" }, layouts)),
+    table, tiles, note, end);
 
   // More rows are made only as they come into sight: five thousand devices cost no more than a hundred.
   const watcher = new IntersectionObserver((entries) => {
@@ -54,7 +62,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
   signal.addEventListener("abort", () => watcher.disconnect());
 
   function remember() {
-    setAddress({ state: filter, q: search.value });
+    setAddress({ state: filter, q: search.value, layout: layout === LAYOUTS[0] ? "" : layout });
   }
 
   function render() {
@@ -75,14 +83,18 @@ export function fleetView(query, { signal, setAddress, hear }) {
       button.setAttribute("aria-pressed", String(filter === state));
       button.disabled = state !== "" && total === 0 && filter !== state;
     }
-    arrange(body, found.slice(0, shown).map((device) => {
+    const [into, other, make] = layout === "rows" ? [body, tiles, fleetRow] : [tiles, body, fleetTile];
+    other.replaceChildren();
+    for (const button of layouts) button.setAttribute("aria-pressed", String(button.dataset.layout === layout));
+    arrange(into, found.slice(0, shown).map((device) => {
       const id = key(device);
-      if (!rows.has(id)) rows.set(id, fleetRow(device));
+      if (!rows.has(id)) rows.set(id, make(device));
       const row = rows.get(id);
       row.set(device, newest);
       return row.element;
     }));
-    table.hidden = matching === 0;
+    table.hidden = layout !== "rows" || matching === 0;
+    tiles.hidden = layout !== "tiles" || matching === 0;
     note.replaceChildren(...emptiness());
   }
 
@@ -100,6 +112,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
       if (answer.store !== store) {
         rows.clear();
         body.replaceChildren();
+        tiles.replaceChildren();
       }
     }
     ({ store, revision, newest_s: newest } = answer);
@@ -108,24 +121,20 @@ export function fleetView(query, { signal, setAddress, hear }) {
     return POLL_MS;
   }
 
-  function pressed(event) {
-    if (event.key !== "/") return;
-    event.preventDefault();
-    search.focus();
-  }
-
-  return { element, title: "Fleet", turn, key: pressed };
+  return { element, title: "Fleet", turn };
 }
 
 const key = (device) => JSON.stringify([device.site, device.device]);
 
+const names = new Intl.Collator("en", { numeric: true });
+const rank = (device) => (device.event ? 0 : STATES.indexOf(device.state) + (device.state === "anomalous" ? 0.5 : 1));
+const grave = (device) => (device.event ? SEVERITIES.indexOf(device.event.severity) : 0);
+const late = (device) => (device.event ? -device.event.start_s : 0);
+
 /** Open events first, the gravest and then the latest; the quiet rest keeps still, by name. */
 function byAttention(a, b) {
-  const rank = (device) => (device.event ? 0 : STATES.indexOf(device.state) + (device.state === "anomalous" ? 0.5 : 1));
-  const grave = (device) => (device.event ? SEVERITIES.indexOf(device.event.severity) : 0);
-  const late = (device) => (device.event ? -device.event.start_s : 0);
   return rank(a) - rank(b) || grave(a) - grave(b) || late(a) - late(b)
-    || a.site.localeCompare(b.site) || a.device.localeCompare(b.device, "en", { numeric: true });
+    || names.compare(a.site, b.site) || names.compare(a.device, b.device);
 }
 
 /** One row that stays and is told what changed. */
