@@ -123,7 +123,7 @@ def test_a_heartbeat_goes_out_every_so_often_in_silent_times_too(watched: Watche
     assert len(lines) == 5
     assert lines[0] == (
         "anomgan_heartbeat uptime_s=1.0,connected=true,silent_s=1.0,devices=0i,open_events=0i,journal_bytes=0i,"
-        f"letters_waiting=0i,wrong=0i {round((NOW + 1) * 1e6)}"
+        f"letters_waiting=0i,dropped=0i,wrong=0i {round((NOW + 1) * 1e6)}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anomgan_cli.broker_access import parse_broker
+from anomgan_cli.broker_access import access_options, parse_broker
 
 if TYPE_CHECKING:
     from threading import Event
@@ -34,6 +34,7 @@ Put = Callable[["TrueFault"], str]
     metavar="CONFIG",
     help="Write the measurement `truth` into the InfluxDB of a detector's configuration.",
 )
+@access_options
 def annotations(
     truth: Path | None,
     broker: dict[str, Any],
@@ -44,6 +45,7 @@ def annotations(
     dashboard: str,
     panel: int | None,
     influx: Path | None,
+    **access: Any,
 ) -> None:
     """Show true faults in Grafana: TRUTH is what `anomgan simulate --truth` wrote, or --follow a broker live.
 
@@ -63,9 +65,11 @@ def annotations(
         raise click.UsageError("give --grafana or --influx" + ("" if broker else " or --out"))
     if panel is not None and not dashboard:
         raise click.UsageError("--panel goes with --dashboard")
+    if not broker and any(access.values()):
+        raise click.UsageError("--username, --tls and the like go with --follow")
     counters: Counter[str] = Counter()
     with _targets(grafana, token_env, dashboard, panel, influx) as put:
-        faults = _follow(broker, topic, put, counters) if broker else _read(truth, put, counters)
+        faults = _follow(broker | access, topic, put, counters) if broker else _read(truth, put, counters)
     if out is not None:
         from anomgan.adapters.files import write_bytes
         from anomgan.annotations import annotation
