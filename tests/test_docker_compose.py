@@ -1,4 +1,4 @@
-"""docker/: what can be said of it without an engine: schema, hardening, secrets, configurations, scripts, Dockerfile."""
+"""docker/ without an engine: the compose schema, hardening, secrets, configurations, scripts, the Dockerfile."""
 
 import json
 import re
