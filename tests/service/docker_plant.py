@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 
 from compose_files import DOCKER, read_compose
 from programs import PATIENCE_S
-from servers import eventually, free_port
+from servers import eventually, free_port, port_answers
 
 MOSQUITTO_UID = 1883
 
@@ -177,6 +177,7 @@ class DockerPlant:
         return done.returncode == 0
 
     def log(self, service: str) -> Path:
+        """Where what a service says is kept."""
         return self.folder / f"{service}.log"
 
     def said(self, service: str) -> str:
@@ -200,7 +201,8 @@ class DockerPlant:
         with self.log("mosquitto").open("wb") as log:
             process = subprocess.Popen(line, env=self.environment("mosquitto"), stdout=log, stderr=log, **as_user)
         try:
-            eventually(lambda: "running" in self.said("mosquitto") or self._ended("mosquitto", process), "mosquitto")
+            port = self.ports["mosquitto"]
+            eventually(lambda: port_answers(port) or self._ended("mosquitto", process), "mosquitto answers")
             yield process
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""docker/ without Docker: each service's command line as compose.yaml has it, and every Grafana query on what they write."""
+"""docker/ without Docker: the services' own command lines, and every query of Grafana's on what they write."""
 
 import json
 import os
