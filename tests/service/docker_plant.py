@@ -23,6 +23,8 @@ from programs import PATIENCE_S
 from servers import eventually, free_port, port_answers
 
 MOSQUITTO_UID = 1883
+TRAINING_S = 600.0
+"""for two trainings on a machine that has other things to do"""
 
 
 class WriteProtocol2(ThreadingHTTPServer):
@@ -148,7 +150,11 @@ class DockerPlant:
 
     def run(self, service: str, more: Sequence[str] = (), **environment: str) -> None:
         """Run a service that ends; the test fails where it does not end well."""
-        assert self.start(service, more, **environment).wait(PATIENCE_S) == 0, self.said(service)
+        process = self.start(service, more, **environment)
+        try:
+            assert process.wait(TRAINING_S) == 0, self.said(service)
+        finally:
+            process.kill()
 
     @contextmanager
     def running(self, service: str, words: str = "") -> Iterator[subprocess.Popen[bytes]]:

@@ -123,6 +123,7 @@ def plant_what_is_rare(stack: Stack) -> None:
         event(1, "muted", "minor"),
         event(2, "false_alarm", "minor"),
         event(3, "closed", "major"),
+        event(4, "closed", "minor"),
     ]
     lines = [*map(event_line, events), *map(issue_line, (issue("silent", ""), issue("stuck", "flow")))]
     body = "\n".join(lines).encode()
