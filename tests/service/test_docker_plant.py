@@ -232,7 +232,7 @@ def test_every_query_is_answered_with_the_device_that_was_chosen(asked: Asked, s
     chosen = stack.ask(asked.query, site=SITE, device=ILL)
     assert cells(chosen), f"nothing of {ILL}: {asked.query}"
     assert devices_in(chosen) <= {ILL}
-    for nowhere in ({"device": "pump-9"}, {"site": "elsewhere"}, {"device": "pump.1"}):
+    for nowhere in ({"device": "pump-9"}, {"site": "elsewhere"}, {"device": "cold.1"}):
         counted = cells(stack.ask(asked.query, **nowhere))
         assert not np.any([cell != 0 for cell in counted]), (nowhere, counted)
 
