@@ -114,3 +114,11 @@ def test_what_does_not_go_together_is_said(arguments: list[str], said: str) -> N
     done = CliRunner().invoke(cli, ["annotations", *arguments])
     assert done.exit_code == 2
     assert said in done.output
+
+
+def test_how_to_log_in_means_something_with_a_broker_only(tmp_path: Path) -> None:
+    (tmp_path / "truth.jsonl").write_text("")
+    line = ["annotations", str(tmp_path / "truth.jsonl"), "--out", str(tmp_path / "x"), "--username", "u"]
+    said = CliRunner().invoke(cli, line)
+    assert said.exit_code == 2
+    assert "go with --follow" in said.output

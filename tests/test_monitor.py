@@ -14,6 +14,7 @@ from anomgan.adapters.mqtt_carrier import MqttCarrier
 from anomgan.adapters.ports import Letter
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.errors import Refused, ServerError
+from anomgan.wire.heartbeat import Heartbeat, heartbeat_line
 from anomgan.wire.notice import decode_notice
 from anomgan_detector.courier import Courier
 from anomgan_detector.metrics import ALIVE_S
@@ -123,7 +124,7 @@ def test_a_heartbeat_goes_out_every_so_often_in_silent_times_too(watched: Watche
     assert len(lines) == 5
     assert lines[0] == (
         "anomgan_heartbeat uptime_s=1.0,connected=true,silent_s=1.0,devices=0i,open_events=0i,journal_bytes=0i,"
-        f"letters_waiting=0i,wrong=0i {round((NOW + 1) * 1e6)}"
+        f"letters_waiting=0i,dropped=0i,wrong=0i {round((NOW + 1) * 1e6)}"
     )
 
 
@@ -247,3 +248,9 @@ def test_a_report_that_nobody_renews_is_not_believed(watched: Watched) -> None:
     watched.look(1.0)
     watched.now_s += ALIVE_S
     assert watched.page("/healthz")[1]["reasons"] == ["nobody has looked after it for 60 s"]
+
+
+def test_the_line_of_a_heartbeat_sums_up_what_was_dropped_for_any_reason() -> None:
+    counters = {"dropped.late": 2, "dropped.broken_json": 1, "gaps": 5, "messages_received": 9}
+    beat = Heartbeat(NOW, 1.0, True, 0.0, 1, 0, 0, {}, (), counters)
+    assert ",dropped=3i," in heartbeat_line(beat)

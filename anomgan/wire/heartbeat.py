@@ -1,6 +1,6 @@
 """The service's sign of life: JSON for MQTT and a line for InfluxDB.
 
-anomgan_heartbeat   uptime_s,connected,silent_s,devices,open_events,journal_bytes,letters_waiting,wrong
+anomgan_heartbeat   uptime_s,connected,silent_s,devices,open_events,journal_bytes,letters_waiting,dropped,wrong
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,11 +61,12 @@ def encode_wrong(wrong: Sequence[Wrong], time_s: float) -> bytes:
 
 
 def heartbeat_line(beat: Heartbeat) -> str:
-    """The `anomgan_heartbeat` line."""
+    """The `anomgan_heartbeat` line; `dropped` is the sum over all reasons, of which each has a counter of its own."""
+    dropped = sum(count for name, count in beat.counters.items() if name.startswith("dropped."))
     fields = (
         f"uptime_s={beat.uptime_s!r},connected={'true' if beat.connected else 'false'},silent_s={beat.silent_s!r},"
         f"devices={beat.devices}i,open_events={beat.open_events}i,journal_bytes={beat.journal_bytes}i,"
-        f"letters_waiting={sum(beat.waiting.values())}i,wrong={len(beat.wrong)}i"
+        f"letters_waiting={sum(beat.waiting.values())}i,dropped={dropped}i,wrong={len(beat.wrong)}i"
     )
     return f"anomgan_heartbeat {fields} {round(beat.time_s * 1e6)}"
 
