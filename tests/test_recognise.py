@@ -464,6 +464,7 @@ LINE = b"cpu,host=h usage=1 1750000000000000000"
 )
 @example([Sample("a/b/c", LINE, False, NOW), Sample("a/b/c", b"0", False, NOW)])  # two dialects on one topic
 @example([Sample("a/b/c/d", b"0", False, NOW), Sample("a/b/c/p1", LINE, False, NOW)])  # one template takes all
+@example([Sample("a/b/c", json.dumps({"\0": {"ts": NOW, "device": "p", "flow": 1}}).encode(), False, NOW)])  # no key
 @settings(max_examples=400)
 def test_whatever_comes_every_message_is_told_of_once_and_the_file_reads_what_it_says(samples: list[Sample]) -> None:
     found = found_in(samples)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from anomgan.errors import PayloadError
+from anomgan.recognise.times import can_be_key
 from anomgan.wire.payload_format import device_named
 
 _SURE = """device device_id deviceid device_name devicename dev dev_id devid deveui dev_eui deveui sensor_id
@@ -51,7 +52,7 @@ def device_keys(rows: Sequence[tuple[str, Mapping[str, object]]]) -> list[Names]
     """The keys that may name the device, in rows of (topic, fields); all rows must have them. The likeliest first."""
     found: list[Names] = []
     for key in dict.fromkeys(name for _, fields in rows for name in fields):
-        if _last(key) not in RANK:
+        if _last(key) not in RANK or not can_be_key(key):
             continue
         names = Names(key)
         for topic, fields in rows:

@@ -80,7 +80,7 @@ def find_time(rows: Sequence[tuple[Mapping[str, object], float]]) -> EventTime:
     best: tuple[int, float, str] | None = None
     chosen = EventTime()
     names = dict.fromkeys(name for fields, _ in rows for name in fields)
-    for name in names:
+    for name in filter(can_be_key, names):
         rank = RANK.get(name.rpartition(".")[2].lower(), UNNAMED)
         given = [(fields[name], arrival_s) for fields, arrival_s in rows if fields.get(name) is not None]
         told = [(told_time(value, arrival_s + LATEST_AHEAD_S), arrival_s) for value, arrival_s in given]
@@ -95,6 +95,11 @@ def find_time(rows: Sequence[tuple[Mapping[str, object], float]]) -> EventTime:
             best = order
             chosen = EventTime(name, sound[0][0].unit, ahead_s, any(one.no_zone for one, _ in sound))
     return chosen
+
+
+def can_be_key(name: str) -> bool:
+    """Whether a configuration can name a field: nothing with a null character stands in one."""
+    return "\0" not in name
 
 
 def _moves_on(times: Sequence[float]) -> bool:
