@@ -113,8 +113,8 @@ def plant_what_is_rare(stack: Stack) -> None:
         shown = {"channels": ("flow",), "observed": (1.0,), "expected": (30.0,), "contributions": (0.9,)}
         return Event(id=str(number), state=state, severity=severity, reason="flow fell", **place, **course, **shown)
 
-    def issue(kind: IssueKind, channel: str) -> HealthIssue:
-        place = {"device": ILL, "site": SITE, "model": "cold_store", "channel": channel}
+    def issue(kind: IssueKind, channel: str, site: str = SITE, device: str = ILL) -> HealthIssue:
+        place = {"device": device, "site": site, "model": "any", "channel": channel}
         span = {"start_s": now_s - 90, "end_s": now_s}
         return HealthIssue(id=kind, kind=kind, state="open", reason=f"{kind} for 90 s", **place, **span)
 
@@ -125,7 +125,8 @@ def plant_what_is_rare(stack: Stack) -> None:
         event(3, "closed", "major"),
         event(4, "closed", "minor"),
     ]
-    lines = [*map(event_line, events), *map(issue_line, (issue("silent", ""), issue("stuck", "flow")))]
+    issues = [issue("silent", ""), issue("stuck", "flow"), issue("stuck", "flow", "waterworks", "pump-1")]
+    lines = [*map(event_line, events), *map(issue_line, issues)]
     body = "\n".join(lines).encode()
     written = Request(f"{stack.influx.url}/write?db=anomgan&precision=u", data=body)  # noqa: S310 the test's own server
     with urlopen(written, timeout=10.0):  # noqa: S310 the same
