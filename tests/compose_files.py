@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 DOCKER = Path(__file__).parents[1] / "docker"
-VARIABLE = re.compile(r"\$(?:\$|\{([A-Z0-9_]+)(?::-([^}]*))?\})")
+VARIABLE = re.compile(r"\$(?:\$|\{([A-Z0-9_]+)(?::(?:-([^}]*)|\?[^}]*))?\})")
 APPENDED = {"ports", "volumes", "secrets", "tmpfs", "cap_drop", "security_opt"}
 """lists that an override adds to; of others it takes the place"""
 
@@ -40,12 +40,17 @@ def read_env(path: Path = DOCKER / ".env.example") -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines)
 
 
+def filled_env() -> dict[str, str]:
+    """.env as somebody leaves it who has followed the README."""
+    return read_env() | {"TORCH_INDEX": "https://wheels.example/cpu"}
+
+
 def read_compose(*names: str, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The files merged in their order, with variables put in."""
     whole: dict[str, Any] = {}
     for name in names or ("compose.yaml",):
         whole = merged(whole, yaml.load((DOCKER / name).read_text(), Loader))  # noqa: S506 a safe loader with one tag more
-    found: dict[str, Any] = interpolated(plain(whole), read_env() if env is None else env)
+    found: dict[str, Any] = interpolated(plain(whole), filled_env() if env is None else env)
     return {key: value for key, value in found.items() if not key.startswith("x-")}
 
 
@@ -70,7 +75,7 @@ def plain(value: Any) -> Any:
 
 
 def interpolated(value: Any, env: Mapping[str, str]) -> Any:
-    """`${NAME}` and `${NAME:-default}` from the environment, `$$` as one dollar sign."""
+    """`${NAME}`, `${NAME:-default}` and `${NAME:?it must be there}` from the environment, `$$` as one dollar sign."""
 
     def put(found: re.Match[str]) -> str:
         if found[0] == "$$":

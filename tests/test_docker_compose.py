@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from compose_files import DOCKER, interpolated, merged, read_compose, read_env
+from compose_files import DOCKER, filled_env, interpolated, merged, read_compose, read_env
 
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.simulate import ScenarioConfig
@@ -100,7 +100,7 @@ def test_ports_are_published_on_loopback_unless_told(compose: dict[str, Any]) ->
     ports = [port for _, service in services(compose) for port in service.get("ports", ())]
     assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
-    told = read_compose(env=read_env() | {"BIND_ADDRESS": "10.0.0.1"})
+    told = read_compose(env=filled_env() | {"BIND_ADDRESS": "10.0.0.1"})
     assert told["services"]["grafana"]["ports"] == ["10.0.0.1:3000:3000"]
 
 
@@ -149,6 +149,11 @@ def test_secrets_are_random_are_kept_and_only_their_owner_gets_at_them(tmp_path:
     assert token == found[0]["influxdb_token"]
     assert token.startswith("apiv3_")
     assert (tmp_path / ".env").read_text() == (DOCKER / ".env.example").read_text()
+
+
+def test_without_the_index_of_pytorch_nothing_is_built() -> None:
+    with pytest.raises(AssertionError, match="TORCH_INDEX"):
+        read_compose(env=read_env())
 
 
 def test_env_example_names_exactly_what_the_files_ask_for_and_holds_no_secret() -> None:
