@@ -120,6 +120,7 @@ def test_past_events_like_it_are_shown_with_what_was_said_of_them(
     own.locator("a").click()
     expect(page.locator(".event-state")).to_contain_text("False alarm")
     expect(page.get_by_role("button", name="False alarm")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".half .value[data-colour=outside]")).to_have_count(3)  # at the peak, although it is over
     expect(page.locator(".alike:not(.parts)")).to_have_text(
         "Nothing like it is remembered."
     )  # before it there was none
