@@ -13,6 +13,7 @@ from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.sqlite_history import History
 from anomgan.adapters.sqlite_read import open_reader
+from anomgan.errors import ServerError
 from anomgan.records import Verdict
 
 NARROW = np.array([[1.0, 1.0, -0.1, 0.1], [2.0, 1.0, -0.1, 0.1]])
@@ -142,3 +143,12 @@ def test_onsets_are_read_back_in_order(path: Path) -> None:
     store.close()
     with open_reader(path) as reader:
         assert reader.events()[0].onsets == (*onsets, ("speed", 16.0))
+
+
+def test_a_write_that_failed_has_told_no_band(path: Path) -> None:
+    store = SqliteStore(path)
+    with pytest.raises(ServerError):
+        store.write(Batch([seen(0.0, 1.0)], [event(reason="half a pair \ud800")]))
+    store.write(Batch([seen(1.0, 1.0)]))
+    store.close()
+    assert steps(path) == [(1.0, -0.1)]

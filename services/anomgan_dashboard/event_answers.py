@@ -24,8 +24,9 @@ class EventQuery(Parameters):
 
 
 def event(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
-    """One event, with `similar` past ones, the most alike first, the `parts` of a fleet-wide one, what was `said`,
-    and the `mutes` in force."""
+    """One event with `similar` past ones, the most alike first; the `parts` of a fleet-wide one; what was `said` of it;
+    the `mutes` in force.
+    """
     query = parse(EventQuery, parameters)
     with open_reader(store) as reader:
         found = reader.event(query.id)

@@ -120,6 +120,7 @@ def test_past_events_like_it_are_shown_with_what_was_said_of_them(
     own.locator("a").click()
     expect(page.locator(".event-state")).to_contain_text("False alarm")
     expect(page.get_by_role("button", name="False alarm")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".half .value[data-colour=outside]")).to_have_count(3)  # at the peak, although it is over
     expect(page.locator(".alike:not(.parts)")).to_have_text(
         "Nothing like it is remembered."
     )  # before it there was none
@@ -233,3 +234,23 @@ def test_keys_move_through_time_and_come_back(url: str, viewer: Viewer, events: 
     expect(page.get_by_role("button", name="Back to the event")).to_be_visible()
     page.keyboard.press("Escape")
     expect(span).to_have_text(around)
+
+
+def test_a_fleet_wide_event_leads_to_those_of_its_devices(
+    url: str, viewer: Viewer, events: dict[str, str], store: SqliteStore, path: Path
+) -> None:
+    with open_reader(path) as reader:
+        parts = [event for event in reader.events() if event.id != events["before"]]
+    whole = replace(
+        parts[0], id="fleet:pump@1", device="fleet:pump", site="", members=2, reason="2 of 2 at once", onsets=()
+    )
+    store.write(Batch([], [whole, *(replace(part, part_of=whole.id) for part in parts)]))
+    page = viewer.page
+    open_event(page, url, whole.id)
+    expect(page.locator(".parts .alike-row .name")).to_have_text([part.device for part in parts])
+    expect(page.locator(".event-plots")).to_be_hidden()
+    expect(page.get_by_role("link", name="Device page")).to_be_hidden()
+    page.locator(".parts a").last.click()
+    expect(page.locator(".note-of-event")).to_have_text("Told as part of an event of many devices.")
+    page.get_by_role("link", name="an event of many devices").click()
+    expect(page.locator("h1.sentence")).to_have_text("2 of 2 at once")

@@ -41,6 +41,7 @@ export function eventView(query, { signal, hear, hurry }) {
   const facts = h("dl", { class: "event-facts" });
   const toDevice = h("a", { class: "button" }, "Device page");
   const span = h("span", { class: "span" });
+  const pointed = h("span", { class: "pointed", title: "Time under the cursor" });
   const reset = h("button", { type: "button", hidden: true, on: { click: () => choose(null) } }, "Back to the event");
   const all = h("button", { type: "button", "aria-pressed": "false", on: { click: toggleAll } }, "All channels");
   const board = chartBoard({
@@ -52,14 +53,14 @@ export function eventView(query, { signal, hear, hurry }) {
       zoomAt: (factor, time) => choose(zoomed(shown, factor, time)),
       pan: (seconds) => choose(moved(shown, seconds)),
       reset: () => choose(null),
-      read: () => {},
+      read: (past, at, pointing) => text(pointed, pointing ? timeOfDay(past.times[at]) : ""),
     },
   });
   const legend = h("p", { class: "legend" },
     h("span", { class: "key", data: { key: "observed" } }, "observed"), h("span", { class: "key", data: { key: "expected" } }, "expected"),
     h("span", { class: "key", data: { key: "band" } }, "where normal readings lie"), h("span", { class: "key", data: { key: "outside" } }, "outside of it"));
   const plots = h("section", { class: "event-plots", "aria-label": "What it should have looked like" },
-    h("div", { class: "plots-head" }, h("h2", {}, "What it should have looked like"), h("span", { class: "plots-tools" }, span, reset, all)), legend, board.element);
+    h("div", { class: "plots-head" }, h("h2", {}, "What it should have looked like"), h("span", { class: "plots-tools" }, pointed, span, reset, all)), legend, board.element);
   const peak = h("ol", { class: "peak-list" });
   const order = h("div", { class: "order-slot" });
   const alike = h("div", { class: "alike" });
@@ -67,8 +68,8 @@ export function eventView(query, { signal, hear, hurry }) {
   const saidCard = card("What was said of it", said);
   const orderCard = card("In this order channels left normal", order);
   const partsCard = card("The devices", h("div", { class: "alike parts" }));
-  const side = h("aside", {}, card("Share of the surprise at the peak", peak), orderCard, partsCard, card("Similar events", alike), saidCard);
-  const body = h("div", { class: "device-body", hidden: true }, h("div", { class: "main-column" }, plots), side);
+  const side = h("aside", {}, card("Share of the surprise at the peak", peak), orderCard, card("Similar events", alike), saidCard);
+  const body = h("div", { class: "device-body", hidden: true }, h("div", { class: "main-column" }, plots, partsCard), side);
   const head = h("div", { class: "event-top", hidden: true },
     h("div", { class: "event-head" }, severity, state, h("span", { class: "buttons" }, toDevice, copyButton(() => eventLink(id)))),
     sentence, note, facts, feedback.element);
@@ -204,7 +205,7 @@ function similarRow(other, named) {
     h("a", { class: "entry-link", href: eventLink(other.id) }, `${day(other.start_s)}, ${hourMinute(other.start_s)}`),
     named ? h("span", { class: "name" }, named) : null,
     h("span", { class: "amount", title: "Likeness: 100 % = the same channels by the same shares in the same directions" },
-      other.likeness === undefined ? surprise(other.peak) : `${percent(other.likeness)} alike`),
+      other.likeness === undefined ? `peak ${surprise(other.peak)}` : `${percent(other.likeness)} alike`),
     h("span", { class: "channels-of" }, other.channels.map((one) => `${one.name} ${arrow(one)}`).join(", ")),
     h("span", { class: "verdict", data: { said: other.said } }, SAID[other.said] ?? (open ? "open" : `nothing said, lasted ${duration(other.end_s - other.start_s)}`)));
 }

@@ -87,7 +87,7 @@ export function feedbackButtons({ done = () => {} } = {}) {
     if (event === null || event.id !== next.id) text(said, "");
     event = next;
     const names = listed(event.channels.map((channel) => channel.name));
-    text(what.children[0], event.members ? "events of the whole fleet" : "this device");
+    text(what.children[0], event.members ? "the whole fleet" : "this device");
     what.children[1].hidden = names === "";
     text(what.children[1], `only ${names}`);
     paintMutes(mutes);
