@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -159,8 +160,18 @@ def shown_range(page: Page) -> tuple[float, float]:
 
 
 def settled(page: Page, changed: Callable[[float, float], bool]) -> tuple[float, float]:
-    eventually(lambda: changed(*shown_range(page)), "the address says the stretch")
-    return shown_range(page)
+    """What the address says when it has changed so, and then stood still for longer than it takes to settle."""
+    last, since_s = (0.0, 0.0), time.monotonic()
+
+    def still() -> bool:
+        nonlocal last, since_s
+        now = shown_range(page)
+        if now != last:
+            last, since_s = now, time.monotonic()
+        return changed(*now) and time.monotonic() - since_s > 1.0
+
+    eventually(still, "the address says the stretch")
+    return last
 
 
 def test_the_wheel_zooms_about_the_pointer_pans_sideways_and_leaves_the_page_its_scrolling(

@@ -49,7 +49,7 @@ export function createChart(host, { lines, height, view, marks, floor = null, re
       drawClear: [(u) => paintEvents(u, marks().events)],
       drawAxes: [(u) => {
         if (band?.low) paintBetween(u, band.high, band.low, "band");
-        else if (band) paintBetween(u, u.data[1], u.data[2], "difference");
+        else if (band) paintBetween(u, u.data[1], u.data[2], "band");
       }],
       draw: [(u) => {
         if (band?.low) paintOutside(u, band.outside);
