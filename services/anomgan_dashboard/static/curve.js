@@ -75,6 +75,11 @@ export function curveCard({ title, note = "", lines, height = 170, x, y, marks =
 
   return {
     element,
+    /** Hide the plot where there is nothing to draw. */
+    show(some) {
+      plot.hidden = !some;
+      values.hidden = !some;
+    },
     /** Show [xs, ...columns of lines]; drawn once it is on the page. */
     set(next) {
       columns = next;

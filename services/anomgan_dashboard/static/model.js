@@ -118,7 +118,7 @@ function reliabilityChart(signal) {
   const words = h("p", { class: "foot" });
   const card = curveCard({
     foot: words,
-    title: "Is a surprise as rare as it says?", signal, height: 300,
+    title: "Is a surprise as rare as it says?", signal, height: 390,
     x: { label: "promised: a normal window looks so odd with this probability", log: true, range },
     y: { label: "measured share of windows", log: true, range },
     lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "expected", dots: true, hollow: true }],
@@ -142,7 +142,8 @@ function reliabilityChart(signal) {
       });
       rows = [...by.values()].sort((a, b) => a.promised - b.promised);
       const above = (value) => (value > 0 ? value : null);
-      card.set([rows.map((row) => row.promised), rows.map((row) => row.promised), rows.map((row) => above(row.measured)), rows.map((row) => above(row.lived))]);
+      card.show(rows.length > 0);
+      if (rows.length > 0) card.set([rows.map((row) => row.promised), rows.map((row) => row.promised), rows.map((row) => above(row.measured)), rows.map((row) => above(row.lived))]);
       words.textContent = known_
         ? `Points on the dashed line keep the promise; bars are 95 % intervals. Each fifth of ${number(held.windows)} held-out windows (as many as ${number(held.apart)} that share no reading) was judged by a calibration from the others.`
         : held ? "The held-out windows are too few to hold the promise against: they share their readings, and fewer than ten would share none."

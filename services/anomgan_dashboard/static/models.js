@@ -47,7 +47,7 @@ function modelList({ hear }) {
 
 function fleetCard(fleet, byName) {
   const models = [fleet.champion, fleet.challenger].filter((name) => byName.has(name)).map((name) => byName.get(name));
-  const facts = [`${fleet.heard} device${fleet.heard === 1 ? "" : "s"} heard`,
+  const facts = [`${number(fleet.heard)} device${fleet.heard === 1 ? "" : "s"} heard`,
     fleet.broker ? `broker ${fleet.broker}` : null, fleet.devices.join(", ") === "*" ? null : fleet.devices.join(", "),
     fleet.learns ? "learns by itself" : null].filter(Boolean);
   return h("section", { class: "card fleet-card" },
@@ -58,7 +58,7 @@ function fleetCard(fleet, byName) {
 function modelTable(models) {
   const names = ["Model", "Role", "Learned from", "Adversarial game", "Alarms a week and device"];
   return h("div", { class: "scroll" }, h("table", { class: "model-table model-list" },
-    h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
+    h("colgroup", {}, names.map(() => h("col"))), h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, models.map(modelRow))));
 }
 
