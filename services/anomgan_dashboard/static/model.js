@@ -21,7 +21,9 @@ export function modelView(query, { signal, hear }) {
       h("div", { class: "title" }, h("p", { class: "crumb" }, h("a", { href: "/models" }, "Models")), h("h1", {}, name, " ", badge)),
       figures),
     note, body);
-  let shown = "";
+  const alarmSlot = h("div", { class: "slot" });
+  const shadowSlot = h("div", { class: "slot" });
+  let [shape, measured, shadow] = ["", "", ""];
   let charts = null;
 
   async function turn(abort) {
@@ -30,22 +32,33 @@ export function modelView(query, { signal, hear }) {
       answer = await ask("model", { name }, abort);
     } catch (error) {
       if (!(error instanceof ApiError) || ![404, 503].includes(error.status)) throw error;
-      if (shown === "") note.replaceChildren(error.status === 404
+      if (shape === "") note.replaceChildren(error.status === 404
         ? emptyNote("No such model", "No sheet of it is in the store: the service writes one when it loads a model.")
         : emptyNote("No model yet", "The store is empty so far."));
       throw error;
     }
     hear(answer);
     note.replaceChildren();
-    const told = JSON.stringify([answer.model.digest, answer.model.role, answer.fleets, answer.alarms]);
-    if (told === shown) return POLL_MS;
-    shown = told;
-    render(answer);
+    // While it is the same model, only what is measured changes: what is scrolled or focused stays where it is.
+    const now = [JSON.stringify([answer.model.digest, answer.model.role, answer.fleets.map((fleet) => fleet.topic)]),
+      JSON.stringify([answer.alarms, answer.lived]), JSON.stringify(answer.fleets.map((fleet) => [fleet.shadow, fleet.changes]))];
+    if (now[0] !== shape) build(answer);
+    if (now[0] !== shape || now[1] !== measured) measure(answer);
+    if (now[2] !== shadow) shadowSlot.replaceChildren(...shadowCard(answer.fleets, name));
+    [shape, measured, shadow] = now;
     return POLL_MS;
   }
 
-  function render({ model, fleets, alarms, lived }) {
+  function build({ model, fleets }) {
     badge.replaceChildren(roleBadge(model.role));
+    charts ??= { ...courseCharts(model, signal), reliability: reliabilityChart(signal) };
+    charts.set(model);
+    body.replaceChildren(
+      gameCard(model, charts), h("div", { class: "pair" }, charts.reliability.element, h("div", { class: "stack" }, alarmSlot, latentCard(model))),
+      channelCard(model), dataCard(model, fleets), shadowSlot);
+  }
+
+  function measure({ model, fleets, alarms, lived }) {
     const threshold = fleets.find((fleet) => fleet.champion === name)?.threshold ?? model.threshold;
     figures.replaceChildren(
       figureOf("Learned from", `${number(model.rows)} rows`, `${model.series} device${model.series === 1 ? "" : "s"}, ${duration(model.last_time_s - model.first_time_s)}`),
@@ -53,12 +66,8 @@ export function modelView(query, { signal, hear }) {
       figureOf("Threshold", surprise(threshold), odds(threshold)),
       figureOf("Stored events", known(alarms.rate) ? number(alarms.events) : "–",
         known(alarms.rate) ? `in ${weeksOf(alarms.weeks)}` : "nothing judged yet"));
-    charts ??= { ...courseCharts(model, signal), reliability: reliabilityChart(signal) };
-    charts.set(model);
     charts.reliability.set(model.reliability, lived);
-    body.replaceChildren(
-      gameCard(model, charts), h("div", { class: "pair" }, charts.reliability.element, h("div", { class: "stack" }, alarmCard(alarms), latentCard(model))),
-      channelCard(model), dataCard(model, fleets), ...shadowCard(fleets, name));
+    alarmSlot.replaceChildren(alarmCard(alarms));
   }
 
   return { element, title: name, turn };
