@@ -88,6 +88,8 @@ function gameCard(model, charts) {
       : h("p", { class: "quiet" }, "Its file keeps no curves: it was trained by an earlier version. A model that is trained now has them."));
 }
 
+const cents = (value) => value.toFixed(2); // as wide at every step, so that no head jumps under the cursor
+
 function courseCharts(first, signal) {
   let model = first;
   const column = (name, i) => model.course[name][i ?? model.course.step.length - 1];
@@ -102,10 +104,10 @@ function courseCharts(first, signal) {
   };
   const fromZero = (u, low, high) => [0, (high || 1) * 1.08];
   const list = [
-    chart("Losses", "", [["discriminator_loss", "discriminator", "discriminator"], ["generator_loss", "pattern", "generator"]], { label: "loss" }),
+    chart("Losses", "", [["discriminator_loss", "discriminator", "discriminator", cents], ["generator_loss", "pattern", "generator", cents]], { label: "loss" }),
     chart("Judged rightly", "", [["accuracy_real", "observed", "real", percent], ["accuracy_generated", "expected", "generated", percent]],
       { label: "share of windows", range: [0, 1.05], format: percent }),
-    chart("Diversity of generated windows", "1 = as real ones", [["diversity", "ink", ""]], { label: "ratio", range: fromZero }),
+    chart("Diversity of generated windows", "1 = as real ones", [["diversity", "ink", "", cents]], { label: "ratio", range: fromZero }),
     chart("Reconstruction error", "held-out windows", [["reconstruction_error", "reconstruction", ""]], { label: "scaled units", range: fromZero })];
   return {
     list,
