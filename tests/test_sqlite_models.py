@@ -15,6 +15,8 @@ from anomgan.adapters.sqlite_models import BIN, OUT_OF_USE, Judged
 from anomgan.adapters.sqlite_read import open_reader
 
 DAY_S = 86_400.0
+OF_SCHEMA_3 = {"meta", "channels", "device", "verdict", "event", "counter", "health", "issue", "audit"}
+EVENT_COLUMNS_OF_SCHEMA_3 = 15
 
 
 @pytest.fixture
@@ -121,8 +123,11 @@ def test_a_store_of_the_third_schema_is_brought_up_to_date(path: Path) -> None:
     store.write(Batch([verdict(1.0)]))
     store.close()
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE sheet")
-    connection.execute("DROP TABLE judged")
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for name in set(tables) - OF_SCHEMA_3:
+        connection.execute(f"DROP TABLE {name}")
+    for _, column, *_ in connection.execute("PRAGMA table_info(event)").fetchall()[EVENT_COLUMNS_OF_SCHEMA_3:]:
+        connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
     connection.execute("PRAGMA user_version = 3")
     connection.close()
     store = SqliteStore(path)

@@ -114,7 +114,10 @@ def train(
                 raise click.exceptions.Exit(NOT_YET)
         finally:
             history.close()
-        _train(folder, series, left_out, config, reason)
+        told = [] if with_events else ["what was read while an event was open"]
+        told += [f"{name} {text}" for name, text in (("before", first), ("after", last)) if text is not None]
+        told += [f"{', '.join(left_out)}, which come too seldom"] if left_out else []
+        _train(folder, series, left_out, config, reason, told)
 
 
 @models.command()
@@ -220,13 +223,14 @@ def _train(
     left_out: "Sequence[str]",
     config: "DetectorConfig",
     reason: str | None,
+    excluded: "Sequence[str]",
 ) -> None:
     from anomgan.detector import Detector
     from anomgan.model_file import pack
     from anomgan.score import score_on_one_thread
 
     score_on_one_thread()  # the machine has other things to do
-    detector = Detector.fit(series, config)
+    detector = Detector.fit(series, config, excluded=excluded)
     rows = sum(map(len, series))
     first_s, last_s = min(one.times[0] for one in series), max(one.times[-1] for one in series)
     learned = f"{rows:,} rows of {len(series)} devices, {moment(float(first_s))} to {moment(float(last_s))}"

@@ -160,12 +160,14 @@ def test_a_model_tells_what_it_learned_from_how_its_game_went_and_whether_it_kee
         expect(page.locator(".latents rect")).to_have_count(4)
 
         # ---- what somebody says of the event is told without a reload
-        page.evaluate("window.sameDocument = true")
+        page.evaluate("window.channels = document.querySelector('.channels-table')")
+        page.locator(".crumb a").focus()
         with open_reader(tmp_path / "anomgan.db") as reader:
             (event,) = reader.events()
         store.write(Batch(events=[replace(event, state="false_alarm", end_s=event.end_s + 1.0)]))
         expect(facts.nth(4)).to_contain_text("1 of them, by feedback")
-        assert page.evaluate("window.sameDocument")
+        assert page.evaluate("document.contains(window.channels)")  # it has not been drawn anew
+        expect(page.locator(".crumb a")).to_be_focused()
         page.mouse.move(0, 0)
         box = page.locator(".curve .u-over").first.bounding_box()
         assert box is not None

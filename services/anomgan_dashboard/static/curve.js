@@ -1,11 +1,11 @@
 // Small charts that are not over time: curves over training steps, and promised against measured probability.
 
 /* global uPlot */
-import { colour } from "./chart.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
 
 const FONT = "11px system-ui";
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** Ticks of powers of ten, as people write them. */
 const power = (value) => (value >= 0.001 && value < 10_000 ? number(value) : `10${superscript(Math.round(Math.log10(value)))}`);
@@ -75,6 +75,11 @@ export function curveCard({ title, note = "", lines, height = 170, x, y, marks =
 
   return {
     element,
+    /** Hide the plot where there is nothing to draw. */
+    show(some) {
+      plot.hidden = !some;
+      values.hidden = !some;
+    },
     /** Show [xs, ...columns of lines]; drawn once it is on the page. */
     set(next) {
       columns = next;

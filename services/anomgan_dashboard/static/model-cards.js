@@ -38,7 +38,7 @@ export function channelCard(model) {
     ["Typical error", "half of normal readings lie closer to what the model expects"], ["99 % within", "of normal readings lie closer than this to what the model expects"],
     ["99 % error, share of the usual range", ""]];
   return h("section", { class: "card" }, h("h2", {}, "Channels and their normal error"),
-    h("div", { class: "scroll" }, h("table", { class: "model-table channels-table" },
+    h("div", { class: "scroll channels-scroll", tabindex: "0", "aria-label": "Channels" }, h("table", { class: "model-table channels-table" },
       h("thead", {}, h("tr", {}, heads.map(([name, why]) => h("th", { scope: "col", title: why }, name)))),
       h("tbody", {}, model.channels.map((channel) => h("tr", {},
         h("th", { scope: "row" }, channel.name, channel.unit ? h("span", { class: "unit" }, ` ${channel.unit}`) : null),
@@ -97,8 +97,7 @@ export function latentCard(model) {
         spreads.map((value, i) => svg("rect", { x: i * step + 1.5, width: Math.max(1, step - 3), y: y(value), height: base - y(value), rx: 1 },
           svg("title", {}, `${number(value)}`))),
         svg("line", { class: "sampled", x1: 0, x2: width, y1: y(SAMPLED), y2: y(SAMPLED) }),
-        svg("text", { x: width, y: y(SAMPLED) - 4, "text-anchor": "end" }, `as sampled, ${number(SAMPLED)}`),
-        svg("text", { x: 0, y: height - 4 }, `${spreads.length} latents, the widest first`)),
+        svg("text", { x: 0, y: height - 4 }, `${spreads.length} latents, the widest first; dashed: as they are sampled`)),
       h("p", { class: "quiet" }, "The standard deviation of each latent over held-out normal windows. One near 0 says nothing of what is normal.")]);
 }
 
@@ -108,11 +107,11 @@ export function shadowCard(fleets, name) {
     const parts = [];
     if (fleet.shadow) {
       const { shadow } = fleet;
-      const side = (role, model) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: modelLink(model) }, model)), h("td", {}, role),
+      const side = (role, words, model) => h("tr", {}, h("th", { scope: "row" }, h("a", { href: modelLink(model) }, model)), h("td", {}, words),
         h("td", {}, number(shadow[role].events)), h("td", {}, number(shadow[role].anomalous)));
       parts.push(h("h2", {}, "In the shadow"),
         h("table", { class: "model-table" }, h("thead", {}, h("tr", {}, ["Model", "Role", "Events", "Anomalous windows"].map((one) => h("th", { scope: "col" }, one)))),
-          h("tbody", {}, side("champion", fleet.champion), side("challenger", fleet.challenger))),
+          h("tbody", {}, side("champion", "judges", fleet.champion), side("challenger", "in its shadow", fleet.challenger))),
         h("p", { class: "quiet" }, `Over the same ${number(shadow.windows)} windows, ${weeksOf(shadow.device_s / 604_800)}. The rule ${shadow.promotes ? "promotes the challenger" : "does not promote it"}: ${shadow.why}.`));
     }
     if ((fleet.changes ?? []).length > 0) {

@@ -21,7 +21,9 @@ export function modelView(query, { signal, hear }) {
       h("div", { class: "title" }, h("p", { class: "crumb" }, h("a", { href: "/models" }, "Models")), h("h1", {}, name, " ", badge)),
       figures),
     note, body);
-  let shown = "";
+  const alarmSlot = h("div", { class: "slot" });
+  const shadowSlot = h("div", { class: "slot" });
+  let [shape, measured, shadow] = ["", "", ""];
   let charts = null;
 
   async function turn(abort) {
@@ -30,22 +32,33 @@ export function modelView(query, { signal, hear }) {
       answer = await ask("model", { name }, abort);
     } catch (error) {
       if (!(error instanceof ApiError) || ![404, 503].includes(error.status)) throw error;
-      if (shown === "") note.replaceChildren(error.status === 404
+      if (shape === "") note.replaceChildren(error.status === 404
         ? emptyNote("No such model", "No sheet of it is in the store: the service writes one when it loads a model.")
         : emptyNote("No model yet", "The store is empty so far."));
       throw error;
     }
     hear(answer);
     note.replaceChildren();
-    const told = JSON.stringify([answer.model.digest, answer.model.role, answer.fleets, answer.alarms]);
-    if (told === shown) return POLL_MS;
-    shown = told;
-    render(answer);
+    // While it is the same model, only what is measured changes: what is scrolled or focused stays where it is.
+    const now = [JSON.stringify([answer.model.digest, answer.model.role, answer.fleets.map((fleet) => fleet.topic)]),
+      JSON.stringify([answer.alarms, answer.lived]), JSON.stringify(answer.fleets.map((fleet) => [fleet.shadow, fleet.changes]))];
+    if (now[0] !== shape) build(answer);
+    if (now[0] !== shape || now[1] !== measured) measure(answer);
+    if (now[2] !== shadow) shadowSlot.replaceChildren(...shadowCard(answer.fleets, name));
+    [shape, measured, shadow] = now;
     return POLL_MS;
   }
 
-  function render({ model, fleets, alarms, lived }) {
+  function build({ model, fleets }) {
     badge.replaceChildren(roleBadge(model.role));
+    charts ??= { ...courseCharts(model, signal), reliability: reliabilityChart(signal) };
+    charts.set(model);
+    body.replaceChildren(
+      gameCard(model, charts), h("div", { class: "pair" }, charts.reliability.element, h("div", { class: "stack" }, alarmSlot, latentCard(model))),
+      channelCard(model), dataCard(model, fleets), shadowSlot);
+  }
+
+  function measure({ model, fleets, alarms, lived }) {
     const threshold = fleets.find((fleet) => fleet.champion === name)?.threshold ?? model.threshold;
     figures.replaceChildren(
       figureOf("Learned from", `${number(model.rows)} rows`, `${model.series} device${model.series === 1 ? "" : "s"}, ${duration(model.last_time_s - model.first_time_s)}`),
@@ -53,12 +66,8 @@ export function modelView(query, { signal, hear }) {
       figureOf("Threshold", surprise(threshold), odds(threshold)),
       figureOf("Stored events", known(alarms.rate) ? number(alarms.events) : "–",
         known(alarms.rate) ? `in ${weeksOf(alarms.weeks)}` : "nothing judged yet"));
-    charts ??= { ...courseCharts(model, signal), reliability: reliabilityChart(signal) };
-    charts.set(model);
     charts.reliability.set(model.reliability, lived);
-    body.replaceChildren(
-      gameCard(model, charts), h("div", { class: "pair" }, charts.reliability.element, h("div", { class: "stack" }, alarmCard(alarms), latentCard(model))),
-      channelCard(model), dataCard(model, fleets), ...shadowCard(fleets, name));
+    alarmSlot.replaceChildren(alarmCard(alarms));
   }
 
   return { element, title: name, turn };
@@ -79,6 +88,8 @@ function gameCard(model, charts) {
       : h("p", { class: "quiet" }, "Its file keeps no curves: it was trained by an earlier version. A model that is trained now has them."));
 }
 
+const cents = (value) => value.toFixed(2); // as wide at every step, so that no head jumps under the cursor
+
 function courseCharts(first, signal) {
   let model = first;
   const column = (name, i) => model.course[name][i ?? model.course.step.length - 1];
@@ -93,10 +104,10 @@ function courseCharts(first, signal) {
   };
   const fromZero = (u, low, high) => [0, (high || 1) * 1.08];
   const list = [
-    chart("Losses", "", [["discriminator_loss", "discriminator", "discriminator"], ["generator_loss", "pattern", "generator"]], { label: "loss" }),
+    chart("Losses", "", [["discriminator_loss", "discriminator", "discriminator", cents], ["generator_loss", "pattern", "generator", cents]], { label: "loss" }),
     chart("Judged rightly", "", [["accuracy_real", "observed", "real", percent], ["accuracy_generated", "expected", "generated", percent]],
       { label: "share of windows", range: [0, 1.05], format: percent }),
-    chart("Diversity of generated windows", "1 = as real ones", [["diversity", "ink", ""]], { label: "ratio", range: fromZero }),
+    chart("Diversity of generated windows", "1 = as real ones", [["diversity", "ink", "", cents]], { label: "ratio", range: fromZero }),
     chart("Reconstruction error", "held-out windows", [["reconstruction_error", "reconstruction", ""]], { label: "scaled units", range: fromZero })];
   return {
     list,
@@ -118,7 +129,7 @@ function reliabilityChart(signal) {
   const words = h("p", { class: "foot" });
   const card = curveCard({
     foot: words,
-    title: "Is a surprise as rare as it says?", signal, height: 300,
+    title: "Is a surprise as rare as it says?", signal, height: 390,
     x: { label: "promised: a normal window looks so odd with this probability", log: true, range },
     y: { label: "measured share of windows", log: true, range },
     lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "expected", dots: true, hollow: true }],
@@ -142,7 +153,8 @@ function reliabilityChart(signal) {
       });
       rows = [...by.values()].sort((a, b) => a.promised - b.promised);
       const above = (value) => (value > 0 ? value : null);
-      card.set([rows.map((row) => row.promised), rows.map((row) => row.promised), rows.map((row) => above(row.measured)), rows.map((row) => above(row.lived))]);
+      card.show(rows.length > 0);
+      if (rows.length > 0) card.set([rows.map((row) => row.promised), rows.map((row) => row.promised), rows.map((row) => above(row.measured)), rows.map((row) => above(row.lived))]);
       words.textContent = known_
         ? `Points on the dashed line keep the promise; bars are 95 % intervals. Each fifth of ${number(held.windows)} held-out windows (as many as ${number(held.apart)} that share no reading) was judged by a calibration from the others.`
         : held ? "The held-out windows are too few to hold the promise against: they share their readings, and fewer than ten would share none."
