@@ -12,7 +12,26 @@ from anomgan_demo.files import Folder, write_detector, write_simulator
 from anomgan_demo.report import read_truth
 from anomgan_simulator.truth import truth_record
 
-LEFT = ["anomgan.db", "anomgan.db-wal", "anomgan.db-shm", "journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock", "truth.jsonl", "simulate.toml", "detector.toml", "simulate.log", "detect.log", "dashboard.log", "pump.safetensors", "cold_store.safetensors", "published-normal.json", "published-live.json", "journal-models/0a.safetensors"]
+LEFT = (
+    "anomgan.db",
+    "anomgan.db-wal",
+    "anomgan.db-shm",
+    "journal.db",
+    "journal.db-wal",
+    "journal.db-shm",
+    "journal.db.lock",
+    "truth.jsonl",
+    "simulate.toml",
+    "detector.toml",
+    "simulate.log",
+    "detect.log",
+    "dashboard.log",
+    "pump.safetensors",
+    "cold_store.safetensors",
+    "published-normal.json",
+    "published-live.json",
+    "journal-models/0a.safetensors",
+)
 
 
 def test_a_demo_begins_anew_and_touches_nothing_else(tmp_path: Path) -> None:
