@@ -111,11 +111,11 @@ def take_all(url: str, out: Path) -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(BROWSER_ARGUMENTS))
+            await_answer(lambda: over(url) >= LEAST_OVER, "some faults are over", FOUND_S)
             device = await_answer(lambda: healthy(url), "a pump is well", FOUND_S)
             number = inject(browser, url, device)
             fault = await_answer(lambda: found(url, number), "the fault is found", FOUND_S)
             names = {"site": fault["site"], "device": fault["device"], "event": fault["event"]["id"]}
-            await_answer(lambda: over(url) >= LEAST_OVER, "some faults are over", FOUND_S)
             for view, (template, drawn) in VIEWS.items():
                 address = url + template.format(**{key: quote(value) for key, value in names.items()})
                 if not known(address):
