@@ -42,6 +42,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "device-event": ("/device?site={site}&device={device}&event={event}", ".chart canvas"),
     "event": ("/event?id={event}", ".chart canvas, .card"),
     "models": ("/models", ".chart canvas, .card"),
+    "model": ("/models?model={model}", ".chart canvas, .card"),
     "simulator": ("/simulator", ".truth"),
 }
 """name -> address, and what is there once it is drawn; an address that the dashboard does not know is left out"""
@@ -116,6 +117,7 @@ def take_all(url: str, out: Path) -> None:
             number = inject(browser, url, device)
             fault = await_answer(lambda: found(url, number), "the fault is found", FOUND_S)
             names = {"site": fault["site"], "device": fault["device"], "event": fault["event"]["id"]}
+            names["model"] = next(one["model"] for one in ask(url, "fleet")["devices"] if one["device"] == device)
             for view, (template, drawn) in VIEWS.items():
                 address = url + template.format(**{key: quote(value) for key, value in names.items()})
                 if not known(address):
