@@ -41,7 +41,7 @@ fuzz: .venv/tests-installed ## a million bad payloads for everything that reads 
 	$(BIN)/python -m pytest tests/benchmarks/test_million_payloads.py -m bench -s -p no:cacheprovider $(ARGS)
 
 screenshots: .venv/tests-installed ## the README's pictures, from a demo with an injected fault; all views to demo/pictures
-	$(BIN)/python -m anomgan_demo.pictures $(ARGS)
+	$(BIN)/python tests/pictures.py $(ARGS)
 
 clean: ## remove what was made here
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache

@@ -83,6 +83,13 @@ def test_the_first_event_on_a_fault_is_its_finding(
         assert {"id": "e1", **found}.items() <= one["event"].items()
 
 
+def test_what_begins_after_a_fault_and_in_the_next_is_of_the_next(path: Path) -> None:
+    later = FAULT | {"number": 8, "kind": "stuck", "start_s": 1110.0, "end_s": 1200.0}
+    write(path, Batch(events=[event("e1", 1120.0, 1130.0)]))
+    assert [one["event"] and one["event"]["delay_s"] for one in told(path, FAULT, later)] == [None, 10.0]
+    assert told(path, FAULT)[0]["event"]["id"] == "e1"
+
+
 def test_an_event_of_another_device_or_site_is_none(path: Path) -> None:
     write(path, Batch(events=[event("e1", 1042.0, 1060.0, device="p2")]))
     assert [one["event"] for one in told(path, FAULT, FAULT | {"site": "south"})] == [None, None]

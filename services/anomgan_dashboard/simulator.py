@@ -72,16 +72,24 @@ def with_findings(faults: Sequence[Json], store: Path) -> list[Json]:
     """Each fault with the first event on it, by the rules of `matching`, and what data quality says meanwhile."""
     try:
         with open_reader(store) as reader:
-            return [fault | finding(fault, reader) for fault in faults]
+            return [fault | finding(fault, faults, reader) for fault in faults]
     except Unreachable:
         return [fault | {"event": None, "issue": None} for fault in faults]
 
 
-def finding(fault: Json, reader: SqliteReader) -> Json:
-    """What the store says of one fault: `event` and `issue`, None where there is none."""
+def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
+    """What the store says of one fault: `event` and `issue`, None where there is none.
+
+    What begins after its end, while the device has another of the faults, is of that one.
+    """
     source, start_s = (fault["site"], fault["device"]), fault["start_s"]
     truth = Interval(start_s, fault["end_s"], fault["device"], fault["site"])
-    events = reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS)
+    others = [one for one in faults if (one["site"], one["device"]) == source and one["start_s"] >= fault["end_s"]]
+    events = [
+        one
+        for one in reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS)
+        if one.start_s < fault["end_s"] or not any(other["start_s"] <= one.start_s for other in others)
+    ]
     told = [Interval(one.start_s, max(one.end_s, start_s), one.device, one.site) for one in events]
     matching = match_events([truth], told, TOLERANCE_S)
     event = events[matching.pairs[0][1]] if matching.pairs else None

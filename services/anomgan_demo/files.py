@@ -135,8 +135,10 @@ class Folder:
         """Make the folder and take away what an earlier demo left; nothing else in it is touched."""
         self.path.mkdir(parents=True, exist_ok=True)
         store = [Path(f"{self.store}{ending}") for ending in ("", "-wal", "-shm")]
+        journal = [Path(f"{self.journal}{ending}") for ending in ("", "-wal", "-shm", ".lock")]
+        journal += self.path.glob("journal-models/*")  # the state of an earlier run knows times that are still to come
         logs = [self.log(program) for program in ("simulate", "dashboard", "detect")]
-        mine = [self.simulator, self.detector, self.truth, *store, *logs, *map(self.model, MODELS)]
+        mine = [self.simulator, self.detector, self.truth, *store, *journal, *logs, *map(self.model, MODELS)]
         for path in [*mine, self.summary("normal"), self.summary("live")]:
             path.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""The README's pictures, from a real run: `python -m anomgan_demo.pictures` (`make screenshots`).
+"""The README's pictures, from a real run: `python tests/pictures.py` (`make screenshots`).
 
 Starts the demo, injects a fault through the page as a viewer would, waits until the detector has found it, and takes
 every view that there is in light, in dark and on a phone. All go to a folder to be looked at; those that the README
@@ -32,7 +32,6 @@ Answer = TypeVar("Answer")
 STARTS_S, FOUND_S, SHOWN_S = 900.0, 180.0, 60.0
 FAULT: Mapping[str, str] = {"kind": "blockage", "lasts": "3000"}
 """what goes into the form, for a pump that is well; long enough to be there in every picture"""
-DEVICES = 5
 SILENT = 503
 LEAST_OVER = 3
 """faults that the simulator's page shall show beside it"""
@@ -44,6 +43,7 @@ VIEWS: Mapping[str, tuple[str, str]] = {
     "device-event": ("/device?site={site}&device={device}&event={event}", ".chart canvas"),
     "event": ("/event?id={event}", ".chart canvas, .card"),
     "models": ("/models", ".chart canvas, .card"),
+    "model": ("/models?model={model}", ".chart canvas, .card"),
     "simulator": ("/simulator", ".truth"),
 }
 """name -> address, and what is there once it is drawn; an address that the dashboard does not know is left out"""
@@ -88,7 +88,7 @@ def demo(folder: Path) -> Iterator[str]:
     log = folder / "demo.log"
     command = [sys.executable, "-m", "anomgan_cli", "demo", "--headless", "--port", "0", "--folder", str(folder)]
     with log.open("wb") as said:
-        program = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ)  # noqa: S603 our own program
+        program = subprocess.Popen(command, stdout=said, stderr=said, env=os.environ)
     try:
 
         def address() -> str:
@@ -113,11 +113,12 @@ def take_all(url: str, out: Path) -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(BROWSER_ARGUMENTS))
+            await_answer(lambda: over(url) >= LEAST_OVER, "some faults are over", FOUND_S)
             device = await_answer(lambda: healthy(url), "a pump is well", FOUND_S)
             number = inject(browser, url, device)
             fault = await_answer(lambda: found(url, number), "the fault is found", FOUND_S)
             names = {"site": fault["site"], "device": fault["device"], "event": fault["event"]["id"]}
-            await_answer(lambda: over(url) >= LEAST_OVER, "some faults are over", FOUND_S)
+            names["model"] = next(one["model"] for one in ask(url, "fleet")["devices"] if one["device"] == device)
             for view, (template, drawn) in VIEWS.items():
                 address = url + template.format(**{key: quote(value) for key, value in names.items()})
                 if not known(address):
@@ -135,11 +136,11 @@ def take_all(url: str, out: Path) -> None:
 
 
 def healthy(url: str) -> str:
-    """A pump that is normal and has been so, while none is warming up any more; "" where there is none."""
+    """A pump that is normal and that nothing is wrong with; "" where there is none yet."""
     devices, simulator = ask(url, "fleet")["devices"], ask(url, "simulator")
-    failing = {fault["device"] for fault in simulator.get("faults", ())}
-    if any(one["state"] == "warming up" for one in devices) or len(devices) < DEVICES or not simulator:
+    if not simulator:
         return ""
+    failing = {fault["device"] for fault in simulator["faults"] if fault["end_s"] > simulator["time_s"]}
     well = (one["device"] for one in devices if one["state"] == "normal" and one["device"] not in failing)
     return next((name for name in well if name.startswith("pump-")), "")
 

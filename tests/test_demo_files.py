@@ -1,0 +1,62 @@
+"""The demo's folder: what an earlier demo left is gone, what is somebody else's is not; what it writes is valid."""
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+
+from anomgan.config import BrokerConfig, ServiceConfig, parse_config
+from anomgan.simulate import Fault, parse_scenario
+from anomgan_demo.files import Folder, write_detector, write_simulator
+from anomgan_demo.report import read_truth
+from anomgan_simulator.truth import truth_record
+
+LEFT = (
+    "anomgan.db",
+    "anomgan.db-wal",
+    "anomgan.db-shm",
+    "journal.db",
+    "journal.db-wal",
+    "journal.db-shm",
+    "journal.db.lock",
+    "truth.jsonl",
+    "simulate.toml",
+    "detector.toml",
+    "simulate.log",
+    "detect.log",
+    "dashboard.log",
+    "pump.safetensors",
+    "cold_store.safetensors",
+    "published-normal.json",
+    "published-live.json",
+    "journal-models/0a.safetensors",
+)
+
+
+def test_a_demo_begins_anew_and_touches_nothing_else(tmp_path: Path) -> None:
+    """A journal that stayed would know times which the new run has still to reach, and drop them as late."""
+    (tmp_path / "demo" / "journal-models").mkdir(parents=True)
+    for name in (*LEFT, "mine.txt"):
+        (tmp_path / "demo" / name).write_text("left")
+    Folder(tmp_path / "demo").prepare()
+    assert [path.name for path in (tmp_path / "demo").rglob("*") if path.is_file()] == ["mine.txt"]
+
+
+def test_the_page_of_a_demo_can_reach_its_simulator(tmp_path: Path) -> None:
+    folder, broker = Folder(tmp_path), BrokerConfig(host="127.0.0.1", port=1999)
+    write_simulator(folder, broker, start="2024-01-01T00:00:00Z", seed=0, speed=20.0, normal_rows=6000, live_rows=None)
+    write_detector(folder, broker, 8050)
+    scenario = parse_scenario(tomllib.loads(folder.simulator.read_text()), "simulate.toml")
+    service = parse_config(ServiceConfig, tomllib.loads(folder.detector.read_text()), "detector.toml")
+    assert Path(service.dashboard.simulator) == folder.simulator
+    assert scenario.config.broker.port == broker.port
+
+
+def test_a_fault_that_was_stopped_ended_then(tmp_path: Path) -> None:
+    fault = Fault("n", "p", "bias", ("flow",), 4.0, 404.0, 3.0, injected=True)
+    stopped = replace(fault, stopped_s=12.0)
+    records = [truth_record(fault, "begin", 100.0), {"state": "run"}, truth_record(stopped, "end", 100.0)]
+    (tmp_path / "truth.jsonl").write_bytes(b"\n".join(map(orjson.dumps, records)))
+    assert [(one.start_s, one.end_s) for one in read_truth(tmp_path / "truth.jsonl", 1e9)] == [(104.0, 112.0)]
+    assert [(one.start_s, one.end_s) for one in read_truth(tmp_path / "truth.jsonl", 110.0)] == [(104.0, 110.0)]
