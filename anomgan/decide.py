@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from anomgan import band, motion
+from anomgan.band import PLACES as BAND_PLACES
 from anomgan.config import DecideConfig
 from anomgan.errors import DataError
 from anomgan.explain import NO_ONSET, Onsets, finding, in_order, leading_channels, onsets_of, reason
+from anomgan.motion import PLACES as COURSE_PLACES
 from anomgan.records import Event, Severity, Source, Verdict
 from anomgan.snapshots import UNREADABLE, checked, event_from, known, text, timely
 
@@ -234,7 +235,7 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
     rest = {name: known(value) for name, value in document.items() if name not in ARRAYS}
     verdict = checked(Verdict(**rest, **arrays))
     channels = len(verdict.channels)
-    places = {"course": (motion.PLACES,), "band": (band.PLACES,)}
+    places = {"course": (COURSE_PLACES,), "band": (BAND_PLACES,)}
     if any(array is not None and array.shape != (channels, *places.get(name, ())) for name, array in arrays.items()):
         raise ValueError("an array is not as long as there are channels")
     if len(verdict.units) not in (0, channels):

@@ -106,3 +106,20 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     tables["device"] = connection.execute(f"SELECT {columns} FROM device").fetchall()  # noqa: S608 a constant
     connection.close()
     return tables
+
+
+OF_SCHEMA_3 = {"meta", "channels", "device", "verdict", "event", "counter", "health", "issue", "audit"}
+EVENT_COLUMNS_OF_SCHEMA_3 = 15
+
+
+def make_older(path: Path) -> None:
+    """Take from a store what the third schema did not have."""
+    connection = sqlite3.connect(path)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    for name in set(tables) - OF_SCHEMA_3:
+        connection.execute(f"DROP TABLE {name}")
+    for _, column, *_ in connection.execute("PRAGMA table_info(event)").fetchall()[EVENT_COLUMNS_OF_SCHEMA_3:]:
+        connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 3")
+    connection.commit()
+    connection.close()

@@ -43,7 +43,7 @@ def sheets(detector: Detector) -> list[Sheet]:
 @pytest.fixture
 def web(path: Path, sheets: list[Sheet]) -> Web:
     store = SqliteStore(path)
-    store.write(Batch([verdict(float(t), 0.1 * (t % 50)) for t in range(1000)], sheets=sheets, told_s=3.0))
+    store.write(Batch([verdict(float(t), 0.1 * (t % 50)) for t in range(1000)], sheets=sheets, now_s=3.0))
     told = [event("e1", 100.0, 110.0), event("e2", 200.0, 210.0, state="false_alarm"), event("e3", 300.0, 310.0)]
     store.write(Batch(events=[*told, event("e4", 400.0, 410.0, state="muted")]))
     store.close()

@@ -1,13 +1,12 @@
 """Sheets of models in the store, and how much each model has judged: once, and for as long as its events are kept."""
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from store_records import NAN, event, verdict
+from store_records import NAN, event, make_older, verdict
 
 from anomgan.adapters.ports import Batch, Sheet
 from anomgan.adapters.sqlite import SqliteStore
@@ -15,8 +14,6 @@ from anomgan.adapters.sqlite_models import BIN, OUT_OF_USE, Judged
 from anomgan.adapters.sqlite_read import open_reader
 
 DAY_S = 86_400.0
-OF_SCHEMA_3 = {"meta", "channels", "device", "verdict", "event", "counter", "health", "issue", "audit"}
-EVENT_COLUMNS_OF_SCHEMA_3 = 15
 
 
 @pytest.fixture
@@ -38,8 +35,8 @@ def judged(path: Path, model: str = "pump") -> Judged:
 
 def test_sheets_are_read_back_and_those_in_use_come_first(path: Path) -> None:
     store = SqliteStore(path)
-    store.write(Batch(sheets=[sheet("old"), FLEET], told_s=1.0))
-    store.write(Batch(sheets=[sheet("pump", unit="m³/h"), replace(FLEET, name="f2")], told_s=2.0))
+    store.write(Batch(sheets=[sheet("old"), FLEET], now_s=1.0))
+    store.write(Batch(sheets=[sheet("pump", unit="m³/h"), replace(FLEET, name="f2")], now_s=2.0))
     store.write(Batch([verdict(5.0)]))  # says nothing of models, so they stay
     store.close()
     with open_reader(path) as reader:
@@ -53,7 +50,7 @@ def test_sheets_are_read_back_and_those_in_use_come_first(path: Path) -> None:
 def test_sheets_that_nobody_uses_do_not_pile_up(path: Path) -> None:
     store = SqliteStore(path)
     for number in range(OUT_OF_USE + 10):
-        store.write(Batch(sheets=[sheet(f"m{number:03}")], told_s=float(number)))
+        store.write(Batch(sheets=[sheet(f"m{number:03}")], now_s=float(number)))
     store.close()
     with open_reader(path) as reader:
         names = [one.name for one, _, _ in reader.sheets("model")]
@@ -122,30 +119,10 @@ def test_a_store_of_the_third_schema_is_brought_up_to_date(path: Path) -> None:
     store = SqliteStore(path)
     store.write(Batch([verdict(1.0)]))
     store.close()
-    connection = sqlite3.connect(path)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    for name in set(tables) - OF_SCHEMA_3:
-        connection.execute(f"DROP TABLE {name}")
-    for _, column, *_ in connection.execute("PRAGMA table_info(event)").fetchall()[EVENT_COLUMNS_OF_SCHEMA_3:]:
-        connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
-    connection.execute("PRAGMA user_version = 3")
-    connection.close()
+    make_older(path)
     store = SqliteStore(path)
     store.write(Batch([verdict(2.0)], sheets=[sheet()]))
     store.close()
     with open_reader(path) as reader:
         assert [one.name for one, _, _ in reader.sheets("model")] == ["pump"]
     assert (judged(path).windows, judged(path).first_s) == (1, 2.0)
-
-
-def test_a_store_without_these_tables_knows_of_no_model(path: Path) -> None:
-    store = SqliteStore(path)
-    store.write(Batch([verdict(1.0)]))
-    store.close()
-    connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE sheet")
-    connection.execute("DROP TABLE judged")
-    connection.close()
-    with open_reader(path) as reader:
-        assert reader.sheets("model") == []
-        assert reader.judged("pump").windows == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store_records import NAN, dump, event, health, issue, verdict
+from store_records import NAN, dump, event, health, issue, make_older, verdict
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite import SqliteStore
@@ -120,8 +120,7 @@ def test_a_device_of_an_older_store_is_let_go_of_too_and_counts_from_now_on(path
     store = SqliteStore(path)
     store.write(Batch([verdict(1.0, device="old"), verdict(1.0, device="told")], health=[health(NOW, device="told")]))
     store.close()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE heard; PRAGMA user_version = 3;")
+    make_older(path)
     store = SqliteStore(path, retention_days=0.5)
     now_s = goes_on(store, NOW, 0.4 * DAY_S)
     assert devices(path) == {"old", "told", "here"}

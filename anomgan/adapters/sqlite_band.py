@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomgan import band
-from anomgan.band import Floats
+from anomgan.band import PLACES, Floats
 from anomgan.records import Verdict
 
 BAND_TABLE = """
@@ -65,15 +64,13 @@ def read_bands(
 ) -> list[Step]:
     """A device's steps up to a time, in order, each for all `channels`: NaN for one that its model does not know.
 
-    `layouts`: channels_id -> names. A store of an older schema has no bands.
+    `layouts`: channels_id -> names.
     """
-    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'band'").fetchone() is None:
-        return []
     place = {name: i for i, name in enumerate(channels)}
     steps = []
     statement = "SELECT since_s, channels_id, places FROM band WHERE device_id = ? AND since_s <= ? ORDER BY since_s"
     for since_s, channels_id, places in connection.execute(statement, (device_id, end_s)):
-        whole = np.full((len(channels), band.PLACES), np.nan)
-        whole[[place[name] for name in layouts[channels_id]]] = np.frombuffer(places, FLOAT64).reshape(-1, band.PLACES)
+        whole = np.full((len(channels), PLACES), np.nan)
+        whole[[place[name] for name in layouts[channels_id]]] = np.frombuffer(places, FLOAT64).reshape(-1, PLACES)
         steps.append(Step(since_s, whole))
     return steps

@@ -12,8 +12,6 @@ from anomgan.errors import AnomganError, Unreachable
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
 SCHEMA_VERSION = 4
-OLDEST_READ = 3
-"""of which a reader makes what it can: it has no bands and no onsets"""
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -187,7 +185,7 @@ def connect_reader(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             if is_blank(connection):
                 raise Unreachable(f"store {path}: nothing written yet")
             require_kind(connection, path, STORE)
-            if header_number(connection, "user_version") < OLDEST_READ:
+            if header_number(connection, "user_version") < SCHEMA_VERSION:
                 raise Unreachable(f"store {path}: of an older schema; the detector service brings it up to date")
         except (sqlite3.Error, AnomganError):
             connection.close()

@@ -102,16 +102,8 @@ def count_judged(connection: sqlite3.Connection, fresh: Iterable[Verdict], reten
         connection.execute("DELETE FROM judged WHERE model = ? AND first_s < ?", (model, last_s - retention_s))
 
 
-def has_models(connection: sqlite3.Connection) -> bool:
-    """Whether the store knows of models: one of an earlier schema does not."""
-    found = connection.execute("SELECT count(*) FROM sqlite_schema WHERE name IN ('sheet', 'judged')").fetchone()
-    return bool(found[0] == 2)
-
-
 def read_sheets(connection: sqlite3.Connection, kind: str, name: str | None = None) -> list[tuple[Sheet, float, bool]]:
     """(sheet, when it was told, whether it is in use), those in use first, then the newest."""
-    if not has_models(connection):
-        return []
     where, parameters = ("", (kind,)) if name is None else ("AND name = ?", (kind, name))
     statement = f"""
         SELECT kind, name, digest, content, told_s, in_use FROM sheet WHERE kind = ? {where}
@@ -125,8 +117,6 @@ def read_sheets(connection: sqlite3.Connection, kind: str, name: str | None = No
 
 def read_judged(connection: sqlite3.Connection, model: str) -> Judged:
     """How much a model has judged, and the events of that time."""
-    if not has_models(connection):
-        return Judged()
     days = connection.execute("SELECT first_s, last_s, windows, bins FROM judged WHERE model = ?", (model,)).fetchall()
     if not days:
         return Judged()

@@ -170,7 +170,7 @@ def read_event(site: str, device: str, row: Sequence[Any]) -> Event:
     """The inverse of event_row: a row of the `event` table and its device's names."""
     id_, _, state, start_s, end_s, peak, peak_s, severity, threshold, model, reason, channels = row[:12]
     note, part_of, members = row[12:15]
-    onsets = json.loads(row[15]) if len(row) > 15 else []  # an older schema has none
+    onsets = json.loads(row[15])
     told = json.loads(channels)
     numbers = [tuple(math.nan if cell[i] is None else float(cell[i]) for cell in told) for i in (2, 3, 4)]
     return Event(
