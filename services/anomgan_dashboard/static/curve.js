@@ -3,9 +3,9 @@
 /* global uPlot */
 import { h } from "./dom.js";
 import { number } from "./format.js";
+import { colour } from "./painting.js";
 
 const FONT = "11px system-ui";
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** Ticks of powers of ten, as people write them. */
 const power = (value) => (value >= 0.001 && value < 10_000 ? number(value) : `10${superscript(Math.round(Math.log10(value)))}`);

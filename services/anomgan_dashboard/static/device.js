@@ -198,11 +198,13 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
   function paintHead(answer) {
     const now = answer.device;
     setState(badge, now.state);
-    text(model, now.model ? `Model ${now.model}` : "");
+    if (model.textContent !== (now.model && `Model ${now.model}`)) {
+      model.replaceChildren(...(now.model ? [h("a", { href: `/models?model=${encodeURIComponent(now.model)}` }, `Model ${now.model}`)] : []));
+    }
     health.replaceChildren(...now.health.map((issue) => h("li", { class: "health" }, issue.reason)));
     nowFigure.set(surprise(now.surprise), `threshold ${surprise(now.threshold)}`, now.surprise >= now.threshold);
     oddsFigure.set(odds(now.surprise), "");
-    seenFigure.set(ago(now.time_s, answer.newest_s), dateTime(now.time_s));
+    seenFigure.set(ago(now.seen_s, answer.now_s), dateTime(now.time_s));
   }
 
   function pressed(event) {

@@ -17,6 +17,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
   let store = "";
   let revision = -1;
   let newest = null;
+  let clock = null;
   let shown = PORTION;
   let matching = 0;
   let layout = LAYOUTS.includes(query.get("layout")) ? query.get("layout") : LAYOUTS[0];
@@ -90,7 +91,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
       const id = key(device);
       if (!rows.has(id)) rows.set(id, make(device));
       const row = rows.get(id);
-      row.set(device, newest);
+      row.set(device, newest, clock);
       return row.element;
     }));
     table.hidden = layout !== "rows" || matching === 0;
@@ -115,7 +116,7 @@ export function fleetView(query, { signal, setAddress, hear }) {
         tiles.replaceChildren();
       }
     }
-    ({ store, revision, newest_s: newest } = answer);
+    ({ store, revision, newest_s: newest, now_s: clock } = answer);
     for (const device of answer.devices) devices.set(key(device), device);
     render();
     return POLL_MS;
@@ -155,9 +156,9 @@ function fleetRow(device) {
     h("td", { class: "trail" }, spark.element),
     event, seen);
 
-  function set(now, newest) {
+  function set(now, newest, clock) {
     element.dataset.state = now.state;
-    text(seen, ago(now.time_s, newest));
+    text(seen, ago(now.seen_s, clock));
     setEvent(now.event, newest);
     if (now === told) return;
     told = now;

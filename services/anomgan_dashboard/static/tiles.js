@@ -22,9 +22,9 @@ export function fleetTile(device) {
     spark.element, bar.element, health.element, event);
   let told = null;
 
-  function set(now, newest) {
+  function set(now, newest, clock) {
     element.dataset.state = now.state;
-    text(seen, ago(now.time_s, newest));
+    text(seen, ago(now.seen_s, clock));
     event.hidden = now.event === null;
     if (now.event !== null) text(since, `for ${duration(newest - now.event.start_s)}`);
     if (now === told) return;
