@@ -44,7 +44,7 @@ class _Worker(Generic[Task, Piece]):
         context = multiprocessing.get_context("spawn")  # a forked child would inherit locks that torch's threads hold
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-        with _single_threaded(), _deaf():
+        with _single_threaded():
             self.process.start()
         theirs.close()  # so that the pipe ends with the process
         self.task = task
@@ -82,8 +82,14 @@ def run_tasks(work: Work[Task, Piece], tasks: Iterable[Task], jobs: int) -> Iter
     """
     waiting = iter(tasks)
     workers: list[_Worker[Task, Piece]] = []
+
+    def start(task: Task) -> None:
+        with _deaf():
+            workers.append(_Worker(work, task))
+
     try:
-        workers.extend(_Worker(work, task) for task in islice(waiting, jobs))
+        for task in islice(waiting, jobs):
+            start(task)
         while workers:
             for worker in [one for one in workers if one.pipe in wait([each.pipe for each in workers])]:
                 message = worker.take()
@@ -94,7 +100,7 @@ def run_tasks(work: Work[Task, Piece], tasks: Iterable[Task], jobs: int) -> Iter
                 if isinstance(message, Died):
                     workers.remove(worker)
                     if following is not None:
-                        workers.append(_Worker(work, following))
+                        start(following)
                     yield worker.task, message
                 elif following is None:
                     workers.remove(worker)
@@ -127,13 +133,24 @@ def _follow_parent() -> None:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Ctrl-C waits until a worker has started whole, and the worker, which inherits this, never hears it."""
+    """Ctrl-C waits until a worker has started whole, and the worker never hears it.
+
+    The worker inherits what this thread blocks. Here that is not enough: another thread may be given the signal, and
+    Python raises KeyboardInterrupt in the main one all the same.
+    """
     resource_tracker.ensure_running()  # it lets Ctrl-C through again where the first worker would start it
+    heard: list[int] = []
+    ours = threading.current_thread() is threading.main_thread()  # only there are handlers set, and called
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number)) if ours else None
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if ours:
+            signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
