@@ -4,7 +4,7 @@ printable("pump\\x1b[2J")   on one line
 one_line(reason, 80)        the same, and not too long
 block(lines)                lines of ours in which such text stands: their ends stay
 
-What Unicode does not call printable becomes U+FFFD; a space of another width becomes a plain one.
+What Unicode does not call printable becomes U+FFFD; an end of a line, a tab or a space of another width a plain space.
 """
 
 from unicodedata import category, combining, east_asian_width
@@ -12,6 +12,7 @@ from unicodedata import category, combining, east_asian_width
 LONGEST = 100
 UNPRINTABLE = "\ufffd"
 OURS = "\n\t"
+BLANK = "\n\t\r"
 
 
 def printable(text: str) -> str:
@@ -47,4 +48,6 @@ def _columns(letter: str) -> int:
 
 
 def _shown(letter: str) -> str:
-    return letter if letter.isprintable() else " " if category(letter) == "Zs" else UNPRINTABLE
+    if letter.isprintable():
+        return letter
+    return " " if letter in BLANK or category(letter) == "Zs" else UNPRINTABLE
