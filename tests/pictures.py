@@ -54,6 +54,7 @@ LOOKS: Mapping[str, dict[str, Any]] = {
 }
 README: Mapping[str, str] = {
     "device-event-light": "dashboard",
+    "event-light": "event",
     "simulator-light": "simulator",
     "tiles-dark": "fleet",
 }
