@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from anomgan.exceedance import exceedances, held_out_surprises
 from anomgan.game import course_of
-from anomgan.gan.train import Networks, TrainingResult
+from anomgan.gan.networks import Networks
+from anomgan.gan.train import TrainingResult
 from anomgan.records import Floats, TimeSeries
 from anomgan.scaling import Scaler, unscale
 

@@ -27,9 +27,11 @@ from anomgan.account import account
 from anomgan.calibrate import Tail, alarms_per_exceedance, fit_tail, fuse, separation, surprise
 from anomgan.config import DecideConfig, DetectorConfig
 from anomgan.errors import DataError
+from anomgan.gan import train as game
 from anomgan.gan.disturb import disturb
-from anomgan.gan.networks import Shape
-from anomgan.gan.train import Networks, TrainingResult, TrainingStep, train
+from anomgan.gan.networks import Networks
+from anomgan.gan.shape import Shape
+from anomgan.gan.train import TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
 from anomgan.pool import Pool, Windows, cut_series, spaced
 from anomgan.quality.audit import suspicious
@@ -138,11 +140,20 @@ def fit(
     overlap = max(1, round(rule.window * calibrating / len(later)))  # so many neighbours share rows
 
     # ---- train
-    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width)
-    health = np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0)  # a missing cell reads as the centre
+    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width, statistics=config.minibatch_statistics)
+    # a missing cell reads as the centre
+    health = game.Normal.unconditioned(np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0))
     with _Progress(config.steps or 0, show=progress) as bar:
         watch = bar.watching(on_step)
-        result = train(pool.sample, health, pool.reach(), shape, config, config.steps or 0, watch)
+        result = train(
+            lambda rng, count: game.Normal.unconditioned(pool.sample(rng, count)),
+            health,
+            pool.reach(),
+            shape,
+            config,
+            config.steps or 0,
+            watch,
+        )
     networks = result.networks
 
     # ---- what normal windows look like to the networks, and how odd later ones look

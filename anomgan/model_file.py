@@ -2,7 +2,7 @@
 
 The tensors are plain arrays; the header is JSON text in safetensors' metadata under "anomgan". Nothing in a file is
 ever executed. `FORMAT` rises when older programs could not read the file rightly. Files of format 3 lack the limits of
-the channels; all else is read from them as it was.
+the channels, and up to format 4 the networks had no bodies; all else is read from them as it was.
 """
 
 import json
@@ -21,14 +21,14 @@ from anomgan.calibrate import Tail
 from anomgan.config import DetectorConfig
 from anomgan.errors import DataError, ModelFileError
 from anomgan.fit import MAX_CHANNELS, Fitted, window_rule
-from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape
-from anomgan.gan.train import Networks
+from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks
+from anomgan.gan.shape import Shape
 from anomgan.gaussian import Gaussian
 from anomgan.quality.limits import Limits, limits_from_json, limits_to_json, no_limits
 from anomgan.scaling import Scaler
 from anomgan.score import WITNESSES, space_sizes
 
-FORMAT, WITHOUT_LIMITS = 4, 3
+FORMAT, WITHOUT_BODIES, WITHOUT_LIMITS = 5, 4, 3
 DIGEST = "digest"
 NETWORKS = ("generator", "encoder", "discriminator")
 TAILS = (*WITNESSES, "fused")
@@ -92,11 +92,11 @@ def read_header(data: bytes, where: str) -> dict[str, Any]:
         raise ModelFileError(f"{where}: not an anomgan model file") from None
     if not isinstance(header, dict) or not isinstance(header.get("format"), int) or header["format"] < 1:
         raise ModelFileError(f"{where}: not an anomgan model file")
-    if header["format"] not in (FORMAT, WITHOUT_LIMITS):
+    if not WITHOUT_LIMITS <= header["format"] <= FORMAT:
         age = "a newer" if header["format"] > FORMAT else "an older"
         raise ModelFileError(
             f"{where}: written by {age} anomgan ({header.get('library_version', '?')}, format {header['format']}); "
-            f"this one reads formats {WITHOUT_LIMITS} and {FORMAT}: update it, or train the model anew"
+            f"this one reads formats {WITHOUT_LIMITS} to {FORMAT}: update it, or train the model anew"
         )
     return header
 
@@ -131,16 +131,26 @@ def _assemble(header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Fitte
     measured = _take(tensors, "measured", width, torch.bool).numpy()
     if not measured.any():
         raise ValueError("no channel is measured")
-    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width)
+    shape = Shape(int(measured.sum()), rule.window, config.latent, config.width, statistics=config.minibatch_statistics)
 
     # Sizes are compared before anything is made: a header that lies cannot ask for memory.
     with torch.device("meta"):
-        networks = Networks(shape, Generator(shape), Encoder(shape), Discriminator(shape, normalised=False))
+        networks = Networks(
+            shape,
+            Generator(shape, config.architecture),
+            Encoder(shape, config.architecture),
+            Discriminator(shape, config.architecture, normalised=False),
+        )
+
+    def stored(key: str) -> str:
+        return key.removeprefix("body.") if header["format"] <= WITHOUT_BODIES else key
+
     for name in NETWORKS:
         network = getattr(networks, name)
         blank = network.state_dict()
         network.load_state_dict(
-            {key: _take(tensors, f"{name}.{key}", tuple(value.shape)) for key, value in blank.items()}, assign=True
+            {key: _take(tensors, f"{name}.{stored(key)}", tuple(value.shape)) for key, value in blank.items()},
+            assign=True,
         )
         network.eval().requires_grad_(False)
     _take(tensors, "generator.reach", (shape.channels, 1), positive=True)

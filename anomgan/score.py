@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from anomgan.course import courses, usual
-from anomgan.gan.networks import Shape
-from anomgan.gan.train import Networks
+from anomgan.gan.networks import Networks
+from anomgan.gan.shape import Shape
 from anomgan.gaussian import Gaussian, distance, fit_gaussian, shares
 from anomgan.pyramid import block_sizes, pyramid
 
@@ -134,9 +134,9 @@ def points_of(networks: Networks, windows: Tensor) -> tuple[dict[str, Tensor], T
 
 def _points(networks: Networks, x: Tensor, residual: Tensor) -> dict[str, Tensor]:
     """Windows (N, C, L) and their residuals -> where they lie in each space, (N, F) each."""
-    logit, layers = networks.discriminator(x)
+    logits, layers = networks.discriminator(x)
     return {
-        "discriminator": torch.cat([*(pyramid(layer).flatten(1) for layer in layers), logit[:, None]], 1),
+        "discriminator": torch.cat([*(pyramid(layer).flatten(1) for layer in layers), logits.mean(1, keepdim=True)], 1),
         "reconstruction": pyramid(residual).flatten(1),
         "pattern": pyramid(x).flatten(1),
     }
@@ -154,12 +154,11 @@ def fit_normal(networks: Networks, windows: Tensor) -> dict[str, Gaussian]:
 
 def space_sizes(shape: Shape) -> dict[str, int]:
     """F, the number of dimensions of each space."""
-    widths = (shape.width, shape.deep, shape.deep)
-    levels = [2 * len(block_sizes(shape.window >> depth)) for depth in range(4)]
+    levels = shape.channels * 2 * len(block_sizes(shape.window))
     return {
-        "discriminator": sum(width * level for width, level in zip(widths, levels[1:], strict=True)) + 1,
-        "reconstruction": shape.channels * levels[0],
-        "pattern": shape.channels * levels[0],
+        "discriminator": sum(channels * 2 * len(block_sizes(length)) for channels, length in shape.layers) + 1,
+        "reconstruction": levels,
+        "pattern": levels,
     }
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape, fold_spectral_norm
+from anomgan.gan.networks import Discriminator, Encoder, Generator, fold_spectral_norm
+from anomgan.gan.shape import Shape
 
 
 @pytest.mark.parametrize("channels", [1, 2, 7, 100])
@@ -17,8 +18,8 @@ def test_every_window_and_channel_count_keeps_its_shape(channels: int, window: i
     z = Encoder(shape)(x)
     assert z.shape == (5, 3)
     assert Generator(shape)(z).shape == x.shape
-    logit, layers = Discriminator(shape, normalised=normalised)(x)
-    assert logit.shape == (5,)
+    logits, layers = Discriminator(shape, normalised=normalised)(x)
+    assert logits.shape == (5, 1)
     assert [layer.shape for layer in layers] == [(5, 4, window // 2), (5, 8, window // 4), (5, 8, window // 8)]
 
 

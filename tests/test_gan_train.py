@@ -14,11 +14,12 @@ from anomgan.config import DetectorConfig, LossName
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
 from anomgan.gan.losses import LOSSES
-from anomgan.gan.networks import Shape
+from anomgan.gan.shape import Shape
 from anomgan.gan.train import (
     HEALTH_EVERY,
     MARGIN,
     SMALLEST_REACH,
+    Normal,
     TrainingResult,
     TrainingStep,
     choose_device,
@@ -35,7 +36,11 @@ def sines(rng: np.random.Generator, count: int) -> Windows:
     return np.stack([np.sin(phase), np.cos(phase)], axis=1).astype(np.float32)
 
 
-HELD = sines(np.random.default_rng(99), 64)
+def sampled(rng: np.random.Generator, count: int) -> Normal:
+    return Normal.unconditioned(sines(rng, count))
+
+
+HELD = sampled(np.random.default_rng(99), 64)
 REACH = np.array([[-1.0, -1.0], [1.0, 1.0]], np.float32)
 
 
@@ -44,7 +49,7 @@ def small(**changes: Any) -> DetectorConfig:
 
 
 def play(steps: int, on_step: Callable[[TrainingStep], None] | None = None, **changes: Any) -> TrainingResult:
-    return train(sines, HELD, REACH, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
+    return train(sampled, HELD, REACH, SHAPE, small(**{"patience": 10_000, **changes}), steps, on_step)
 
 
 def logits(result: TrainingResult, windows: Windows) -> NDArray[np.float32]:
@@ -174,12 +179,13 @@ def test_a_loss_that_is_not_finite_raises_at_once() -> None:
 
 def test_a_held_out_error_that_is_not_finite_raises() -> None:
     with pytest.raises(TrainingDiverged, match="held-out"):
-        train(sines, np.full_like(HELD, np.nan), REACH, SHAPE, small(), 3)
+        train(sampled, Normal.unconditioned(np.full_like(HELD.windows, np.nan)), REACH, SHAPE, small(), 3)
 
 
 def test_training_stops_early_when_the_held_out_error_no_longer_falls() -> None:
     """What is held out is the contrary of what is learned, so learning makes it worse."""
-    result = train(sines, -5 * HELD[:, ::-1].copy(), 5 * REACH, SHAPE, small(patience=2, learning_rate=1e-2), 2000)
+    held = Normal.unconditioned(-5 * HELD.windows[:, ::-1].copy())
+    result = train(sampled, held, 5 * REACH, SHAPE, small(patience=2, learning_rate=1e-2), 2000)
     errors = [health.reconstruction_error for health in result.health]
     assert result.stopped == "early"
     assert result.best_step == HEALTH_EVERY * (1 + int(np.argmin(errors)))
@@ -210,7 +216,7 @@ def test_constant_windows_train_without_dividing_by_zero() -> None:
 
 def test_time_comes_from_the_clock_given() -> None:
     ticks: Iterator[int] = count()
-    result = train(sines, HELD, REACH, SHAPE, small(), 25, clock=lambda: float(next(ticks)))
+    result = train(sampled, HELD, REACH, SHAPE, small(), 25, clock=lambda: float(next(ticks)))
     assert result.health[0].seconds == 1.0
     assert result.seconds == 2.0
 
@@ -227,7 +233,7 @@ def test_the_training_windows_are_left_alone() -> None:
 
 def test_the_generator_s_bounds_are_a_tenth_wider_than_what_it_has_to_reach() -> None:
     reach = np.array([[-1.0, 0.5], [3.0, 0.5]], np.float32)
-    generator = train(sines, HELD, reach, SHAPE, small(), 2).networks.generator
+    generator = train(sampled, HELD, reach, SHAPE, small(), 2).networks.generator
     torch.testing.assert_close(generator.centre, torch.tensor([[1.0], [0.5]]))
     torch.testing.assert_close(generator.reach, torch.tensor([[MARGIN * 2.0], [SMALLEST_REACH]]))
 

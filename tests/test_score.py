@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anomgan.detector import Detector
-from anomgan.gan.networks import Shape
-from anomgan.gan.train import Networks
+from anomgan.gan.networks import Networks
+from anomgan.gan.shape import Shape
 from anomgan.gaussian import Gaussian
 from anomgan.records import Floats
 from anomgan.score import SPACES, WITNESSES, Look, complete, fit_normal, look, newest_span, space_sizes

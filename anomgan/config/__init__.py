@@ -8,7 +8,8 @@ from anomgan.config.adapt import MOST_DECADES, AdaptConfig
 from anomgan.config.alarms import AlarmsConfig
 from anomgan.config.broker import BrokerConfig, NamedBrokerConfig, broker_name, broker_table
 from anomgan.config.control import ControlConfig
-from anomgan.config.detection import DecideConfig, DetectorConfig, DeviceName, LossName
+from anomgan.config.detection import DecideConfig, DetectorConfig
+from anomgan.config.game import ArchitectureName, DeviceName, GameConfig, LossName
 from anomgan.config.learning import LearnConfig
 from anomgan.config.parse import Model, parse_config
 from anomgan.config.quality import QualityConfig
@@ -32,6 +33,7 @@ __all__ = [
     "MOST_DECADES",
     "AdaptConfig",
     "AlarmsConfig",
+    "ArchitectureName",
     "BrokerConfig",
     "ControlConfig",
     "DashboardConfig",
@@ -40,6 +42,7 @@ __all__ = [
     "DeviceName",
     "DialectName",
     "FleetConfig",
+    "GameConfig",
     "HomeAssistantConfig",
     "InfluxConfig",
     "InputConfig",

@@ -1,35 +1,18 @@
 """How a detector is built, and how its verdicts become events."""
 
-from typing import Literal
-
 from pydantic import Field
 
+from anomgan.config.game import GameConfig
 from anomgan.config.table import Table
 
-LossName = Literal["hinge", "wgan-gp", "non-saturating"]
-DeviceName = Literal["auto", "cpu", "cuda"]
 
-
-class DetectorConfig(Table):
+class DetectorConfig(GameConfig):
     """How a detector is built and trained. None = chosen from the data by the rules of `fit.choose`."""
 
     window: int | None = Field(None, ge=16, le=65_536, multiple_of=8)
     """rows per window; a multiple of 8 from 16 up"""
     stride: int | None = Field(None, ge=1, le=65_536)
     """rows between two scored windows"""
-    steps: int | None = Field(None, ge=1, le=10_000_000)
-    """training steps"""
-    latent: int = Field(16, ge=2, le=256)
-    width: int = Field(16, ge=4, le=256)
-    """convolution channels of the first block; later blocks have twice as many"""
-    batch: int = Field(64, ge=4, le=65_536)
-    loss: LossName = "hinge"
-    learning_rate: float = Field(1e-3, gt=0)
-    adversarial_weight: float = Field(0.1, ge=0)
-    reconstruction_weight: float = Field(10.0, ge=0)
-    ema_decay: float = Field(0.99, ge=0, lt=1)
-    patience: int = Field(8, ge=1)
-    """health checks without a better held-out reconstruction before training stops early"""
     holdout: float = Field(0.25, gt=0, lt=0.9)
     """the last part of the training rows, kept for calibration"""
     alarms_per_week: float = Field(1.0, gt=0)
@@ -38,8 +21,6 @@ class DetectorConfig(Table):
     """a longer step starts a new window; None = ten sampling periods"""
     max_hold: int | None = Field(None, ge=0, le=1_000_000)
     """rows a missing value is held for before the channel counts as missing; None = a quarter window"""
-    seed: int = Field(0, ge=0, lt=2**63)
-    device: DeviceName = "auto"
 
 
 class DecideConfig(Table):

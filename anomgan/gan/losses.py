@@ -44,6 +44,24 @@ def non_saturating_generator(fake: Tensor) -> Tensor:
     return functional.softplus(-fake).mean()
 
 
+def minimax_generator(fake: Tensor) -> Tensor:
+    """E log(1 - σ(D(G(z)))): what the discriminator loses is what the generator wins. Goodfellow et al. 2014, eq. 1.
+
+    Its slope dies where the discriminator is sure; section 3 there says why `non_saturating_generator` is better.
+    """
+    return -functional.softplus(fake).mean()
+
+
+def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """E (D(x) - 1)² / 2 + E (D(G(z)) + 1)² / 2. Mao et al. 2017, "Least squares GAN", eq. 8: a = -1, b = 1."""
+    return 0.5 * (real - 1.0).square().mean() + 0.5 * (fake + 1.0).square().mean()
+
+
+def least_squares_generator(fake: Tensor) -> Tensor:
+    """E D(G(z))² / 2. Mao et al. 2017, eq. 8: c = 0."""
+    return 0.5 * fake.square().mean()
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     """E (‖∇D(x̂)‖ - 1)² at x̂ = mix·x + (1 - mix)·G(z), mix (B, 1, 1) uniform. Gulrajani et al. 2017, eq. 3."""
     between = (mix * real + (1.0 - mix) * fake).detach().requires_grad_(True)  # (B, C, L)
@@ -55,20 +73,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 @dataclass(frozen=True, slots=True)
 class AdversarialLoss:
-    """A pair of losses and the weight of the gradient penalty (0 = none)."""
+    """A pair of losses and the weight of the gradient penalty that belongs to them (0 = none)."""
 
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     penalty: float = 0.0
 
-    @property
-    def spectral(self) -> bool:
-        """Spectral normalisation bounds the critic where no gradient penalty does."""
-        return self.penalty == 0.0
-
 
 LOSSES: dict[LossName, AdversarialLoss] = {
+    "non-saturating": AdversarialLoss(non_saturating_discriminator, non_saturating_generator),
+    "minimax": AdversarialLoss(non_saturating_discriminator, minimax_generator),
+    "least-squares": AdversarialLoss(least_squares_discriminator, least_squares_generator),
     "hinge": AdversarialLoss(hinge_discriminator, hinge_generator),
     "wgan-gp": AdversarialLoss(wasserstein_discriminator, wasserstein_generator, penalty=10.0),
-    "non-saturating": AdversarialLoss(non_saturating_discriminator, non_saturating_generator),
 }

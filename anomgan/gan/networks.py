@@ -1,120 +1,153 @@
-"""Generator, Encoder, Discriminator: 1D convolutions over windows (B, C, L), L a multiple of 8.
+"""Generator, Encoder, Discriminator: what they are whatever their architecture.
 
-Sizes stand in one dataclass. B batch, C channels, L window length, Z latent, W width, F features.
+An architecture gives each of them a body; ARCHITECTURES names them. What stands around the body is here: how a latent
+is bounded, what the generator can reach, what the discriminator's logit is read off and how conditions come in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-KERNEL = 5
-SLOPE = 0.2
+from anomgan.config import ArchitectureName
+from anomgan.gan.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
+from anomgan.gan.shape import KERNEL, SLOPE, Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """All sizes of the three networks; raises ValueError for a window that three halvings do not divide."""
+class Architecture:
+    """The bodies of three networks, made from their sizes.
 
-    channels: int
-    window: int
-    latent: int
-    width: int
+    encoder: (B, C or 2C, L) -> anything of 2W L/8 numbers; generator: (B, Z + K) -> (B, C, L), unbounded;
+    discriminator: (B, C, L) -> activations of the sizes of `Shape.layers`, and logits (B,) of its own, if any. A body
+    with a buffer called `grown` is told how much of its growth is done, 0 to 1 (`grow`).
+    """
 
-    def __post_init__(self) -> None:
-        if self.window < 16 or self.window % 8:
-            raise ValueError(f"the window length must be a multiple of 8 from 16 up, not {self.window}")
+    encoder: Callable[[Shape], nn.Module]
+    generator: Callable[[Shape], nn.Module]
+    discriminator: Callable[..., nn.Module]
 
-    @property
-    def deep(self) -> int:
-        """Channels of the later blocks."""
-        return 2 * self.width
 
-    @property
-    def features(self) -> int:
-        """F, the length of the vector that the discriminator's logit is read off."""
-        return 2 * self.deep
+ARCHITECTURES: dict[ArchitectureName, Architecture] = {
+    "conv": Architecture(ConvEncoder, ConvGenerator, ConvDiscriminator),
+}
 
 
 class Encoder(nn.Module):
-    """Window (B, C, L) -> latent (B, Z) in (-1, 1): the latent cannot leave the range the generator was trained on."""
+    """Window (B, C, L) -> latent (B, Z) in (-1, 1): the latent cannot leave the range the generator was trained on.
 
-    def __init__(self, shape: Shape) -> None:
+    Where the shape hides cells, the window comes with where it is known, (B, 2C, L) by `shown`, and the latent is one
+    of many: the same noise (B, Z) gives the same one, none gives the middle one.
+    """
+
+    def __init__(self, shape: Shape, architecture: ArchitectureName = "conv") -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            _down(shape.channels, shape.width),
-            _down(shape.width, shape.deep),
-            _down(shape.deep, shape.deep),
-        )
-        self.head = nn.Linear(shape.deep * shape.window // 8, shape.latent)
+        self.hiding = shape.hiding
+        self.body = ARCHITECTURES[architecture].encoder(shape)
+        self.head = nn.Linear(shape.deep * shape.window // 8, shape.latent * (2 if shape.hiding else 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, L) -> z (B, Z)."""
-        h = self.blocks(x)  # (B, 2W, L/8)
-        z: Tensor = torch.tanh(self.head(h.flatten(1)))  # (B, Z)
-        return z
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+        """x (B, C or 2C, L), noise (B, Z) -> z (B, Z)."""
+        h: Tensor = self.head(self.body(x).flatten(1))
+        if self.hiding:
+            h, log_spread = h.chunk(2, 1)  # (B, Z) each
+            if noise is not None:
+                h = h + log_spread.clamp(max=2.0).exp() * noise
+        return torch.tanh(h)
 
 
 class Generator(nn.Module):
-    """Latent (B, Z) -> window (B, C, L) within centre ± reach, each (C, 1).
+    """Latent (B, Z) and conditions (B, K) -> window (B, C, L) within centre ± reach, each (C, 1).
 
     It cannot make what no normal window reaches. Without such a bound it carries on along a line into levels that it
-    never saw, and rebuilds a fault as faithfully as a normal window.
+    never saw, and rebuilds a fault as faithfully as a normal window. Where the shape hides cells it has a grain: noise
+    (B, C, L), shaped by what it is laid on (Karras et al. 2019, "A style-based generator architecture", section 3.2);
+    a latent of a few numbers cannot say what every single row's noise is.
     """
 
     centre: Tensor
     reach: Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, architecture: ArchitectureName = "conv") -> None:
         super().__init__()
         self.shape = shape
         self.register_buffer("centre", torch.zeros(shape.channels, 1))
         self.register_buffer("reach", torch.ones(shape.channels, 1))
-        self.stem = nn.Linear(shape.latent, shape.deep * shape.window // 8)
-        self.blocks = nn.Sequential(
-            nn.LeakyReLU(SLOPE),
-            _up(shape.deep, shape.deep),
-            nn.LeakyReLU(SLOPE),
-            _up(shape.deep, shape.width),
-            nn.LeakyReLU(SLOPE),
-            _up(shape.width, shape.channels),
-        )
+        self.body = ARCHITECTURES[architecture].generator(shape)
+        self.grain = _grain(shape) if shape.hiding else None
 
-    def forward(self, z: Tensor) -> Tensor:
-        """z (B, Z) -> x (B, C, L)."""
-        h = self.stem(z).view(-1, self.shape.deep, self.shape.window // 8)  # (B, 2W, L/8)
-        x: Tensor = self.centre + self.reach * torch.tanh(self.blocks(h) / self.reach)  # (B, C, L)
+    def forward(self, z: Tensor, y: Tensor | None = None, grain: Tensor | None = None) -> Tensor:
+        """z (B, Z), y (B, K), grain (B, C, L) of standard normal noise; none is a flat one -> x (B, C, L)."""
+        h = self.body(z if y is None or y.shape[1] == 0 else torch.cat([z, y], 1))
+        if self.grain is not None:
+            h = h + self.grain(torch.cat([h, torch.zeros_like(h) if grain is None else grain], 1))
+        x: Tensor = self.centre + self.reach * torch.tanh(h / self.reach)
         return x
 
 
 class Discriminator(nn.Module):
-    """Window (B, C, L) -> logit (B,), high for real, and activations (B, W, L/2), (B, 2W, L/4), (B, 2W, L/8).
+    """Window (B, C, L) -> logits (B, H), high for real, and activations (B, W, L/2), (B, 2W, L/4), (B, 2W, L/8).
 
-    Spectral normalisation (Miyato et al. 2018, eq. 8) bounds each layer's Lipschitz constant. The logit is read off the
-    last block's activations averaged over the window, beside those of its newest end.
+    Spectral normalisation (Miyato et al. 2018, eq. 8) bounds each layer's Lipschitz constant. The first logit is read
+    off the last block's activations averaged over the window, beside those of its newest end; others are the body's
+    own. Conditions come in by projection (Miyato & Koyama 2018, eq. 3).
     """
 
-    def __init__(self, shape: Shape, *, normalised: bool) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(
-            [
-                _down(shape.channels, shape.width, normalised),
-                _down(shape.width, shape.deep, normalised),
-                _down(shape.deep, shape.deep, normalised),
-            ]
-        )
-        head = nn.Linear(shape.features, 1)
-        self.head = spectral_norm(head) if normalised else head
+    usual: Tensor
 
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """x (B, C, L) -> logit (B,), activations from the shallowest to the deepest."""
-        layers = []
-        for block in self.blocks:
-            x = block(x)
-            layers.append(x)
-        features = torch.cat([x.mean(2), x[:, :, -1]], 1)  # (B, F)
-        return self.head(features).squeeze(1), tuple(layers)
+    def __init__(self, shape: Shape, architecture: ArchitectureName = "conv", *, normalised: bool) -> None:
+        super().__init__()
+        self.body = ARCHITECTURES[architecture].discriminator(shape, normalised=normalised)
+        head = nn.Linear(shape.features + shape.statistics, 1)
+        self.head = spectral_norm(head) if normalised else head
+        self.project: nn.Module | None = None
+        if shape.conditions:
+            project = nn.Linear(shape.conditions, shape.features, bias=False)
+            self.project = spectral_norm(project) if normalised else project
+        self.statistics = shape.statistics
+        if shape.statistics:
+            self.register_buffer("usual", torch.zeros(()))
+
+    def forward(self, x: Tensor, y: Tensor | None = None, groups: int = 1) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """x (B, C, L), y (B, K) -> logits (B, H), activations from the shallowest to the deepest.
+
+        With minibatch statistics (Karras et al. 2018, section 3) a window is judged beside those of its group, one of
+        `groups` equal parts of the batch; once trained, alone: beside what batches of real windows usually are.
+        """
+        layers, others = self.body(x)
+        features = _features(layers)
+        seen = torch.cat([features, self._variation(features, groups)], 1) if self.statistics else features
+        logit = self.head(seen)  # (B, 1)
+        if self.project is not None and y is not None:
+            logit = logit + (self.project(y) * features).sum(1, keepdim=True)
+        return torch.cat([logit, *(other[:, None] for other in others)], 1), layers
+
+    @torch.no_grad()
+    def settle(self, x: Tensor) -> None:
+        """From now on a window is judged as if it stood beside these real ones (N, C, L)."""
+        if self.statistics:
+            layers, _ = self.body(x)
+            self.usual.copy_(self._variation(_features(layers), 1)[0, 0])
+
+    def _variation(self, features: Tensor, groups: int) -> Tensor:
+        """(B, 1) the mean standard deviation of the features (B, F) over the window's group."""
+        if not self.training:
+            return self.usual.expand(len(features), 1)
+        parts = features.view(groups, -1, features.shape[1])  # (groups, B / groups, F)
+        spread = (parts.var(1, correction=0) + 1e-8).sqrt().mean(1)  # (groups,)
+        return spread.repeat_interleave(parts.shape[1])[:, None]
+
+
+@dataclass(slots=True)
+class Networks:
+    """The three networks that are kept."""
+
+    shape: Shape
+    generator: Generator
+    encoder: Encoder
+    discriminator: Discriminator
 
 
 def fold_spectral_norm(module: nn.Module) -> None:
@@ -124,12 +157,26 @@ def fold_spectral_norm(module: nn.Module) -> None:
             nn.utils.parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
-def _down(inputs: int, outputs: int, normalised: bool = False) -> nn.Module:
-    """Halve the length: (B, inputs, L) -> (B, outputs, L/2)."""
-    conv = nn.Conv1d(inputs, outputs, KERNEL, stride=2, padding=KERNEL // 2)
-    return nn.Sequential(spectral_norm(conv) if normalised else conv, nn.LeakyReLU(SLOPE))
+def grow(module: nn.Module, share: float) -> bool:
+    """Tell the bodies that grow how much of it is done, 0 to 1; whether there is one."""
+    growing = [buffer for name, buffer in module.named_buffers() if name.rpartition(".")[2] == "grown"]
+    for buffer in growing:
+        buffer.fill_(share)
+    return bool(growing)
 
 
-def _up(inputs: int, outputs: int) -> nn.Module:
-    """Double the length: (B, inputs, L) -> (B, outputs, 2L)."""
-    return nn.ConvTranspose1d(inputs, outputs, 4, stride=2, padding=1)
+def _features(layers: tuple[Tensor, ...]) -> Tensor:
+    """(B, F) the last activations averaged over the window, beside those of its newest end."""
+    return torch.cat([layers[-1].mean(2), layers[-1][:, :, -1]], 1)
+
+
+def _grain(shape: Shape) -> nn.Module:
+    """A window and noise (B, 2C, L) -> what the noise does to it (B, C, L)."""
+    padding = KERNEL // 2
+    return nn.Sequential(
+        nn.Conv1d(2 * shape.channels, shape.deep, KERNEL, padding=padding),
+        nn.LeakyReLU(SLOPE),
+        nn.Conv1d(shape.deep, shape.width, KERNEL, padding=padding),
+        nn.LeakyReLU(SLOPE),
+        nn.Conv1d(shape.width, shape.channels, KERNEL, padding=padding),
+    )

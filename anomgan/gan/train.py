@@ -2,13 +2,19 @@
 
 Three things pull on the generator side (generator and encoder, trained as one):
 
-- adversarial: the discriminator should take G(z) and G(E(x)) for real;
-- reconstruction: G(E(x~)) should be x, where x~ is x with mild noise and now and then a missing channel, so that the
-  networks learn what belongs together and can complete what is missing;
+- adversarial: the discriminator should take G(z) and G(E(x~)) for real;
+- reconstruction: G(E(x~)) should be x, or go with what is shown of it, where x~ is x worn or partly hidden
+  (`attempts`), so that the networks learn what belongs together and can complete what is missing;
 - latent: E(G(z)) should be z, so that the latent space is used as it is sampled (as in Donahue et al. 2017, BiGAN).
 
-The discriminator tells real windows from three kinds of not normal: generated ones, reconstructions, and real windows
-that were disturbed (`disturb`). The last two lie close to the normal manifold, where its output has to mean something.
+The discriminator tells real windows from what is not: generated ones, reconstructions, and, for a detector, real
+windows that were disturbed (`disturb`). The last two lie close to the normal manifold, where its output has to mean
+something. All that is made or judged may be conditioned (Mirza & Osindero 2014, "Conditional generative adversarial
+nets").
+
+What steadies the game is chosen by name in the configuration: spectral normalisation, a gradient penalty, two learning
+rates (Heusel et al. 2017, "GANs trained by a two time-scale update rule"), a moving average of the weights (Yazıcı et
+al. 2019, "The unusual effectiveness of averaging in GAN training"), minibatch statistics, augmentation.
 """
 
 import copy
@@ -17,6 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,12 +31,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from anomgan.config import DetectorConfig
+from anomgan.config import GameConfig
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
-from anomgan.gan.disturb import disturb, wear
+from anomgan.gan.attempts import ATTEMPTS, complete
+from anomgan.gan.augment import augment
+from anomgan.gan.coverage import MOST, coverage_and_density
+from anomgan.gan.disturb import disturb
+from anomgan.gan.hide import shown
 from anomgan.gan.losses import LOSSES, gradient_penalty
-from anomgan.gan.networks import Discriminator, Encoder, Generator, Shape, fold_spectral_norm
+from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks, fold_spectral_norm, grow
+from anomgan.gan.shape import Shape
 
 HEALTH_EVERY = 25
 LATENT_WEIGHT = 0.5
@@ -38,21 +50,28 @@ MARGIN = 1.1
 SMALLEST_REACH = 0.1
 
 
-@dataclass(slots=True)
-class Networks:
-    """The three networks that a detector keeps."""
+GROWN_AT = 0.5
+"""the share of the steps by which networks that grow have done so"""
 
-    shape: Shape
-    generator: Generator
-    encoder: Encoder
-    discriminator: Discriminator
+
+class Normal(NamedTuple):
+    """Normal windows (N, C, L), scaled, without NaN, and the conditions they were recorded under (N, K)."""
+
+    windows: NDArray[np.float32]
+    conditions: NDArray[np.float32]
+
+    @classmethod
+    def unconditioned(cls, windows: NDArray[np.float32]) -> "Normal":
+        """Windows (N, C, L) under no conditions, (N, 0)."""
+        return cls(windows, np.empty((len(windows), 0), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingHealth:
     """One look at the game. Accuracies are shares of a batch; diversity is the mean distance between generated
-    windows relative to that between real ones (near 0 = mode collapse); reconstruction_error is the mean absolute
-    error on held-out normal windows, in scaled units, of the averaged generator side."""
+    windows relative to that between real ones (near 0 = mode collapse); coverage and density of generated windows are
+    against held-out ones (`coverage`); reconstruction_error is the mean absolute error on held-out normal windows, in
+    scaled units, or the energy score where cells are hidden. All but the first four are of the averaged generator."""
 
     step: int
     steps: int
@@ -63,6 +82,8 @@ class TrainingHealth:
     accuracy_generated: float
     diversity: float
     collapsed: bool
+    coverage: float
+    density: float
     reconstruction_error: float
     best_reconstruction_error: float
 
@@ -98,20 +119,20 @@ def choose_device(name: str) -> torch.device:
 
 
 def train(
-    sample: Callable[[np.random.Generator, int], NDArray[np.float32]],
-    holdout: NDArray[np.float32],
+    sample: Callable[[np.random.Generator, int], Normal],
+    holdout: Normal,
     reach: NDArray[np.float32],
     shape: Shape,
-    config: DetectorConfig,
+    config: GameConfig,
     steps: int,
     on_step: Callable[[TrainingStep], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> TrainingResult:
     """Play the game for at most `steps` steps.
 
-    `sample(rng, B)` gives normal windows (B, C, L), scaled, without NaN; `holdout` (N, C, L) are later normal windows
-    that only choose the best step and stop the game early; `reach` (2, C) is the lowest and the highest value that the
-    generator has to make of each channel. KeyboardInterrupt ends it and keeps the best so far.
+    `sample(rng, B)` gives B normal windows; `holdout` are N later ones that only choose the best step and stop the game
+    early; `reach` (2, C) is the lowest and the highest value that the generator has to make of each channel.
+    KeyboardInterrupt ends it and keeps the best so far.
     The same seed gives the same result bit for bit on the same CPU. Global random state is left as it was.
     Raises TrainingDiverged when a loss is not finite.
     """
@@ -120,17 +141,20 @@ def train(
 
 
 def _play(
-    sample: Callable[[np.random.Generator, int], NDArray[np.float32]],
-    holdout: NDArray[np.float32],
+    sample: Callable[[np.random.Generator, int], Normal],
+    holdout: Normal,
     reach: NDArray[np.float32],
     shape: Shape,
-    config: DetectorConfig,
+    config: GameConfig,
     steps: int,
     on_step: Callable[[TrainingStep], None] | None,
     clock: Callable[[], float],
 ) -> TrainingResult:
     device = choose_device(config.device)
     loss = LOSSES[config.loss]
+    penalty = loss.penalty if config.gradient_penalty is None else config.gradient_penalty
+    normalised = (config.normalisation or ("none" if loss.penalty else "spectral")) == "spectral"
+    attempt = ATTEMPTS[shape.hiding]
     rng = np.random.default_rng(config.seed)
     dice = torch.Generator(device="cpu").manual_seed(config.seed)
 
@@ -138,8 +162,8 @@ def _play(
     with torch.random.fork_rng(devices=[]):
         # Module initialisers know only the CPU's global generator, which is restored on leaving.
         torch.default_generator.manual_seed(config.seed)
-        generator, encoder = Generator(shape), Encoder(shape).to(device)
-        discriminator = Discriminator(shape, normalised=loss.spectral).to(device)
+        generator, encoder = Generator(shape, config.architecture), Encoder(shape, config.architecture).to(device)
+        discriminator = Discriminator(shape, config.architecture, normalised=normalised).to(device)
     low, high = torch.from_numpy(reach)[:, :, None]  # (C, 1) each
     generator.centre.copy_((low + high) / 2)
     generator.reach.copy_((MARGIN * (high - low) / 2).clamp_min(SMALLEST_REACH))
@@ -147,10 +171,13 @@ def _play(
     makers = nn.ModuleList([generator, encoder])
     slow_generator, slow_encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
     averaged = nn.ModuleList([slow_generator, slow_encoder]).eval().requires_grad_(False)
+    players = nn.ModuleList([generator, encoder, discriminator, slow_generator, slow_encoder])
     betas = (0.5, 0.9)
     make = torch.optim.Adam(makers.parameters(), lr=config.learning_rate, betas=betas, fused=True)
     judge = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate, betas=betas, fused=True)
-    held = torch.from_numpy(holdout).to(device)  # (N, C, L)
+    rates = (config.learning_rate, config.discriminator_learning_rate or config.learning_rate)
+    held, held_y = (torch.from_numpy(part).to(device) for part in holdout)  # (N, C, L), (N, K)
+    fixed = _Fixed(held[:MOST], held_y[:MOST], shape, config.seed)
 
     # ---- what is remembered
     history: list[TrainingHealth] = []
@@ -164,37 +191,51 @@ def _play(
     def latent(count: int) -> Tensor:
         return 2.0 * uniform(count, shape.latent) - 1.0  # (B, Z)
 
+    def grain(x: Tensor) -> Tensor | None:
+        return torch.randn(x.shape, generator=dice).to(x) if shape.hiding else None
+
+    def see(x: Tensor) -> Tensor:
+        return shown(x, torch.ones_like(x, dtype=torch.bool)) if shape.hiding else x
+
+    def judged(parts: list[Tensor]) -> Tensor:
+        """Logits (P B, H) of P parts of a batch, each under the batch's conditions."""
+        x = torch.cat(parts)
+        if config.augmentation:
+            x = augment(x, config.augmentation, dice)
+        told: Tensor = discriminator(x, y.repeat(len(parts), 1), groups=len(parts))[0]
+        return told
+
     try:
         for index in range(1, steps + 1):
-            _set_learning_rate((make, judge), config.learning_rate * _cooling(index / steps))
-            x = torch.from_numpy(sample(rng, config.batch)).to(device)  # (B, C, L)
-            x_worn = wear(x, dice)
-            z = latent(len(x))
+            _set_learning_rates((make, judge), rates, _cooling(index / steps))
+            grown = min(1.0, index / (GROWN_AT * steps))
+            growing = grow(players, grown) and grown < 1.0
+            x, y = (torch.from_numpy(part).to(device) for part in sample(rng, config.batch))  # (B, C, L), (B, K)
 
             # ---- what the generator side makes of it; both players see the same
-            made, rebuilt = generator(z), generator(encoder(x_worn))  # (B, C, L) each
+            tried = attempt(generator, encoder, x, y, dice)
+            rebuilt = tried.windows
+            z = latent(len(x))
+            made = generator(z, y, grain(x))  # (B, C, L)
 
             # ---- discriminator
-            fakes = (made.detach(), rebuilt.detach(), disturb(x, dice))
-            fake = torch.cat(fakes)  # (3B, C, L)
-            logit, _ = discriminator(torch.cat([x, fake]))
+            fakes = [made.detach(), rebuilt.detach()] + ([] if shape.hiding else [disturb(x, dice)])
+            logit = judged([x, *fakes])  # (3B or 4B, H)
             logit_real, logit_fake = logit[: len(x)], logit[len(x) :]
             loss_d = loss.discriminator(logit_real, logit_fake)
-            if loss.penalty:
+            if penalty:
                 mix = uniform(len(x), 1, 1)
-                loss_d = loss_d + loss.penalty * gradient_penalty(lambda w: discriminator(w)[0], x, fakes[0], mix)
+                loss_d = loss_d + penalty * gradient_penalty(_critic(discriminator, y), x, fakes[0], mix)
             judge.zero_grad(set_to_none=True)
             torch.autograd.backward(loss_d)
             judge.step()
 
             # ---- generator and encoder
             discriminator.requires_grad_(False)
-            logit_made, _ = discriminator(torch.cat([made, rebuilt]))
-            reconstruction = functional.smooth_l1_loss(rebuilt, x, beta=0.5)
-            cycle = functional.mse_loss(encoder(made), z)
+            cycle = functional.mse_loss(encoder(see(made)), z)
             loss_g = (
-                config.adversarial_weight * loss.generator(logit_made)
-                + config.reconstruction_weight * reconstruction
+                config.adversarial_weight * loss.generator(judged([made, rebuilt]))
+                + config.reconstruction_weight * tried.error
                 + LATENT_WEIGHT * cycle
             )
             make.zero_grad(set_to_none=True)
@@ -213,13 +254,14 @@ def _play(
                 )
             health = None
             if index % HEALTH_EVERY == 0 or index == steps:
-                error = _reconstruction_error(slow_generator, slow_encoder, held)
+                error = _held_out_error(slow_generator, slow_encoder, held, held_y, config.seed)
                 if not np.isfinite(error):
                     raise TrainingDiverged(f"step {index} of {steps}: the held-out reconstruction error is {error}")
-                improved = error < best_error
+                improved = error < best_error and not growing
                 if improved:
                     best, best_step, best_error = copy.deepcopy(kept), index, error
-                unimproved = 0 if improved else unimproved + 1
+                unimproved = 0 if improved or growing else unimproved + 1
+                covered, dense = fixed.coverage_and_density(slow_generator)
                 diversity = _spread(made) / max(_spread(x), 1e-9)
                 health = TrainingHealth(
                     step=index,
@@ -231,6 +273,8 @@ def _play(
                     accuracy_generated=(logit_fake[: len(x)] <= 0).float().mean().item(),
                     diversity=diversity,
                     collapsed=diversity < COLLAPSED_BELOW,
+                    coverage=covered,
+                    density=dense,
                     reconstruction_error=error,
                     best_reconstruction_error=best_error,
                 )
@@ -246,6 +290,7 @@ def _play(
     # ---- the best so far; before the first look at the game that is what there is
     if best_step == 0:
         best, best_step = kept, done
+    best[2].settle(held)
     for network in best:
         network.cpu().requires_grad_(False).eval()
         fold_spectral_norm(network)
@@ -270,10 +315,14 @@ def _cooling(progress: float) -> float:
     return COLDEST + (1.0 - COLDEST) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def _set_learning_rate(optimisers: Iterable[torch.optim.Optimizer], rate: float) -> None:
-    for optimiser in optimisers:
+def _set_learning_rates(optimisers: Iterable[torch.optim.Optimizer], rates: Iterable[float], cooling: float) -> None:
+    for optimiser, rate in zip(optimisers, rates, strict=True):
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * cooling
+
+
+def _critic(discriminator: Discriminator, y: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda x: discriminator(x, y)[0]
 
 
 @torch.no_grad()
@@ -284,8 +333,27 @@ def _follow(averaged: nn.Module, current: nn.Module, decay: float) -> None:
 
 
 @torch.inference_mode()
-def _reconstruction_error(generator: Generator, encoder: Encoder, held: Tensor) -> float:
-    return float((generator(encoder(held)) - held).abs().mean())
+def _held_out_error(generator: Generator, encoder: Encoder, held: Tensor, y: Tensor, seed: int) -> float:
+    """Of held-out windows: the mean absolute error of what is rebuilt; the energy score where cells are hidden, the
+    same ones at each look."""
+    if generator.shape.hiding:
+        return float(complete(generator, encoder, held, y, torch.Generator().manual_seed(seed)).error)
+    return float((generator(encoder(held), y) - held).abs().mean())
+
+
+class _Fixed:
+    """The same latents at every look, so that what changes is the generator, and the
+    held-out windows (N, C, L) beside which its windows stand."""
+
+    def __init__(self, held: Tensor, y: Tensor, shape: Shape, seed: int) -> None:
+        dice = torch.Generator().manual_seed(seed)
+        self._held, self._y = held, y
+        self._z = (2.0 * torch.rand(len(held), shape.latent, generator=dice) - 1.0).to(held)
+        self._grain = torch.randn(held.shape, generator=dice).to(held)
+
+    @torch.inference_mode()
+    def coverage_and_density(self, generator: Generator) -> tuple[float, float]:
+        return coverage_and_density(self._held, generator(self._z, self._y, self._grain))
 
 
 @torch.no_grad()

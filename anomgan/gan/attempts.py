@@ -1,0 +1,66 @@
+"""What generator and encoder make of windows that are not shown whole, and how far off it is.
+
+A detector's networks rebuild: the window is worn (`disturb.wear`), and what comes back should be the window itself.
+A synthesizer's complete: cells are hidden (`hide.hide`), and what comes back should be likely, which is another thing:
+of all the windows that go with what is shown, each as often as it occurs. So two are made, and held to the energy score
+(Gneiting & Raftery 2007, eq. 22, per cell), which only the right distribution makes smallest:
+
+    E|X - x| - E|X - X'| / 2
+
+An absolute error alone would have all draws alike, in the middle.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from anomgan.gan.disturb import wear
+from anomgan.gan.hide import hide, shown
+from anomgan.gan.networks import Encoder, Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Windows (B, C, L) for the discriminator to judge, and the error of what was made."""
+
+    windows: Tensor
+    error: Tensor
+
+
+def rebuild(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
+    """Worn windows made whole: Huber's error of G(E(worn x), y)."""
+    rebuilt = generator(encoder(wear(x, dice)), y)
+    return Attempt(rebuilt, functional.smooth_l1_loss(rebuilt, x, beta=0.5))
+
+
+def complete(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
+    """Windows of which cells were hidden, completed: what was shown stays, so that the discriminator sees the seams."""
+    known = hide(x, dice)
+    seen = shown(x, known)
+    first, second = (draw(generator, encoder, seen, y, dice) for _ in range(2))
+    return Attempt(torch.where(known, x, first), energy_score(first, second, x))
+
+
+def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:
+    """One window (B, C, L) that goes with what is seen (B, 2C, L) and the conditions (B, K)."""
+    noise = torch.randn(len(seen), generator.shape.latent, generator=dice).to(seen)
+    grain = torch.randn(len(seen), generator.shape.channels, seen.shape[2], generator=dice).to(seen)
+    window: Tensor = generator(encoder(seen, noise), y, grain)
+    return window
+
+
+def energy_score(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
+    """The mean over cells of (|X - x| + |X' - x|) / 2 - |X - X'| / 2 for two draws X, X'."""
+    off = ((first - x).abs() + (second - x).abs()).mean()
+    score: Tensor = 0.5 * off - 0.5 * (first - second).abs().mean()
+    return score
+
+
+ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {
+    False: rebuild,
+    True: complete,
+}
+"""By whether the shape hides cells."""
