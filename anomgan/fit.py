@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from anomgan.account import account
 from anomgan.calibrate import Tail, alarms_per_exceedance, fit_tail, fuse, separation, surprise
@@ -33,7 +32,8 @@ from anomgan.gan.networks import Networks
 from anomgan.gan.shape import Shape
 from anomgan.gan.train import TrainingResult, TrainingStep, train
 from anomgan.gaussian import Gaussian
-from anomgan.pool import Pool, Windows, cut_series, spaced
+from anomgan.pool import Pool, Windows, agree, cut_series, spaced
+from anomgan.progress import TrainingBar
 from anomgan.quality.audit import suspicious
 from anomgan.quality.limits import Limits, learn_limits
 from anomgan.records import Floats, TimeSeries
@@ -56,7 +56,6 @@ IN_A_ROW = DecideConfig().open_after
 STRETCH = 4
 """windows' lengths in a stretch of neighbouring windows that tells how odd ones cluster"""
 MIN_WINDOWS = 8
-MAX_CHANNELS = 100
 
 
 def choose(config: DetectorConfig, longest: int, rows: int, period_s: float) -> DetectorConfig:
@@ -117,7 +116,7 @@ def fit(
     left out of them. Raises DataError for too little data or series that do not agree, TrainingDiverged when a loss is
     not finite.
     """
-    first = _agree(series)
+    first = agree(series)
     period_s = float(np.median([one.period_s for one in series]))
     config = choose(config, max(map(len, series)), sum(map(len, series)), period_s)
     rule = window_rule(config)
@@ -143,7 +142,7 @@ def fit(
     shape = Shape(int(measured.sum()), rule.window, config.latent, config.width, statistics=config.minibatch_statistics)
     # a missing cell reads as the centre
     health = game.Normal.unconditioned(np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0))
-    with _Progress(config.steps or 0, show=progress) as bar:
+    with TrainingBar(config.steps or 0, show=progress) as bar:
         watch = bar.watching(on_step)
         result = train(
             lambda rng, count: game.Normal.unconditioned(pool.sample(rng, count)),
@@ -221,50 +220,6 @@ def _weights(calm: dict[str, Floats], odd: dict[str, Floats]) -> dict[str, float
     """Each witness's separation of held-out windows from themselves made faulty; 1 for all where none can."""
     weights = {name: separation(calm[name], odd[name]) for name in WITNESSES}
     return weights if any(weights.values()) else dict.fromkeys(WITNESSES, 1.0)
-
-
-def _agree(series: Sequence[TimeSeries]) -> TimeSeries:
-    """The first series, after checking that all have its channels and that there is something to learn."""
-    if not series:
-        raise DataError("there is no series to learn from")
-    first = series[0]
-    for one in series[1:]:
-        if one.channels != first.channels:
-            raise DataError(f"series disagree on their channels: {first.channels} and {one.channels}")
-    if not 1 <= len(first.channels) <= MAX_CHANNELS:
-        raise DataError(f"{len(first.channels)} channels; a detector takes 1 to {MAX_CHANNELS}")
-    if all(not np.isfinite(one.values).any() for one in series):
-        raise DataError("there is not a single value to learn from")
-    return first
-
-
-class _Progress:
-    """The progress bar: steps, time left, and the last look at the game."""
-
-    def __init__(self, steps: int, *, show: bool) -> None:
-        self._bar = tqdm(total=steps, desc="training", unit="step", disable=not show, leave=True, dynamic_ncols=True)
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def watching(self, on_step: Callable[[TrainingStep], None] | None) -> Callable[[TrainingStep], None]:
-        """`on_step`, with the bar moved on."""
-
-        def watch(step: TrainingStep) -> None:
-            self._bar.update(1)
-            if step.health is not None:
-                self._bar.set_postfix(
-                    reconstruction=f"{step.health.reconstruction_error:.3f}",
-                    diversity=f"{step.health.diversity:.2f}",
-                    refresh=False,
-                )
-            if on_step is not None:
-                on_step(step)
-
-        return watch
 
 
 def _summary(

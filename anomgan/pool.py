@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.errors import DataError
 from anomgan.records import Floats, TimeSeries
 from anomgan.scaling import Scaler, scale
 from anomgan.windows import WindowRule, due_ends, gather_windows, hold_missing, segment_starts
@@ -18,7 +19,23 @@ MAX_MISSING = 0.5
 CHUNK = 4096
 REACH = (0.001, 0.999)
 """quantiles of a channel's training values that the generator has to reach"""
+MAX_CHANNELS = 100
 Windows = NDArray[np.float32]
+
+
+def agree(series: Sequence[TimeSeries]) -> TimeSeries:
+    """The first of several series, once all have its channels and there is something to learn; else a DataError."""
+    if not series:
+        raise DataError("there is no series to learn from")
+    first = series[0]
+    for one in series[1:]:
+        if one.channels != first.channels:
+            raise DataError(f"series disagree on their channels: {first.channels} and {one.channels}")
+    if not 1 <= len(first.channels) <= MAX_CHANNELS:
+        raise DataError(f"{len(first.channels)} channels; a model takes 1 to {MAX_CHANNELS}")
+    if all(not np.isfinite(one.values).any() for one in series):
+        raise DataError("there is not a single value to learn from")
+    return first
 
 
 @dataclass(frozen=True, slots=True, eq=False)

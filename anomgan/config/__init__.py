@@ -26,6 +26,7 @@ from anomgan.config.service import (
     StoreConfig,
     TimeUnit,
 )
+from anomgan.config.synthesis import SynthesizerConfig
 from anomgan.config.table import Table
 from anomgan.config.telling import HomeAssistantConfig, MonitorConfig, NotifyConfig
 
@@ -58,6 +59,7 @@ __all__ = [
     "ServiceConfig",
     "SqliteConfig",
     "StoreConfig",
+    "SynthesizerConfig",
     "Table",
     "TimeUnit",
     "broker_name",

@@ -48,7 +48,7 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
     """One window (B, C, L) that goes with what is seen (B, 2C, L) and the conditions (B, K)."""
     noise = torch.randn(len(seen), generator.shape.latent, generator=dice).to(seen)
     grain = torch.randn(len(seen), generator.shape.channels, seen.shape[2], generator=dice).to(seen)
-    window: Tensor = generator(encoder(seen, noise), y, grain)
+    window: Tensor = generator(encoder(seen, noise), y, grain, seen)
     return window
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 NOTHING, EVERYTHING = 0.1, 0.1
 MOST_APART = 8
 KINDS = 5
+NEVER = 1 << 20
 
 
 def hide(x: Tensor, dice: torch.Generator) -> Tensor:
@@ -36,5 +37,25 @@ def hide(x: Tensor, dice: torch.Generator) -> Tensor:
 
 
 def shown(x: Tensor, known: Tensor) -> Tensor:
-    """Windows (B, C, L) and where they are known -> what the encoder sees (B, 2C, L): unknown cells read 0."""
-    return torch.cat([torch.where(known, x, 0.0), known.to(x)], 1)
+    """Windows (B, C, L) and where they are known -> what the networks see (B, 2C, L): unknown cells lie on the line
+    between their known neighbours, beyond the last one at its height, and at 0 where a channel has none."""
+    length = x.shape[2]
+    before, after = distances(known)
+    index = torch.arange(length, device=x.device).expand(x.shape)
+    a = x.gather(2, (index - before).clamp_min(0))
+    b = x.gather(2, (index + after).clamp_max(length - 1))
+    first, last = before >= NEVER, after >= NEVER
+    way = torch.where(known | last, 0.0, before / (before + after).clamp_min(1))
+    line = torch.where(first, b, a + way * (b - a))
+    return torch.cat([torch.where(first & last, 0.0, line), known.to(x)], 1)
+
+
+def distances(known: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, L) steps to the last known cell up to each cell, and to the next one from it; NEVER for none."""
+    length = known.shape[2]
+    index = torch.arange(length, device=known.device).expand(known.shape)
+    last = torch.where(known, index, -1).cummax(2).values
+    following = torch.where(known, index, length).flip(2).cummin(2).values.flip(2)
+    before = torch.where(last < 0, NEVER, index - last)
+    after = torch.where(following == length, NEVER, following - index)
+    return before, after

@@ -62,9 +62,12 @@ class Generator(nn.Module):
     """Latent (B, Z) and conditions (B, K) -> window (B, C, L) within centre ± reach, each (C, 1).
 
     It cannot make what no normal window reaches. Without such a bound it carries on along a line into levels that it
-    never saw, and rebuilds a fault as faithfully as a normal window. Where the shape hides cells it has a grain: noise
-    (B, C, L), shaped by what it is laid on (Karras et al. 2019, "A style-based generator architecture", section 3.2);
-    a latent of a few numbers cannot say what every single row's noise is.
+    never saw, and rebuilds a fault as faithfully as a normal window.
+
+    A latent of a few numbers cannot say what every single row is. So where the shape hides cells, what the body made is
+    finished beside two things: noise of its own for every cell, the grain (Karras et al. 2019, "A style-based generator
+    architecture", section 3.2), and the line through the cells that are shown, of which it keeps as much as it trusts
+    (a gate as in Srivastava et al. 2015, "Highway networks", eq. 2).
     """
 
     centre: Tensor
@@ -76,13 +79,26 @@ class Generator(nn.Module):
         self.register_buffer("centre", torch.zeros(shape.channels, 1))
         self.register_buffer("reach", torch.ones(shape.channels, 1))
         self.body = ARCHITECTURES[architecture].generator(shape)
-        self.grain = _grain(shape) if shape.hiding else None
+        self.finish = _finish(shape) if shape.hiding else None
 
-    def forward(self, z: Tensor, y: Tensor | None = None, grain: Tensor | None = None) -> Tensor:
-        """z (B, Z), y (B, K), grain (B, C, L) of standard normal noise; none is a flat one -> x (B, C, L)."""
+    def forward(
+        self, z: Tensor, y: Tensor | None = None, grain: Tensor | None = None, seen: Tensor | None = None
+    ) -> Tensor:
+        """z (B, Z), y (B, K), grain (B, C, L) of standard normal noise, seen (B, 2C, L) -> x (B, C, L).
+
+        No grain is a flat one, and where nothing is seen, nothing is shown.
+        """
         h = self.body(z if y is None or y.shape[1] == 0 else torch.cat([z, y], 1))
-        if self.grain is not None:
-            h = h + self.grain(torch.cat([h, torch.zeros_like(h) if grain is None else grain], 1))
+        if self.finish is None:
+            return self._bounded(h)
+        flat = torch.zeros_like(h)
+        line, known = (flat, flat) if seen is None else seen.chunk(2, 1)  # (B, C, L) each
+        added, trust = self.finish(torch.cat([h, flat if grain is None else grain, line, known], 1)).chunk(2, 1)
+        x = self._bounded(h)
+        return x + torch.sigmoid(trust) * known.amax(2, keepdim=True) * (line - x) + self.reach * torch.tanh(added)
+
+    def _bounded(self, h: Tensor) -> Tensor:
+        """(B, C, L) within the reach."""
         x: Tensor = self.centre + self.reach * torch.tanh(h / self.reach)
         return x
 
@@ -170,13 +186,17 @@ def _features(layers: tuple[Tensor, ...]) -> Tensor:
     return torch.cat([layers[-1].mean(2), layers[-1][:, :, -1]], 1)
 
 
-def _grain(shape: Shape) -> nn.Module:
-    """A window and noise (B, 2C, L) -> what the noise does to it (B, C, L)."""
-    padding = KERNEL // 2
+def _finish(shape: Shape) -> nn.Module:
+    """A window, its grain and what is shown of it (B, 4C, L) -> what is to be added to it, and how far the line through
+    what is shown is to be trusted (B, 2C, L)."""
+
+    def wide(inputs: int, outputs: int, apart: int) -> nn.Module:
+        return nn.Conv1d(inputs, outputs, KERNEL, padding=apart * (KERNEL // 2), dilation=apart)
+
     return nn.Sequential(
-        nn.Conv1d(2 * shape.channels, shape.deep, KERNEL, padding=padding),
+        wide(4 * shape.channels, shape.width, 1),
         nn.LeakyReLU(SLOPE),
-        nn.Conv1d(shape.deep, shape.width, KERNEL, padding=padding),
+        wide(shape.width, shape.width, 3),
         nn.LeakyReLU(SLOPE),
-        nn.Conv1d(shape.width, shape.channels, KERNEL, padding=padding),
+        wide(shape.width, 2 * shape.channels, 1),
     )

@@ -61,7 +61,7 @@ def evaluate(
     target = plot or Path(f"{file.stem}-evaluation.png")
     form = form_of(target)
     detector = Detector.load(model)
-    series = read_for_model(detector, file, time, label, ignore, rows)
+    series = read_for_model(detector, file, time, label, ignore, rows, least=detector.rule.window)
     if series.labels is None:
         raise RuntimeError("a series read with a label column has labels")
     ends, seen = detector.examine(series)

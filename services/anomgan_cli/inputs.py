@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from anomgan.detector import Detector
     from anomgan.records import TimeSeries
+    from anomgan.synthesis.synthesizer import Synthesizer
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _LABEL_NAMES = {"anomaly", "anomalous", "is_anomaly", "label", "fault", "attack", "changepoint", "class", "target"}
@@ -114,27 +115,36 @@ def read_for_training(
 
 
 def read_for_model(
-    detector: "Detector", path: Path, time: str | None, label: str | None, ignore: Sequence[str], rows: slice
+    model: "Detector | Synthesizer",
+    path: Path,
+    time: str | None,
+    label: str | None,
+    ignore: Sequence[str],
+    rows: slice,
+    *,
+    least: int,
+    columns: Sequence[str] = (),
 ) -> "TimeSeries":
-    """The model's channels of a file; those it lacks and those it has besides are told on stderr.
+    """The model's channels of a file, and other columns; those it lacks and those it has besides are told on stderr.
 
     A channel that the file lacks counts as missing. DataError where it has none of them, one in another unit, or fewer
-    rows than the model's window.
+    than `least` rows.
     """
     from anomgan.adapters.columns import TIME_NAMES
     from anomgan.adapters.files import read_channels, read_series
     from anomgan.errors import DataError
 
     there = read_channels(path)
-    wanted = [name for name in detector.channels if name in there and name not in ignore]
+    wanted = [name for name in model.channels if name in there and name not in ignore]
     if not wanted:
-        raise DataError(f"{path}: none of the model's channels is there: {', '.join(detector.channels)}")
+        raise DataError(f"{path}: none of the model's channels is there: {', '.join(model.channels)}")
+    wanted += [name for name in columns if name in there and name not in ignore]
     series = read_series(path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows)
-    _check_units(path, series, detector, "the model")
-    if len(series) < detector.rule.window:
-        raise DataError(f"{path}: {len(series)} rows, fewer than the {detector.rule.window} of one window of the model")
+    _check_units(path, series, model, "the model")
+    if len(series) < least:
+        raise DataError(f"{path}: {len(series)} rows, fewer than the {least} of one window of the model")
     say(describe(path, series))
-    missing = [name for name in detector.channels if name not in wanted]
+    missing = [name for name in model.channels if name not in wanted]
     told = {time, label, *ignore} | (set() if time else {name for name in there if name.lower() in TIME_NAMES})
     unused = [name for name in there if name not in wanted and name not in told]
     if missing:
@@ -144,13 +154,15 @@ def read_for_model(
     return series
 
 
-def _check_units(path: Path, series: "TimeSeries", other: "TimeSeries | Detector", name_of_other: str) -> None:
+def _check_units(
+    path: Path, series: "TimeSeries", other: "TimeSeries | Detector | Synthesizer", name_of_other: str
+) -> None:
     """DataError where both name a unit for a channel and the units differ."""
     from anomgan.errors import DataError
 
     units = dict(zip(other.channels, other.units, strict=True))
     for name, unit in zip(series.channels, series.units, strict=True):
-        if unit and units[name] and unit != units[name]:
+        if unit and units.get(name) and unit != units[name]:
             raise DataError(f"{path}: channel {name!r} is in {unit}, but in {units[name]} for {name_of_other}")
 
 

@@ -17,7 +17,9 @@ from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
 from anomgan_cli.feedback import feedback, mute, unmute
+from anomgan_cli.generate import generate
 from anomgan_cli.homeassistant import homeassistant
+from anomgan_cli.impute import impute
 from anomgan_cli.inspect import inspect
 from anomgan_cli.journal import journal
 from anomgan_cli.judge import judge
@@ -30,6 +32,7 @@ from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
 from anomgan_cli.terminal import guard_warnings, say
 from anomgan_cli.train import train
+from anomgan_cli.upsample import upsample
 
 COMMANDS: dict[str, click.Command] = {
     "demo": demo,
@@ -49,6 +52,9 @@ COMMANDS: dict[str, click.Command] = {
     "kinds": kinds,
     "judge": judge,
     "annotations": annotations,
+    "generate": generate,
+    "impute": impute,
+    "upsample": upsample,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
     "benchmark": benchmark,

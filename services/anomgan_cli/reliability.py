@@ -174,7 +174,8 @@ def of_model(
     from anomgan_benchmark.promise import reliability, watch
 
     detector = Detector.load(model)
-    several = [read_for_model(detector, path, time, None, ignore, rows) for path in files]
+    least = detector.rule.window
+    several = [read_for_model(detector, path, time, None, ignore, rows, least=least) for path in files]
     yield reliability(str(model), [watch(detector, one) for one in several])
 
 

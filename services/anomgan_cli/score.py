@@ -39,7 +39,7 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     from anomgan.windows import carried, segment_starts
 
     detector = Detector.load(model)
-    series = read_for_model(detector, file, time, None, ignore, rows)
+    series = read_for_model(detector, file, time, None, ignore, rows, least=detector.rule.window)
     ends, seen = detector.examine(series)
     newest = carried(ends, segment_starts(series.times, detector.rule))
     surprise = by_row(seen.surprise, newest)

@@ -12,10 +12,10 @@ from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_opt
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
-    from anomgan.config import DetectorConfig
     from anomgan.detector import Detector
     from anomgan.gan.train import TrainingStep
     from anomgan.records import TimeSeries
+    from anomgan.synthesis.synthesizer import Synthesizer
 
 
 @click.command()
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 @click.option("--device", metavar="auto|cpu|cuda", help="Where to train; left out: auto.")
 @click.option("--health", type=click.Path(path_type=Path), help="Write the training's health as JSON lines.")
 @click.option("--report", type=click.Path(path_type=Path), help="Draw how it went: .png, .pdf or .svg.")
+@click.option("--synthesizer", is_flag=True, help="Learn to make and complete such data, not to find anomalies.")
+@click.option(
+    "--condition", multiple=True, callback=names, metavar="A,B", help="With --synthesizer: what to condition on."
+)
 def train(
     files: tuple[Path, ...],
     from_mqtt: str | None,
@@ -50,6 +54,8 @@ def train(
     rows: slice,
     health: Path | None,
     report: Path | None,
+    synthesizer: bool,
+    condition: Sequence[str],
     **settings: Any,
 ) -> None:
     """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
@@ -63,13 +69,16 @@ def train(
     anomgan train --from-mqtt 30m --config detector.toml --out pump.safetensors
     anomgan train --from-influx "bucket plant range 7d measurement pump" --config detector.toml --out pump.safetensors
 
+    --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
+    learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode.
+
     --from-influx also takes `range 2026-01-01/2026-01-08`, `device TAG` (left out: device), `fields A,B` (left out:
     all numbers) and `where TAG=VALUE`; [store.influx] of the configuration says where the InfluxDB is.
     """
     from contextlib import nullcontext
 
     from anomgan.adapters.files import check_writable, json_lines, write_bytes
-    from anomgan.config import DetectorConfig, parse_config
+    from anomgan.config import DetectorConfig, SynthesizerConfig, parse_config
 
     if report is not None:
         from anomgan_cli.plot_style import form_of
@@ -81,13 +90,25 @@ def train(
     if [bool(files), from_mqtt is not None, from_influx is not None].count(True) != 1:
         raise click.UsageError("give one of CSV..., --from-mqtt and --from-influx")
     given = {key: value for key, value in settings.items() if value is not None}
-    config = parse_config(DetectorConfig, given, "anomgan train")
+    if condition and not synthesizer:
+        raise click.UsageError("--condition goes with --synthesizer")
+    if synthesizer:
+        given |= {"conditions": tuple(condition)}
+        if report is not None or "alarms_per_week" in given:
+            raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
+    config: DetectorConfig | SynthesizerConfig
+    if synthesizer:
+        config = parse_config(SynthesizerConfig, given, "anomgan train")
+    else:
+        config = parse_config(DetectorConfig, given, "anomgan train")
     if from_mqtt is None and from_influx is None:
         series = read_for_training(files, time, ignore, channels, rows)
     else:
-        series = _read_live(from_mqtt, from_influx, config_path, fleet, config)
+        series = _read_live(from_mqtt, from_influx, config_path, fleet)
+        if isinstance(config, DetectorConfig):
+            from anomgan_cli.train_sources import tell_needs
 
-    from anomgan.detector import Detector
+            tell_needs(series, config)
 
     with json_lines(health) if health else nullcontext() as add:
 
@@ -95,16 +116,25 @@ def train(
             if step.health is not None and add is not None:
                 add(asdict(step.health))
 
-        left_out = _left_out(ignore, channels, rows)
-        detector = Detector.fit(series, config, progress=sys.stderr.isatty(), on_step=watch, excluded=left_out)
-    detector.save(out)
-    say(_told(detector))
-    say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
-    if report is not None:
-        from anomgan_cli.training_plots import training_report
+        if isinstance(config, SynthesizerConfig):
+            from anomgan.synthesis.synthesizer import Synthesizer
 
-        write_bytes(report, training_report(detector, series, form_of(report)))
-        say(f"wrote {report}")
+            maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
+            maker.save(out)
+            say(_went(maker))
+        else:
+            from anomgan.detector import Detector
+
+            left_out = _left_out(ignore, channels, rows)
+            detector = Detector.fit(series, config, progress=sys.stderr.isatty(), on_step=watch, excluded=left_out)
+            detector.save(out)
+            say(_told(detector))
+            if report is not None:
+                from anomgan_cli.training_plots import training_report
+
+                write_bytes(report, training_report(detector, series, form_of(report)))
+                say(f"wrote {report}")
+    say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
 
 
 def _left_out(ignore: Sequence[str], channels: Sequence[str], rows: slice) -> list[str]:
@@ -117,9 +147,7 @@ def _left_out(ignore: Sequence[str], channels: Sequence[str], rows: slice) -> li
     ]
 
 
-def _read_live(
-    from_mqtt: str | None, from_influx: str | None, path: Path | None, number: int, config: "DetectorConfig"
-) -> "list[TimeSeries]":
+def _read_live(from_mqtt: str | None, from_influx: str | None, path: Path | None, number: int) -> "list[TimeSeries]":
     """The rows of a broker or of an InfluxDB that a service's configuration names."""
     from anomgan.adapters.files import read_config
     from anomgan.config import ServiceConfig
@@ -134,21 +162,27 @@ def _read_live(
         series = train_sources.record_from_mqtt(settings, number, duration_s(from_mqtt))
     else:
         series = train_sources.read_from_influx(settings, path, from_influx or "")
-    train_sources.tell_needs(series, config)
     return series
 
 
 def _told(detector: "Detector") -> str:
     """How the training went, and what in its data looks like sick sensors."""
-    summary, config = detector.summary, detector.config
-    ends = {"finished": "all steps done", "early": "no more progress", "interrupted": "interrupted, the best is kept"}
-    budget = config.alarms_per_week
+    summary, budget = detector.summary, detector.config.alarms_per_week
     return "\n".join(
         [
-            f"trained {summary['steps']} steps in {summary['seconds']:.1f} s ({ends[summary['stopped']]}; "
-            f"best at step {summary['best_step']}), windows of {config.window} rows",
+            _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
+    )
+
+
+def _went(model: "Detector | Synthesizer") -> str:
+    """How the game went."""
+    summary = model.summary
+    ends = {"finished": "all steps done", "early": "no more progress", "interrupted": "interrupted, the best is kept"}
+    return (
+        f"trained {summary['steps']} steps in {summary['seconds']:.1f} s ({ends[summary['stopped']]}; "
+        f"best at step {summary['best_step']}), windows of {model.config.window} rows"
     )

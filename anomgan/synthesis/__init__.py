@@ -1,0 +1,1 @@
+"""Sensor data made, completed and moved by one trained generator: the synthesizer and its verbs."""

@@ -1,0 +1,112 @@
+"""What windows are conditioned on, as numbers that the networks take.
+
+- `hour`: the time of day (UTC) as a point on a circle, so that 23:59 lies beside 0:00;
+- `weekday`: the day of the week, one of seven;
+- `device`: one of the devices learned from;
+- a column: one of its values where it has at most MOST_CATEGORIES different ones, else a number in spreads.
+
+A window's condition is that of its newest row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.errors import DataError
+from anomgan.records import Floats, TimeSeries
+
+HOUR, WEEKDAY, DEVICE = "hour", "weekday", "device"
+MOST_CATEGORIES = 16
+DAY_S = 86_400.0
+THURSDAY = 3  # 1970-01-01 was one; Monday is 0
+
+Given = Mapping[str, float | str | Floats]
+"""Condition by name: one value for all rows, or one for each (T,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: levels are its values where it has few (devices' names for `device`), else centre and spread."""
+
+    name: str
+    levels: tuple[float, ...] | tuple[str, ...] = ()
+    centre: float = 0.0
+    spread: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """How many numbers it takes."""
+        return 2 if self.name == HOUR else 7 if self.name == WEEKDAY else len(self.levels) or 1
+
+
+def fit_conditions(names: Sequence[str], series: Sequence[TimeSeries]) -> tuple[Condition, ...]:
+    """What is known of each named condition; DataError names one that no column has, or that lacks a value."""
+    return tuple(_fit(name, series) for name in names)
+
+
+def _fit(name: str, series: Sequence[TimeSeries]) -> Condition:
+    if name in (HOUR, WEEKDAY):
+        return Condition(name)
+    if name == DEVICE:
+        return Condition(name, tuple(sorted({one.device for one in series})))
+    column = np.concatenate([_column(name, one) for one in series])
+    levels = np.unique(column)
+    if len(levels) <= MOST_CATEGORIES:
+        return Condition(name, tuple(levels.tolist()))
+    return Condition(name, (), float(np.median(column)), float(np.std(column)) or 1.0)
+
+
+def _column(name: str, one: TimeSeries) -> Floats:
+    if name not in one.channels:
+        known = ", ".join((HOUR, WEEKDAY, DEVICE, *one.channels))
+        raise DataError(f"there is no condition {name!r}; there are {known}")
+    column = one.values[:, one.channels.index(name)]
+    if np.isnan(column).any():
+        raise DataError(f"condition {name!r}: row {int(np.isnan(column).argmax())} of {one.device!r} has no value")
+    return column
+
+
+def of_series(conditions: Sequence[Condition], one: TimeSeries) -> NDArray[np.float32]:
+    """(T, K) the conditions of each row of a series."""
+    given: dict[str, float | str | Floats] = {}
+    for condition in conditions:
+        if condition.name == DEVICE:
+            given[DEVICE] = one.device
+        elif condition.name not in (HOUR, WEEKDAY):
+            given[condition.name] = _column(condition.name, one)
+    return encode(conditions, one.times, given)
+
+
+def encode(conditions: Sequence[Condition], times: Floats, given: Given) -> NDArray[np.float32]:
+    """(T, K) the conditions at each of these times; DataError names one that is missing, unknown or out of range."""
+    strays = set(given) - {condition.name for condition in conditions}
+    if strays:
+        known = ", ".join(condition.name for condition in conditions) or "none: it was trained without"
+        raise DataError(f"unknown condition {min(strays)!r}; this model's are {known}")
+    parts = [_encode(condition, times, given) for condition in conditions]
+    return np.concatenate([np.empty((len(times), 0)), *parts], axis=1).astype(np.float32)
+
+
+def _encode(condition: Condition, times: Floats, given: Given) -> Floats:
+    """(T, size)."""
+    name = condition.name
+    if name == HOUR:
+        angle = 2.0 * np.pi * (times % DAY_S) / DAY_S
+        return np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    if name == WEEKDAY:
+        return np.eye(7)[((times // DAY_S).astype(np.int64) + THURSDAY) % 7]
+    if name not in given:
+        wanted = f"one of {', '.join(map(str, condition.levels))}" if condition.levels else "a number"
+        raise DataError(f"condition {name!r} is needed: {wanted}")
+    value = given[name]
+    if not condition.levels:
+        column = np.broadcast_to(np.asarray(value, np.float64), times.shape)
+        return ((column - condition.centre) / condition.spread)[:, None]
+    rows = np.broadcast_to(np.asarray(value), times.shape)
+    told = np.stack([rows == level for level in condition.levels], axis=1)
+    if not told.any(1).all():
+        stray = rows[int(told.any(1).argmin())]
+        raise DataError(f"condition {name!r}: {stray} is none of {', '.join(map(str, condition.levels))}")
+    return told.astype(np.float64)

@@ -1,0 +1,148 @@
+"""How a synthesizer comes about: choose sizes, learn the channels' distributions, train the networks, calibrate.
+
+What is not configured is chosen from the data by these rules (`choose`), T being the rows of the longest series:
+
+- window: a sixth of T, rounded down to a multiple of 8, from 16 to 64;
+- steps: one for every three rows of all series, from 1,000 to 4,000; training also stops early;
+- max_gap_s: ten sampling periods.
+
+The networks are those of `anomgan.gan`, trained by its one loop, on windows of which cells are hidden.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomgan.config import SynthesizerConfig
+from anomgan.errors import DataError
+from anomgan.gan.networks import Networks
+from anomgan.gan.shape import Shape
+from anomgan.gan.train import Normal, TrainingStep, train
+from anomgan.pool import Pool
+from anomgan.progress import TrainingBar
+from anomgan.records import TimeSeries
+from anomgan.synthesis.carry import Carry, fit_carry
+from anomgan.synthesis.conditions import Condition, fit_conditions, of_series
+from anomgan.synthesis.marginals import Marginal, fit_marginals, to_scores
+from anomgan.windows import WindowRule, due_ends, segment_starts
+
+MIN_WINDOWS = 8
+MAX_HELD = 512
+MAX_MISSING = 0.2
+"""of a window's cells; what is missing in the others is drawn along a line between its neighbours"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """All that making and completing windows needs, and how it came about."""
+
+    config: SynthesizerConfig
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    period_s: float
+    conditions: tuple[Condition, ...]
+    marginals: tuple[Marginal, ...]
+    networks: Networks
+    carry: Carry
+    summary: dict[str, Any]
+
+
+def choose(config: SynthesizerConfig, longest: int, rows: int, period_s: float) -> SynthesizerConfig:
+    """The configuration with every None replaced by the rules above; `rows` are those of all series."""
+    filled = {
+        "window": config.window or min(64, max(16, longest // 6 // 8 * 8)),
+        "steps": config.steps or min(4000, max(1000, rows // 3)),
+        "max_gap_s": config.max_gap_s or 10.0 * period_s,
+    }
+    return config.model_copy(update=filled)
+
+
+def learn(
+    series: Sequence[TimeSeries],
+    config: SynthesizerConfig,
+    *,
+    progress: bool = False,
+    on_step: Callable[[TrainingStep], None] | None = None,
+) -> Learned:
+    """Learn what normal windows of these series look like, under what conditions.
+
+    The first part of each series trains, its last `holdout` chooses the best step and calibrates. DataError for too
+    little data, series that do not agree, or a condition that they do not have; TrainingDiverged for a non-finite loss.
+    """
+    first = series[0]
+    period_s = float(np.median([one.period_s for one in series]))
+    config = choose(config, max(map(len, series)), sum(map(len, series)), period_s)
+    window, max_gap_s = config.window or 0, config.max_gap_s or 0.0
+    conditions = fit_conditions(config.conditions, series)
+    columns = [i for i, name in enumerate(first.channels) if name not in config.conditions]
+    channels = tuple(first.channels[i] for i in columns)
+    marginals = fit_marginals(np.concatenate([one.values[:, columns] for one in series]), channels)
+
+    rule = WindowRule(window, 1, max_gap_s, 0)
+    rows, early, late = [], [], []
+    for one in series:
+        starts = segment_starts(one.times, rule)
+        scores = to_scores(marginals, one.values[:, columns])
+        rows.append(np.concatenate([filled(scores, starts), of_series(conditions, one)], axis=1))
+        ends = due_ends(starts, rule)
+        missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
+        ends = ends[(missing[ends + 1] - missing[ends + 1 - window]) / window <= MAX_MISSING]
+        cut = round(len(one) * (1.0 - config.holdout))
+        early.append(ends[ends < cut])
+        late.append(ends[ends - window + 1 >= cut])
+    pool, later = Pool(rows, early, window), Pool(rows, late, window)
+    if len(pool) < MIN_WINDOWS or len(later) < MIN_WINDOWS:
+        raise DataError(
+            f"{sum(map(len, series))} rows give {len(pool)} training and {len(later)} held-out windows of {window} "
+            f"rows without gaps and at most {100 * MAX_MISSING:.0f} % missing; at least {MIN_WINDOWS} of each are "
+            f"needed: give more rows, or a shorter window (the shortest is 16)"
+        )
+
+    def parted(windows: NDArray[np.float32]) -> Normal:
+        return Normal(np.ascontiguousarray(windows[:, : len(channels)]), windows[:, len(channels) :, -1].copy())
+
+    held = parted(later.spaced(MAX_HELD))
+    shape = Shape(
+        len(channels),
+        window,
+        config.latent,
+        config.width,
+        conditions=sum(one.size for one in conditions),
+        hiding=True,
+        statistics=config.minibatch_statistics,
+    )
+    reach = np.quantile(np.concatenate(rows)[:, : len(channels)], [0.0, 1.0], axis=0).astype(np.float32)
+    steps = config.steps or 0
+    with TrainingBar(steps, show=progress) as bar:
+        watch = bar.watching(on_step)
+        result = train(lambda rng, count: parted(pool.sample(rng, count)), held, reach, shape, config, steps, watch)
+    carry = fit_carry(result.networks, held, config.seed)
+    summary = {
+        "series": len(series),
+        "rows": sum(map(len, series)),
+        "training_windows": len(pool),
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "seconds": round(result.seconds, 3),
+        "stopped": result.stopped,
+        "device": result.device,
+        "last_health": asdict(result.health[-1]) if result.health else {},
+    }
+    units = tuple(first.units[i] for i in columns)
+    return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
+
+
+def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(T, C) with what is missing drawn along a line between its neighbours, or held at the ends, in each segment."""
+    whole = scores.copy()
+    for begin in np.unique(starts):
+        part = whole[starts == begin]
+        index = np.arange(len(part))
+        for c in range(part.shape[1]):
+            known = ~np.isnan(part[:, c])
+            part[:, c] = np.interp(index, index[known], part[known, c]) if known.any() else 0.0
+        whole[starts == begin] = part
+    return whole

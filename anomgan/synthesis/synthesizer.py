@@ -1,0 +1,219 @@
+"""Synthesizer: learns what a device's data look like, and makes, completes and refines such data."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from anomgan.config import SynthesizerConfig
+from anomgan.errors import DataError
+from anomgan.gan.train import TrainingStep
+from anomgan.records import Floats, TimeSeries, series_from_array
+from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Given, encode
+from anomgan.synthesis.filling import continue_rows, draw_hidden
+from anomgan.synthesis.fit import Learned, learn
+from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
+from anomgan.synthesis.marginals import to_scores, to_values
+from anomgan.synthesis.model_file import pack, unpack
+
+DRAWS = 32
+BAND = 0.9
+UNLIKE = 0.05
+"""how far a period may be from the model's own, as a share of it"""
+
+Watch = Callable[[int, int], None]
+
+
+class Synthesizer:
+    """A trained generator of a device's data: make one with `fit` or `load`."""
+
+    def __init__(self, learned: Learned) -> None:
+        self._learned = learned
+
+    # ---------------------------------------------------------------- make
+
+    @classmethod
+    def fit(
+        cls,
+        series: TimeSeries | Floats | Sequence[TimeSeries],
+        config: SynthesizerConfig | None = None,
+        *,
+        progress: bool = False,
+        on_step: Callable[[TrainingStep], None] | None = None,
+    ) -> Self:
+        """Learn from one series, several of the same channels, or an array (T, C) or (T,); NaN allowed.
+
+        DataError for too little data, series that disagree or a condition that they lack; TrainingDiverged for a
+        non-finite loss. Ctrl-C keeps the best so far.
+        """
+        several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
+        alike = [one if isinstance(one, TimeSeries) else series_from_array(one) for one in several]
+        return cls(learn(alike, config or SynthesizerConfig(), progress=progress, on_step=on_step))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write one safetensors file, atomically."""
+        from anomgan.adapters.files import write_bytes  # adapters alone touch files, and only when asked to
+
+        write_bytes(path, pack(self._learned))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a file written by `save`. ModelFileError for a missing, truncated, foreign or newer file."""
+        from anomgan.adapters.files import read_model_bytes
+
+        return cls(unpack(read_model_bytes(path), str(path)))
+
+    # ---------------------------------------------------------------- what it is
+
+    @property
+    def config(self) -> SynthesizerConfig:
+        """The configuration, with everything chosen."""
+        return self._learned.config
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels it makes, in order; columns that it is conditioned on are not among them."""
+        return self._learned.channels
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """One unit per channel, "" = unknown."""
+        return self._learned.units
+
+    @property
+    def period_s(self) -> float:
+        """The sampling period of the training data."""
+        return self._learned.period_s
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How the training went."""
+        return self._learned.summary
+
+    @property
+    def parts(self) -> Learned:
+        """Distributions, networks, conditions and what was calibrated."""
+        return self._learned
+
+    # ---------------------------------------------------------------- the verbs
+
+    def generate(
+        self,
+        rows: int,
+        start_s: float = 0.0,
+        *,
+        given: Given | None = None,
+        devices: Sequence[str] = ("synthetic-0",),
+        seed: int = 0,
+        on_windows: Watch | None = None,
+    ) -> list[TimeSeries]:
+        """A continuous series of so many rows for each device, at the model's period from `start_s` on.
+
+        `given` says under which conditions: one value each, or one for every row; `hour` and `weekday` follow from the
+        times. DataError for a condition that is missing or unknown.
+        """
+        if rows < 1:
+            raise DataError(f"{rows} rows cannot be made; at least 1")
+        learned = self._learned
+        times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
+        under = encode(learned.conditions, times, given or {})
+        dice = torch.Generator().manual_seed(seed)
+        scores = continue_rows(
+            learned.networks, learned.carry, np.repeat(under[None], len(devices), axis=0), dice, on_windows
+        )
+        return [
+            TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
+            for name, made in zip(devices, scores, strict=True)
+        ]
+
+    def impute(
+        self,
+        series: TimeSeries | Floats,
+        *,
+        given: Given | None = None,
+        draws: int = DRAWS,
+        seed: int = 0,
+        on_windows: Watch | None = None,
+    ) -> Imputed:
+        """A series with what is missing filled in: values, rows, and channels that are not there at all.
+
+        Known values stay as they are. A gap in time of up to a window's rows is filled with rows at the series' own
+        period; a longer one stays. Conditions are read from the series, or `given`. DataError where nothing is known.
+        """
+        one = self._aligned(series, given)
+        return self._filled(with_missing_rows(one, self.config.window or 0), given, draws, seed, on_windows)
+
+    def upsample(
+        self,
+        series: TimeSeries | Floats,
+        factor: int,
+        *,
+        given: Given | None = None,
+        draws: int = DRAWS,
+        seed: int = 0,
+        on_windows: Watch | None = None,
+    ) -> Imputed:
+        """A series of slow readings at `factor` times their rate, which must be the model's own. Readings stay."""
+        if factor < 2:
+            raise DataError(f"a factor of {factor} refines nothing; at least 2")
+        one = self._aligned(series, given, period_s=self.period_s * factor)
+        fine = one.period_s / factor
+        if abs(fine - self.period_s) > UNLIKE * self.period_s:
+            raise DataError(
+                f"readings every {one.period_s:g} s at {factor} times their rate come every {fine:g} s; "
+                f"this model was trained on readings every {self.period_s:g} s"
+            )
+        return self._filled(between(one, factor), given, draws, seed, on_windows)
+
+    def _filled(self, one: TimeSeries, given: Given | None, draws: int, seed: int, on_windows: Watch | None) -> Imputed:
+        learned = self._learned
+        values = one.values[:, : len(self.channels)]
+        hidden = np.isnan(values)
+        if hidden.all():
+            raise DataError(f"{one.device or 'the series'}: there is not a single value to go by")
+        under = encode(learned.conditions, one.times, self._conditions(one, given))
+        dice = torch.Generator().manual_seed(seed)
+        scores = to_scores(learned.marginals, values)
+        told = draw_hidden(learned.networks, learned.carry, scores, under, draws, dice, on_windows)
+        low, middle, high = (
+            np.where(hidden, to_values(learned.marginals, np.quantile(told, share, axis=0)), values)
+            for share in ((1.0 - BAND) / 2.0, 0.5, (1.0 + BAND) / 2.0)
+        )
+        labels = None if one.labels is None else one.labels
+        filled = TimeSeries(one.times, middle, self.channels, labels, self.units, one.device)
+        return Imputed(filled, low, high, hidden, to_values(learned.marginals, told[0]))
+
+    def _conditions(self, one: TimeSeries, given: Given | None) -> Mapping[str, float | str | Floats]:
+        """By name what the series or the caller says of each condition that the times do not."""
+        told: dict[str, float | str | Floats] = dict(given or {})
+        for condition in self._learned.conditions:
+            if condition.name in one.channels:
+                told.setdefault(condition.name, one.values[:, one.channels.index(condition.name)])
+            elif condition.name == DEVICE and one.device in condition.levels:
+                told.setdefault(DEVICE, one.device)
+        return told
+
+    def _aligned(self, series: TimeSeries | Floats, given: Given | None, period_s: float = 0.0) -> TimeSeries:
+        """A series with this model's channels in its order, those it lacks read NaN, and the columns it is conditioned
+        on behind them; DataError where it has none of them, or an array's width differs."""
+        columns = [c.name for c in self._learned.conditions if c.name not in (HOUR, WEEKDAY, DEVICE)]
+        wanted = (*self.channels, *(name for name in columns if name not in (given or {})))
+        if not isinstance(series, TimeSeries):
+            one = series_from_array(series, period_s or self.period_s)
+            if len(one.channels) != len(self.channels):
+                raise DataError(f"an array of {len(one.channels)} channels for a model of {len(self.channels)}")
+            series = replace(one, channels=self.channels)
+        at = {name: i for i, name in enumerate(series.channels)}
+        if not any(name in at for name in self.channels):
+            raise DataError(
+                f"none of the model's channels {', '.join(self.channels)} is among {', '.join(series.channels)}"
+            )
+        missing = np.full(len(series), np.nan)
+        values: list[NDArray[np.float64]] = [series.values[:, at[n]] if n in at else missing for n in wanted]
+        present = tuple(name for name in wanted if name in at or name in self.channels)
+        kept = [column for name, column in zip(wanted, values, strict=True) if name in present]
+        return TimeSeries(series.times, np.stack(kept, axis=1), present, series.labels, (), series.device)
