@@ -3,11 +3,12 @@
 A detector's networks rebuild: the window is worn (`disturb.wear`), and what comes back should be the window itself.
 A synthesizer's complete: cells are hidden (`hide.hide`), and what comes back should be likely, which is another thing:
 of all the windows that go with what is shown, each as often as it occurs. So two are made, and held to the energy score
-(Gneiting & Raftery 2007, eq. 22, per cell), which only the right distribution makes smallest:
+(Gneiting & Raftery 2007, eq. 22), which only the right distribution makes smallest:
 
     E|X - x| - E|X - X'| / 2
 
-An absolute error alone would have all draws alike, in the middle.
+An absolute error alone would have all draws alike, in the middle. It is taken of each cell, and, so that the draws hang
+together as windows do, of how cells differ from earlier ones and of random mixtures of the channels (`views`).
 """
 
 from collections.abc import Callable
@@ -20,6 +21,9 @@ from torch.nn import functional
 from anomgan.gan.disturb import wear
 from anomgan.gan.hide import hide, shown
 from anomgan.gan.networks import Encoder, Generator
+
+STEPS = (1, 4)
+"""rows between cells whose difference is looked at"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ def complete(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice:
     known = hide(x, dice)
     seen = shown(x, known)
     first, second = (draw(generator, encoder, seen, y, dice) for _ in range(2))
-    return Attempt(torch.where(known, x, first), energy_score(first, second, x))
+    mix = torch.randn(x.shape[1], x.shape[1], generator=dice).to(x) / x.shape[1] ** 0.5
+    return Attempt(torch.where(known, x, first), energy_score(first, second, x, mix))
 
 
 def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:
@@ -52,11 +57,21 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
     return window
 
 
-def energy_score(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
-    """The mean over cells of (|X - x| + |X' - x|) / 2 - |X - X'| / 2 for two draws X, X'."""
-    off = ((first - x).abs() + (second - x).abs()).mean()
-    score: Tensor = 0.5 * off - 0.5 * (first - second).abs().mean()
-    return score
+def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor) -> Tensor:
+    """The mean over views of windows (B, C, L) of (|X - x| + |X' - x|) / 2 - |X - X'| / 2 for two draws X, X'.
+
+    mix (C, C): mixtures of the channels (as in the sliced energy distance).
+    """
+    scores = [
+        0.5 * ((a - c).abs() + (b - c).abs()).mean() - 0.5 * (a - b).abs().mean()
+        for a, b, c in zip(views(first, mix), views(second, mix), views(x, mix), strict=True)
+    ]
+    return torch.stack(scores).mean()
+
+
+def views(x: Tensor, mix: Tensor) -> list[Tensor]:
+    """Windows (B, C, L), how their cells differ from those of some rows before, and mixtures of their channels."""
+    return [x, *(x[:, :, step:] - x[:, :, :-step] for step in STEPS), torch.matmul(mix, x)]
 
 
 ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {

@@ -188,8 +188,13 @@ def _play(
     def uniform(*size: int) -> Tensor:
         return torch.rand(*size, generator=dice).to(device)
 
-    def latent(count: int) -> Tensor:
-        return 2.0 * uniform(count, shape.latent) - 1.0  # (B, Z)
+    def latent(x: Tensor) -> Tensor:
+        """(B, Z): uniform, or what the encoder makes of windows of which nothing is shown."""
+        if not shape.hiding:
+            return 2.0 * uniform(len(x), shape.latent) - 1.0
+        noise = torch.randn(len(x), shape.latent, generator=dice).to(x)
+        z: Tensor = encoder(torch.zeros(len(x), shape.seen, shape.window).to(x), noise)
+        return z
 
     def grain(x: Tensor) -> Tensor | None:
         return torch.randn(x.shape, generator=dice).to(x) if shape.hiding else None
@@ -215,7 +220,7 @@ def _play(
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)
             rebuilt = tried.windows
-            z = latent(len(x))
+            z = latent(x)
             made = generator(z, y, grain(x))  # (B, C, L)
 
             # ---- discriminator
