@@ -20,8 +20,11 @@ from anomgan.model_file import DIGEST, FORMAT, WITHOUT_BODIES, WITHOUT_LIMITS, p
 from anomgan.records import TimeSeries
 from anomgan.score import SPACES
 
-KEYS_OF_FORMAT_4 = """window stride steps latent width batch loss learning_rate adversarial_weight
-reconstruction_weight ema_decay patience holdout alarms_per_week max_gap_s max_hold seed device""".split()
+KEYS_OF_FORMAT_4 = {
+    *("window", "stride", "steps", "latent", "width", "batch", "loss", "learning_rate", "adversarial_weight"),
+    *("reconstruction_weight", "ema_decay", "patience", "holdout", "alarms_per_week", "max_gap_s", "max_hold", "seed"),
+    "device",
+}
 
 Header = dict[str, Any]
 Tensors = dict[str, torch.Tensor]

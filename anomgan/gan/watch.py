@@ -76,6 +76,7 @@ class Fixed:
 
     @torch.inference_mode()
     def coverage_and_density(self, generator: Generator) -> tuple[float, float]:
+        """Of the windows that this generator makes."""
         return coverage_and_density(self._held, generator(self._z, self._y, self._grain))
 
 
