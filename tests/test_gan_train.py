@@ -53,7 +53,7 @@ def play(steps: int, on_step: Callable[[TrainingStep], None] | None = None, **ch
 
 
 def logits(result: TrainingResult, windows: Windows) -> NDArray[np.float32]:
-    return np.asarray(result.networks.discriminator(torch.from_numpy(windows))[0])
+    return np.asarray(result.networks.discriminator(torch.from_numpy(windows))[0].mean(1))
 
 
 def rebuild(result: TrainingResult, windows: Windows) -> Windows:
@@ -94,8 +94,8 @@ def test_training_makes_the_reconstruction_better(long_game: TrainingResult) -> 
 
 
 def test_the_discriminator_learns_to_tell_real_windows_from_noise(long_game: TrainingResult) -> None:
-    noise = np.random.default_rng(5).normal(size=HELD.shape).astype(np.float32)
-    calm, loud = logits(long_game, HELD), logits(long_game, noise)
+    noise = np.random.default_rng(5).normal(size=HELD.windows.shape).astype(np.float32)
+    calm, loud = logits(long_game, HELD.windows), logits(long_game, noise)
     assert np.mean(calm[:, None] > loud[None, :]) > 0.75
 
 
@@ -152,7 +152,7 @@ def test_an_interrupt_keeps_the_best_so_far() -> None:
 def test_an_interrupt_before_the_first_look_keeps_what_was_learned() -> None:
     early, earlier = play(100, interrupt_at(20)), play(100, interrupt_at(10))
     assert (early.stopped, early.steps, early.best_step) == ("interrupted", 20, 20)
-    errors = [np.abs(rebuild(result, HELD) - HELD).mean() for result in (earlier, early)]
+    errors = [np.abs(rebuild(result, HELD.windows) - HELD.windows).mean() for result in (earlier, early)]
     assert errors[1] < errors[0]
 
 
@@ -170,8 +170,8 @@ def test_a_learning_rate_beyond_reason_diverges_and_says_where() -> None:
 
 
 def test_a_loss_that_is_not_finite_raises_at_once() -> None:
-    def poisoned(rng: np.random.Generator, count: int) -> Windows:
-        return np.full((count, 2, 16), np.nan, np.float32)
+    def poisoned(rng: np.random.Generator, count: int) -> Normal:
+        return Normal.unconditioned(np.full((count, 2, 16), np.nan, np.float32))
 
     with pytest.raises(TrainingDiverged, match="step 1 of 9"):
         train(poisoned, HELD, REACH, SHAPE, small(), 9)
@@ -195,10 +195,11 @@ def test_training_stops_early_when_the_held_out_error_no_longer_falls() -> None:
 def test_generated_windows_that_are_all_alike_are_called_a_collapse(long_game: TrainingResult) -> None:
     """A generator that has hardly moved makes windows that differ little beside real ones that differ a lot."""
 
-    def wide(rng: np.random.Generator, count: int) -> Windows:
-        return 1e3 * sines(rng, count)
+    def wide(rng: np.random.Generator, count: int) -> Normal:
+        return Normal.unconditioned(1e3 * sines(rng, count))
 
-    alike = train(wide, 1e3 * HELD, 1e3 * REACH, SHAPE, small(learning_rate=1e-9), 1).health[-1]
+    held = Normal.unconditioned(1e3 * HELD.windows)
+    alike = train(wide, held, 1e3 * REACH, SHAPE, small(learning_rate=1e-9), 1).health[-1]
     assert alike.diversity < COLLAPSED_BELOW
     assert alike.collapsed
     healthy = long_game.health[-1]
@@ -207,10 +208,10 @@ def test_generated_windows_that_are_all_alike_are_called_a_collapse(long_game: T
 
 
 def test_constant_windows_train_without_dividing_by_zero() -> None:
-    def still(rng: np.random.Generator, count: int) -> Windows:
-        return np.zeros((count, 2, 16), np.float32)
+    def still(rng: np.random.Generator, count: int) -> Normal:
+        return Normal.unconditioned(np.zeros((count, 2, 16), np.float32))
 
-    result = train(still, np.zeros((8, 2, 16), np.float32), np.zeros((2, 2), np.float32), SHAPE, small(), 30)
+    result = train(still, still(np.random.default_rng(0), 8), np.zeros((2, 2), np.float32), SHAPE, small(), 30)
     assert np.isfinite(result.health[-1].diversity)
 
 
@@ -224,7 +225,7 @@ def test_time_comes_from_the_clock_given() -> None:
 def test_the_training_windows_are_left_alone() -> None:
     pool = sines(np.random.default_rng(0), 64)
     kept = pool.copy()
-    train(lambda rng, n: pool[:n], HELD, REACH, SHAPE, small(), 5)
+    train(lambda rng, n: Normal.unconditioned(pool[:n]), HELD, REACH, SHAPE, small(), 5)
     np.testing.assert_array_equal(pool, kept)
 
 
@@ -242,7 +243,7 @@ def test_bounds_are_the_same_whatever_training_makes_of_the_weights(long_game: T
     generator = long_game.networks.generator
     torch.testing.assert_close(generator.centre, torch.zeros(2, 1), rtol=0, atol=0)
     torch.testing.assert_close(generator.reach, torch.full((2, 1), MARGIN))
-    far = rebuild(long_game, 100.0 * HELD)
+    far = rebuild(long_game, 100.0 * HELD.windows)
     assert np.abs(far).max() <= MARGIN + 1e-5
 
 

@@ -16,9 +16,15 @@ from safetensors.torch import save as save_tensors
 from anomgan.adapters.files import read_model_bytes
 from anomgan.detector import Detector
 from anomgan.errors import ModelFileError
-from anomgan.model_file import DIGEST, FORMAT, WITHOUT_LIMITS, pack, read_header, unpack
+from anomgan.model_file import DIGEST, FORMAT, WITHOUT_BODIES, WITHOUT_LIMITS, pack, read_header, unpack
 from anomgan.records import TimeSeries
 from anomgan.score import SPACES
+
+KEYS_OF_FORMAT_4 = {
+    *("window", "stride", "steps", "latent", "width", "batch", "loss", "learning_rate", "adversarial_weight"),
+    *("reconstruction_weight", "ema_decay", "patience", "holdout", "alarms_per_week", "max_gap_s", "max_hold", "seed"),
+    "device",
+}
 
 Header = dict[str, Any]
 Tensors = dict[str, torch.Tensor]
@@ -140,12 +146,30 @@ def test_an_older_format_is_refused_with_what_to_do(packed: bytes) -> None:
     assert f"format {WITHOUT_LIMITS - 1}" in refused(closed(header | {"format": WITHOUT_LIMITS - 1}, tensors))
 
 
+def without_bodies(tensors: Tensors) -> Tensors:
+    """As they were named up to format 4."""
+    return {name.replace(".body.", "."): tensor for name, tensor in tensors.items()}
+
+
+def test_a_file_of_before_networks_had_bodies_scores_as_ever(
+    packed: bytes, detector: Detector, series: TimeSeries
+) -> None:
+    header, tensors = opened(packed)
+    older = header | {"format": WITHOUT_BODIES, "config": {k: header["config"][k] for k in KEYS_OF_FORMAT_4}}
+    assert without_bodies(tensors).keys() != tensors.keys()
+    np.testing.assert_array_equal(
+        Detector(unpack(closed(older, without_bodies(tensors)), "x")).score(series), detector.score(series)
+    )
+    assert "no 'generator.body" in refused(closed(header, without_bodies(tensors)))
+    assert "no 'generator." in refused(closed(older, tensors))
+
+
 def test_a_file_of_before_there_were_limits_scores_as_ever_and_limits_nothing(
     packed: bytes, detector: Detector, series: TimeSeries
 ) -> None:
     header, tensors = opened(packed)
     del header["limits"]
-    older = Detector(unpack(closed(header | {"format": WITHOUT_LIMITS}, tensors), "x"))
+    older = Detector(unpack(closed(header | {"format": WITHOUT_LIMITS}, without_bodies(tensors)), "x"))
     np.testing.assert_array_equal(older.score(series), detector.score(series))
     limits = older.parts.limits
     assert (limits.channels, limits.units, limits.period_s) == (older.channels, older.units, older.period_s)

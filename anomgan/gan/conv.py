@@ -81,3 +81,14 @@ def down(inputs: int, outputs: int, normalised: bool = False) -> nn.Module:
 def up(inputs: int, outputs: int) -> nn.Module:
     """Double the length: (B, inputs, L) -> (B, outputs, 2L)."""
     return nn.ConvTranspose1d(inputs, outputs, 4, stride=2, padding=1)
+
+
+def evenly_scaled(network: nn.Module) -> None:
+    """Initial weights that keep activations as large from layer to layer (He et al. 2015, "Delving deep into
+    rectifiers", eq. 15); PyTorch's own shrink them, so that a deep network's input hardly matters at first. Normalised
+    layers are as large as they are."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Linear) and not nn.utils.parametrize.is_parametrized(layer):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -13,6 +13,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from anomgan.config import ArchitectureName
 from anomgan.gan.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
+from anomgan.gan.mlp import MlpDiscriminator, MlpEncoder, MlpGenerator
+from anomgan.gan.progressive import ProgressiveDiscriminator, ProgressiveEncoder, ProgressiveGenerator
+from anomgan.gan.pyramid import PyramidDiscriminator, PyramidEncoder, PyramidGenerator
 from anomgan.gan.shape import KERNEL, SLOPE, Shape
 
 
@@ -31,7 +34,10 @@ class Architecture:
 
 
 ARCHITECTURES: dict[ArchitectureName, Architecture] = {
+    "mlp": Architecture(MlpEncoder, MlpGenerator, MlpDiscriminator),
     "conv": Architecture(ConvEncoder, ConvGenerator, ConvDiscriminator),
+    "pyramid": Architecture(PyramidEncoder, PyramidGenerator, PyramidDiscriminator),
+    "progressive": Architecture(ProgressiveEncoder, ProgressiveGenerator, ProgressiveDiscriminator),
 }
 
 

@@ -22,7 +22,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -34,22 +33,23 @@ from torch.nn import functional
 from anomgan.config import GameConfig
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
-from anomgan.gan.attempts import ATTEMPTS, complete
+from anomgan.gan.attempts import ATTEMPTS
 from anomgan.gan.augment import augment
-from anomgan.gan.coverage import MOST, coverage_and_density
+from anomgan.gan.coverage import MOST
 from anomgan.gan.disturb import disturb
 from anomgan.gan.hide import shown
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks, fold_spectral_norm, grow
 from anomgan.gan.shape import Shape
+from anomgan.gan.watch import Fixed, TrainingHealth, TrainingResult, TrainingStep, held_out_error, spread
+
+__all__ = ["Normal", "TrainingHealth", "TrainingResult", "TrainingStep", "choose_device", "train"]
 
 HEALTH_EVERY = 25
 LATENT_WEIGHT = 0.5
 COLDEST = 0.1
 MARGIN = 1.1
 SMALLEST_REACH = 0.1
-
-
 GROWN_AT = 0.5
 """the share of the steps by which networks that grow have done so"""
 
@@ -64,50 +64,6 @@ class Normal(NamedTuple):
     def unconditioned(cls, windows: NDArray[np.float32]) -> "Normal":
         """Windows (N, C, L) under no conditions, (N, 0)."""
         return cls(windows, np.empty((len(windows), 0), np.float32))
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingHealth:
-    """One look at the game. Accuracies are shares of a batch; diversity is the mean distance between generated
-    windows relative to that between real ones (near 0 = mode collapse); coverage and density of generated windows are
-    against held-out ones (`coverage`); reconstruction_error is the mean absolute error on held-out normal windows, in
-    scaled units, or the energy score where cells are hidden. All but the first four are of the averaged generator."""
-
-    step: int
-    steps: int
-    seconds: float
-    discriminator_loss: float
-    generator_loss: float
-    accuracy_real: float
-    accuracy_generated: float
-    diversity: float
-    collapsed: bool
-    coverage: float
-    density: float
-    reconstruction_error: float
-    best_reconstruction_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingStep:
-    """What `on_step` gets after every step; `health` only when it was looked at."""
-
-    step: int
-    steps: int
-    health: TrainingHealth | None
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """Networks folded and in eval mode on the CPU; stopped is one of finished, early, interrupted."""
-
-    networks: Networks
-    health: tuple[TrainingHealth, ...]
-    steps: int
-    best_step: int
-    seconds: float
-    stopped: str
-    device: str
 
 
 def choose_device(name: str) -> torch.device:
@@ -153,7 +109,8 @@ def _play(
     device = choose_device(config.device)
     loss = LOSSES[config.loss]
     penalty = loss.penalty if config.gradient_penalty is None else config.gradient_penalty
-    normalised = (config.normalisation or ("none" if loss.penalty else "spectral")) == "spectral"
+    bounded = loss.penalty and penalty  # a critic needs one bound or the other
+    normalised = (config.normalisation or ("none" if bounded else "spectral")) == "spectral"
     attempt = ATTEMPTS[shape.hiding]
     rng = np.random.default_rng(config.seed)
     dice = torch.Generator(device="cpu").manual_seed(config.seed)
@@ -177,7 +134,7 @@ def _play(
     judge = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate, betas=betas, fused=True)
     rates = (config.learning_rate, config.discriminator_learning_rate or config.learning_rate)
     held, held_y = (torch.from_numpy(part).to(device) for part in holdout)  # (N, C, L), (N, K)
-    fixed = _Fixed(held[:MOST], held_y[:MOST], shape, config.seed)
+    fixed = Fixed(held[:MOST], held_y[:MOST], shape, config.seed)
 
     # ---- what is remembered
     history: list[TrainingHealth] = []
@@ -259,7 +216,7 @@ def _play(
                 )
             health = None
             if index % HEALTH_EVERY == 0 or index == steps:
-                error = _held_out_error(slow_generator, slow_encoder, held, held_y, config.seed)
+                error = held_out_error(slow_generator, slow_encoder, held, held_y, config.seed)
                 if not np.isfinite(error):
                     raise TrainingDiverged(f"step {index} of {steps}: the held-out reconstruction error is {error}")
                 improved = error < best_error and not growing
@@ -267,7 +224,7 @@ def _play(
                     best, best_step, best_error = copy.deepcopy(kept), index, error
                 unimproved = 0 if improved or growing else unimproved + 1
                 covered, dense = fixed.coverage_and_density(slow_generator)
-                diversity = _spread(made) / max(_spread(x), 1e-9)
+                diversity = spread(made) / max(spread(x), 1e-9)
                 health = TrainingHealth(
                     step=index,
                     steps=steps,
@@ -281,7 +238,7 @@ def _play(
                     coverage=covered,
                     density=dense,
                     reconstruction_error=error,
-                    best_reconstruction_error=best_error,
+                    best_reconstruction_error=min(best_error, error),
                 )
                 history.append(health)
             if on_step is not None:
@@ -327,7 +284,8 @@ def _set_learning_rates(optimisers: Iterable[torch.optim.Optimizer], rates: Iter
 
 
 def _critic(discriminator: Discriminator, y: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda x: discriminator(x, y)[0]
+    """What the penalty holds to a slope of 1: the mean of the logits, as the losses are means over them."""
+    return lambda x: discriminator(x, y)[0].mean(1)
 
 
 @torch.no_grad()
@@ -335,33 +293,3 @@ def _follow(averaged: nn.Module, current: nn.Module, decay: float) -> None:
     """Exponential moving average of the parameters."""
     for slow, fast in zip(averaged.parameters(), current.parameters(), strict=True):
         slow.lerp_(fast, 1.0 - decay)
-
-
-@torch.inference_mode()
-def _held_out_error(generator: Generator, encoder: Encoder, held: Tensor, y: Tensor, seed: int) -> float:
-    """Of held-out windows: the mean absolute error of what is rebuilt; the energy score where cells are hidden, the
-    same ones at each look."""
-    if generator.shape.hiding:
-        return float(complete(generator, encoder, held, y, torch.Generator().manual_seed(seed)).error)
-    return float((generator(encoder(held), y) - held).abs().mean())
-
-
-class _Fixed:
-    """The same latents at every look, so that what changes is the generator, and the
-    held-out windows (N, C, L) beside which its windows stand."""
-
-    def __init__(self, held: Tensor, y: Tensor, shape: Shape, seed: int) -> None:
-        dice = torch.Generator().manual_seed(seed)
-        self._held, self._y = held, y
-        self._z = (2.0 * torch.rand(len(held), shape.latent, generator=dice) - 1.0).to(held)
-        self._grain = torch.randn(held.shape, generator=dice).to(held)
-
-    @torch.inference_mode()
-    def coverage_and_density(self, generator: Generator) -> tuple[float, float]:
-        return coverage_and_density(self._held, generator(self._z, self._y, self._grain))
-
-
-@torch.no_grad()
-def _spread(windows: Tensor) -> float:
-    """Mean distance between neighbours in a shuffled batch (B, C, L)."""
-    return float((windows - windows.roll(1, 0)).flatten(1).square().mean(1).sqrt().mean())
