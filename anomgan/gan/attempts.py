@@ -21,6 +21,7 @@ from torch.nn import functional
 from anomgan.gan.disturb import wear
 from anomgan.gan.hide import hide, shown
 from anomgan.gan.networks import Encoder, Generator
+from anomgan.gan.shape import Shape
 
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
@@ -55,6 +56,21 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
     grain = torch.randn(len(seen), generator.shape.channels, seen.shape[2], generator=dice).to(seen)
     window: Tensor = generator(encoder(seen, noise), y, grain, seen)
     return window
+
+
+def latents(encoder: Encoder, shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor:
+    """Latents (B, Z) to make windows of from nothing: uniform, or, where cells can be hidden, what the encoder makes of
+    windows like these (B, C, L) of which all are."""
+    if not shape.hiding:
+        return (2.0 * torch.rand(len(like), shape.latent, generator=dice) - 1.0).to(like)
+    noise = torch.randn(len(like), shape.latent, generator=dice).to(like)
+    z: Tensor = encoder(like.new_zeros(len(like), shape.seen, shape.window), noise)
+    return z
+
+
+def grain_for(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor | None:
+    """A grain for windows like these (B, C, L), where the generator takes one."""
+    return torch.randn(like.shape, generator=dice).to(like) if shape.hiding else None
 
 
 def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor) -> Tensor:

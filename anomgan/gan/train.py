@@ -33,7 +33,7 @@ from torch.nn import functional
 from anomgan.config import GameConfig
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
-from anomgan.gan.attempts import ATTEMPTS
+from anomgan.gan.attempts import ATTEMPTS, grain_for, latents
 from anomgan.gan.augment import augment
 from anomgan.gan.coverage import MOST
 from anomgan.gan.disturb import disturb
@@ -145,17 +145,6 @@ def _play(
     def uniform(*size: int) -> Tensor:
         return torch.rand(*size, generator=dice).to(device)
 
-    def latent(x: Tensor) -> Tensor:
-        """(B, Z): uniform, or what the encoder makes of windows of which nothing is shown."""
-        if not shape.hiding:
-            return 2.0 * uniform(len(x), shape.latent) - 1.0
-        noise = torch.randn(len(x), shape.latent, generator=dice).to(x)
-        z: Tensor = encoder(torch.zeros(len(x), shape.seen, shape.window).to(x), noise)
-        return z
-
-    def grain(x: Tensor) -> Tensor | None:
-        return torch.randn(x.shape, generator=dice).to(x) if shape.hiding else None
-
     def see(x: Tensor) -> Tensor:
         return shown(x, torch.ones_like(x, dtype=torch.bool)) if shape.hiding else x
 
@@ -177,8 +166,8 @@ def _play(
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)
             rebuilt = tried.windows
-            z = latent(x)
-            made = generator(z, y, grain(x))  # (B, C, L)
+            z = latents(encoder, shape, x, dice)
+            made = generator(z, y, grain_for(shape, x, dice))  # (B, C, L)
 
             # ---- discriminator
             fakes = [made.detach(), rebuilt.detach()] + ([] if shape.hiding else [disturb(x, dice)])
@@ -223,7 +212,7 @@ def _play(
                 if improved:
                     best, best_step, best_error = copy.deepcopy(kept), index, error
                 unimproved = 0 if improved or growing else unimproved + 1
-                covered, dense = fixed.coverage_and_density(slow_generator)
+                covered, dense = fixed.coverage_and_density(slow_generator, slow_encoder)
                 diversity = spread(made) / max(spread(x), 1e-9)
                 health = TrainingHealth(
                     step=index,

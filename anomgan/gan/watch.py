@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomgan.gan.attempts import complete
+from anomgan.gan.attempts import complete, grain_for, latents
 from anomgan.gan.coverage import coverage_and_density
 from anomgan.gan.networks import Encoder, Generator, Networks
 from anomgan.gan.shape import Shape
@@ -65,19 +65,18 @@ def held_out_error(generator: Generator, encoder: Encoder, held: Tensor, y: Tens
 
 
 class Fixed:
-    """The same latents at every look, so that what changes is the generator, and the
-    held-out windows (N, C, L) beside which its windows stand."""
+    """Held-out windows (N, C, L) and, at every look, the same dice for the generated ones beside them, so that what
+    changes is the generator."""
 
     def __init__(self, held: Tensor, y: Tensor, shape: Shape, seed: int) -> None:
-        dice = torch.Generator().manual_seed(seed)
-        self._held, self._y = held, y
-        self._z = (2.0 * torch.rand(len(held), shape.latent, generator=dice) - 1.0).to(held)
-        self._grain = torch.randn(held.shape, generator=dice).to(held)
+        self._held, self._y, self._shape, self._seed = held, y, shape, seed
 
     @torch.inference_mode()
-    def coverage_and_density(self, generator: Generator) -> tuple[float, float]:
-        """Of the windows that this generator makes."""
-        return coverage_and_density(self._held, generator(self._z, self._y, self._grain))
+    def coverage_and_density(self, generator: Generator, encoder: Encoder) -> tuple[float, float]:
+        """Of the windows that these networks make."""
+        dice = torch.Generator().manual_seed(self._seed)
+        z, grain = latents(encoder, self._shape, self._held, dice), grain_for(self._shape, self._held, dice)
+        return coverage_and_density(self._held, generator(z, self._y, grain))
 
 
 @torch.no_grad()
