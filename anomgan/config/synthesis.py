@@ -17,9 +17,6 @@ class SynthesizerConfig(GameConfig):
     max_gap_s: float | None = Field(None, gt=0)
     """a longer step starts a new window; None = ten sampling periods"""
     latent: int = Field(32, ge=2, le=256)
-    width: int = Field(32, ge=4, le=256)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     ema_decay: float = Field(0.995, ge=0, lt=1)
-    adversarial_weight: float = Field(0.3, ge=0)
-    reconstruction_weight: float = Field(5.0, ge=0)
     patience: int = Field(60, ge=1)

@@ -21,7 +21,7 @@ from anomgan.errors import DataError
 from anomgan.gan.networks import Networks
 from anomgan.gan.shape import Shape
 from anomgan.gan.train import Normal, TrainingStep, train
-from anomgan.pool import Pool
+from anomgan.pool import Pool, agree
 from anomgan.progress import TrainingBar
 from anomgan.records import TimeSeries
 from anomgan.synthesis.carry import Carry, fit_carry
@@ -72,7 +72,7 @@ def learn(
     The first part of each series trains, its last `holdout` chooses the best step and calibrates. DataError for too
     little data, series that do not agree, or a condition that they do not have; TrainingDiverged for a non-finite loss.
     """
-    first = series[0]
+    first = agree(series)
     period_s = float(np.median([one.period_s for one in series]))
     config = choose(config, max(map(len, series)), sum(map(len, series)), period_s)
     window, max_gap_s = config.window or 0, config.max_gap_s or 0.0

@@ -38,6 +38,14 @@ def between(series: TimeSeries, factor: int) -> TimeSeries:
     return _spread(series, np.where(steps > LATE * series.period_s, 0, factor - 1))
 
 
+def held(column: Floats) -> Floats:
+    """(T,) with what is missing held at the value before it, or, at the start, at the first one."""
+    known = np.flatnonzero(~np.isnan(column))
+    if len(known) == 0:
+        return column
+    return column[known[(np.searchsorted(known, np.arange(len(column)), "right") - 1).clip(0)]]
+
+
 def _spread(series: TimeSeries, lacking: NDArray[np.int64]) -> TimeSeries:
     """The series with so many rows of NaN (T - 1,) after each row, evenly spaced in time."""
     if not lacking.any():

@@ -16,7 +16,7 @@ from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Given, encode
 from anomgan.synthesis.filling import continue_rows, draw_hidden
 from anomgan.synthesis.fit import Learned, learn
-from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
+from anomgan.synthesis.imputed import Imputed, between, held, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
 
@@ -192,7 +192,7 @@ class Synthesizer:
         told: dict[str, float | str | Floats] = dict(given or {})
         for condition in self._learned.conditions:
             if condition.name in one.channels:
-                told.setdefault(condition.name, one.values[:, one.channels.index(condition.name)])
+                told.setdefault(condition.name, held(one.values[:, one.channels.index(condition.name)]))
             elif condition.name == DEVICE and one.device in condition.levels:
                 told.setdefault(DEVICE, one.device)
         return told

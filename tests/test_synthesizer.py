@@ -1,0 +1,239 @@
+"""The synthesizer: what it makes, completes and refuses."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from anomgan.config import SynthesizerConfig
+from anomgan.errors import DataError, ModelFileError
+from anomgan.records import TimeSeries
+from anomgan.sealed_file import seal, sealed_header
+from anomgan.synthesis.model_file import pack, unpack
+from anomgan.synthesis.synthesizer import Synthesizer
+
+PERIOD_S = 60.0
+START_S = 1_700_000_040.0
+ROWS = 1200
+
+
+def plant(rows: int = ROWS, seed: int = 0, device: str = "a") -> TimeSeries:
+    """Two coupled waves whose speed is the mode's, and a noisy one; 60 s apart."""
+    rng = np.random.default_rng(seed)
+    mode = (np.arange(rows) // 100 % 2).astype(float)
+    phase = np.cumsum(np.where(mode > 0, 0.8, 0.3))
+    values = np.stack([np.sin(phase), 5.0 + 2.0 * np.cos(phase), rng.normal(0, 1, rows).round(1), mode], axis=1)
+    times = START_S + PERIOD_S * np.arange(rows)
+    return TimeSeries(times, values, ("flow", "pressure", "noise", "mode"), None, ("m3/h", "bar", "", ""), device)
+
+
+@pytest.fixture(scope="module")
+def maker() -> Synthesizer:
+    config = SynthesizerConfig(window=16, width=6, latent=4, steps=500, batch=32, conditions=("mode",), device="cpu")
+    return Synthesizer.fit(plant(), config)
+
+
+# ---------------------------------------------------------------- generate
+
+
+def test_generated_rows_have_the_model_s_channels_units_period_and_dates(maker: Synthesizer) -> None:
+    (one,) = maker.generate(101, START_S, given={"mode": 1.0})
+    assert one.channels == ("flow", "pressure", "noise")
+    assert one.units == ("m3/h", "bar", "")
+    np.testing.assert_allclose(one.times, START_S + PERIOD_S * np.arange(101))
+    assert np.isfinite(one.values).all()
+    np.testing.assert_array_equal(one.values[:, 2], one.values[:, 2].round(1))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 16, 17, 24, 25])
+def test_any_number_of_rows_can_be_made_and_more_rows_begin_alike(maker: Synthesizer, rows: int) -> None:
+    (short,) = maker.generate(rows, given={"mode": 0.0}, seed=4)
+    (long,) = maker.generate(40, given={"mode": 0.0}, seed=4)
+    assert len(short) == rows
+    np.testing.assert_array_equal(short.values, long.values[:rows])
+
+
+def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer) -> None:
+    torch.manual_seed(99)
+    first = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=1)
+    again = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=1)
+    other = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=2)
+    assert [one.device for one in first] == ["x", "y"]
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a.values, b.values)
+        assert not np.array_equal(a.values, c.values)
+    assert not np.array_equal(first[0].values, first[1].values)
+
+
+def test_what_is_made_follows_its_condition(maker: Synthesizer) -> None:
+    def speed(mode: float) -> float:
+        several = maker.generate(200, given={"mode": mode}, devices=[str(i) for i in range(8)])
+        return float(np.mean([np.abs(np.diff(one.values[:, 0])).mean() for one in several]))
+
+    assert speed(1.0) > 1.5 * speed(0.0)
+
+
+def test_made_values_stay_within_what_the_channel_had(maker: Synthesizer) -> None:
+    (one,) = maker.generate(3000, given={"mode": 1.0})
+    known = plant().values[:, :3]
+    assert (one.values >= known.min(0)).all()
+    assert (one.values <= known.max(0)).all()
+
+
+@pytest.mark.parametrize("rows", [0, -5])
+def test_no_rows_cannot_be_made(maker: Synthesizer, rows: int) -> None:
+    with pytest.raises(DataError, match="at least 1"):
+        maker.generate(rows, given={"mode": 0.0})
+
+
+# ---------------------------------------------------------------- impute
+
+
+def holed(seed: int = 7, rows: int = 200) -> tuple[TimeSeries, TimeSeries]:
+    whole = plant(rows, seed)
+    values = whole.values.copy()
+    rng = np.random.default_rng(seed)
+    values[:, :3][rng.random((rows, 3)) < 0.2] = np.nan
+    values[50:60, 0] = np.nan
+    return whole, replace(whole, values=values)
+
+
+def test_known_values_stay_and_everything_else_is_filled_within_its_band(maker: Synthesizer) -> None:
+    _, series = holed()
+    found = maker.impute(series)
+    known = ~np.isnan(series.values[:, :3])
+    np.testing.assert_array_equal(found.series.values[known], series.values[:, :3][known])
+    np.testing.assert_array_equal(found.hidden, ~known)
+    assert np.isfinite(found.series.values).all()
+    assert (found.low <= found.series.values).all()
+    assert (found.series.values <= found.high).all()
+    np.testing.assert_array_equal(found.low[known], found.high[known])
+    assert (found.high - found.low)[~known].mean() > 0.01
+
+
+def test_the_series_given_is_left_as_it_was(maker: Synthesizer) -> None:
+    _, series = holed()
+    kept = series.values.copy()
+    maker.impute(series)
+    np.testing.assert_array_equal(series.values, kept)
+
+
+def test_a_dead_channel_is_told_from_the_others_better_than_by_its_mean(maker: Synthesizer) -> None:
+    whole = plant(400, 3)
+    values = whole.values.copy()
+    values[:, 1] = np.nan
+    found = maker.impute(replace(whole, values=values))
+    lacking = replace(whole, values=whole.values[:, [0, 2, 3]], channels=("flow", "noise", "mode"), units=())
+    np.testing.assert_allclose(maker.impute(lacking).series.values, found.series.values)
+    off = np.abs(found.series.values[:, 1] - whole.values[:, 1]).mean()
+    assert off < 0.7 * np.abs(whole.values[:, 1] - plant().values[:, 1].mean()).mean()
+
+
+def test_missing_rows_are_put_in_where_a_gap_is_short_and_a_long_one_stays(maker: Synthesizer) -> None:
+    whole = plant(120)
+    rows = np.r_[0:40, 45:80, 110:120]
+    labels = np.zeros(len(rows), bool)
+    labels[3] = True
+    cut = TimeSeries(whole.times[rows], whole.values[rows], whole.channels, labels, (), "a")
+    found = maker.impute(cut, given=None)
+    assert len(found.series) == len(rows) + 5
+    np.testing.assert_allclose(found.series.times[:80], whole.times[:80])
+    np.testing.assert_allclose(found.series.times[80:], whole.times[110:])
+    assert found.hidden[40:45].all()
+    assert found.series.labels is not None
+    assert found.series.labels.sum() == 1
+
+
+def test_a_series_shorter_than_a_window_is_filled_too(maker: Synthesizer) -> None:
+    short = plant(5)
+    short.values[2, 0] = np.nan
+    assert np.isfinite(maker.impute(short).series.values).all()
+
+
+def test_a_mask_that_leaves_nothing_is_refused(maker: Synthesizer) -> None:
+    series = plant(50)
+    series.values[:, :3] = np.nan
+    with pytest.raises(DataError, match="not a single value"):
+        maker.impute(series)
+
+
+def test_foreign_channels_are_refused_by_name(maker: Synthesizer) -> None:
+    series = replace(plant(50), channels=("a", "b", "c", "d"))
+    with pytest.raises(DataError, match="flow, pressure, noise is among a, b, c, d"):
+        maker.impute(series)
+    with pytest.raises(DataError, match="2 channels for a model of 3"):
+        maker.impute(np.zeros((20, 2)), given={"mode": 0.0})
+
+
+def test_a_series_without_the_condition_s_column_needs_it_given(maker: Synthesizer) -> None:
+    series = plant(60)
+    bare = replace(series, values=series.values[:, :3], channels=series.channels[:3], units=())
+    bare.values[5, 0] = np.nan
+    with pytest.raises(DataError, match="condition 'mode' is needed"):
+        maker.impute(bare)
+    assert np.isfinite(maker.impute(bare, given={"mode": 0.0}).series.values).all()
+
+
+# ---------------------------------------------------------------- upsample
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_refined_readings_stay_and_lie_between_at_the_model_s_period(maker: Synthesizer, factor: int) -> None:
+    whole = plant(161)
+    slow = whole[::factor]
+    found = maker.upsample(slow, factor)
+    np.testing.assert_allclose(found.series.times, whole.times)
+    np.testing.assert_array_equal(found.series.values[::factor], slow.values[:, :3])
+    assert found.series.period_s == pytest.approx(PERIOD_S)
+
+
+def test_a_rate_that_is_not_the_model_s_is_refused(maker: Synthesizer) -> None:
+    with pytest.raises(DataError, match="come every 30 s; this model was trained on readings every 60 s"):
+        maker.upsample(plant(50), 2)
+    with pytest.raises(DataError, match="at least 2"):
+        maker.upsample(plant(50), 1)
+
+
+# ---------------------------------------------------------------- its file
+
+
+def test_a_saved_model_makes_the_same_rows(maker: Synthesizer, tmp_path: Path) -> None:
+    maker.save(tmp_path / "gan.safetensors")
+    again = Synthesizer.load(tmp_path / "gan.safetensors")
+    first, second = (one.generate(60, given={"mode": 0.0})[0] for one in (maker, again))
+    np.testing.assert_array_equal(first.values, second.values)
+    assert again.config == maker.config
+    assert again.summary["steps"] == maker.summary["steps"]
+
+
+def test_a_detector_s_file_is_no_synthesizer_s(maker: Synthesizer) -> None:
+    from anomgan.model_file import unpack as detector_of
+
+    with pytest.raises(ModelFileError, match=r"x: a synthesizer's file, where a detector's is wanted"):
+        detector_of(pack(maker.parts), "x")
+    header = sealed_header(pack(maker.parts), "x")
+    with pytest.raises(ModelFileError, match=r"x: a detector's file, where a synthesizer's is wanted"):
+        unpack(seal({**header, "kind": "detector"}, {"a": torch.zeros(1)}), "x")
+
+
+def test_a_newer_or_damaged_file_is_refused(maker: Synthesizer) -> None:
+    packed = pack(maker.parts)
+    header = sealed_header(packed, "x")
+    with pytest.raises(ModelFileError, match="newer anomgan"):
+        unpack(seal({**header, "format": 99}, {"a": torch.zeros(1)}), "x")
+    with pytest.raises(ModelFileError, match="truncated"):
+        unpack(packed[:-100], "x")
+    with pytest.raises(ModelFileError, match="do not fit together"):
+        unpack(seal(header, {"a": torch.zeros(1)}), "x")
+
+
+# ---------------------------------------------------------------- what cannot be learned from
+
+
+def test_too_little_data_and_unlike_series_are_refused() -> None:
+    with pytest.raises(DataError, match="at least 8 of each are needed"):
+        Synthesizer.fit(plant(30), SynthesizerConfig(window=16))
+    with pytest.raises(DataError, match="disagree on their channels"):
+        Synthesizer.fit([plant(), replace(plant(), channels=("a", "b", "c", "d"))])
