@@ -37,7 +37,7 @@ class Attempt:
 
 def rebuild(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
     """Worn windows made whole: Huber's error of G(E(worn x), y)."""
-    rebuilt = generator(encoder(wear(x, dice)), y)
+    rebuilt = generator(encoder(wear(x, dice), y), y)
     return Attempt(rebuilt, functional.smooth_l1_loss(rebuilt, x, beta=0.5))
 
 
@@ -54,17 +54,17 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
     """One window (B, C, L) that goes with what is seen (B, 2C, L) and the conditions (B, K)."""
     noise = torch.randn(len(seen), generator.shape.latent, generator=dice).to(seen)
     grain = torch.randn(len(seen), generator.shape.channels, seen.shape[2], generator=dice).to(seen)
-    window: Tensor = generator(encoder(seen, noise), y, grain, seen)
+    window: Tensor = generator(encoder(seen, y, noise), y, grain, seen)
     return window
 
 
-def latents(encoder: Encoder, shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor:
+def latents(encoder: Encoder, shape: Shape, like: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:
     """Latents (B, Z) to make windows of from nothing: uniform, or, where cells can be hidden, what the encoder makes of
     windows like these (B, C, L) of which all are."""
     if not shape.hiding:
         return (2.0 * torch.rand(len(like), shape.latent, generator=dice) - 1.0).to(like)
     noise = torch.randn(len(like), shape.latent, generator=dice).to(like)
-    z: Tensor = encoder(like.new_zeros(len(like), shape.seen, shape.window), noise)
+    z: Tensor = encoder(like.new_zeros(len(like), shape.seen, shape.window), y, noise)
     return z
 
 

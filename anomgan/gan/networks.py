@@ -42,7 +42,7 @@ ARCHITECTURES: dict[ArchitectureName, Architecture] = {
 
 
 class Encoder(nn.Module):
-    """Window (B, C, L) -> latent (B, Z) in (-1, 1): the latent cannot leave the range the generator was trained on.
+    """Window (B, C, L), conditions (B, K) -> latent (B, Z) in (-1, 1), the range that the generator was trained on.
 
     Where the shape hides cells, the window comes with where it is known, (B, 2C, L) by `shown`, and the latent is one
     of many: the same noise (B, Z) gives the same one, none gives the middle one.
@@ -52,11 +52,13 @@ class Encoder(nn.Module):
         super().__init__()
         self.hiding = shape.hiding
         self.body = ARCHITECTURES[architecture].encoder(shape)
-        self.head = nn.Linear(shape.deep * shape.window // 8, shape.latent * (2 if shape.hiding else 1))
+        inputs = shape.deep * shape.window // 8 + shape.conditions
+        self.head = nn.Linear(inputs, shape.latent * (2 if shape.hiding else 1))
 
-    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """x (B, C or 2C, L), noise (B, Z) -> z (B, Z)."""
-        h: Tensor = self.head(self.body(x).flatten(1))
+    def forward(self, x: Tensor, y: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        """x (B, C or 2C, L), y (B, K), noise (B, Z) -> z (B, Z)."""
+        h = self.body(x).flatten(1)
+        h = self.head(h if y is None or y.shape[1] == 0 else torch.cat([h, y], 1))
         if self.hiding:
             h, log_spread = h.chunk(2, 1)  # (B, Z) each
             if noise is not None:

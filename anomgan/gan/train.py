@@ -166,7 +166,7 @@ def _play(
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)
             rebuilt = tried.windows
-            z = latents(encoder, shape, x, dice)
+            z = latents(encoder, shape, x, y, dice)
             made = generator(z, y, grain_for(shape, x, dice))  # (B, C, L)
 
             # ---- discriminator
@@ -183,7 +183,7 @@ def _play(
 
             # ---- generator and encoder
             discriminator.requires_grad_(False)
-            cycle = functional.mse_loss(encoder(see(made)), z)
+            cycle = functional.mse_loss(encoder(see(made), y), z)
             loss_g = (
                 config.adversarial_weight * loss.generator(judged([made, rebuilt]))
                 + config.reconstruction_weight * tried.error

@@ -61,7 +61,7 @@ def held_out_error(generator: Generator, encoder: Encoder, held: Tensor, y: Tens
     same ones at each look."""
     if generator.shape.hiding:
         return float(complete(generator, encoder, held, y, torch.Generator().manual_seed(seed)).error)
-    return float((generator(encoder(held), y) - held).abs().mean())
+    return float((generator(encoder(held, y), y) - held).abs().mean())
 
 
 class Fixed:
@@ -75,7 +75,7 @@ class Fixed:
     def coverage_and_density(self, generator: Generator, encoder: Encoder) -> tuple[float, float]:
         """Of the windows that these networks make."""
         dice = torch.Generator().manual_seed(self._seed)
-        z, grain = latents(encoder, self._shape, self._held, dice), grain_for(self._shape, self._held, dice)
+        z, grain = latents(encoder, self._shape, self._held, self._y, dice), grain_for(self._shape, self._held, dice)
         return coverage_and_density(self._held, generator(z, self._y, grain))
 
 
