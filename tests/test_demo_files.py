@@ -3,6 +3,7 @@
 import tomllib
 from contextlib import closing
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import orjson
@@ -12,9 +13,10 @@ from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.config import BrokerConfig, ServiceConfig, parse_config
 from anomgan.simulate import Fault, parse_scenario
+from anomgan.simulate.network import Incident
 from anomgan_demo.files import Folder, write_detector, write_simulator
 from anomgan_demo.report import describe_report, make_report, read_truth
-from anomgan_simulator.truth import truth_record
+from anomgan_simulator.truth import incident_record, run_record, truth_record
 
 LEFT = (
     "anomgan.db",
@@ -60,7 +62,13 @@ def test_the_page_of_a_demo_can_reach_its_simulator(tmp_path: Path) -> None:
 def test_a_fault_that_was_stopped_ended_then(tmp_path: Path) -> None:
     fault = Fault("n", "p", "bias", ("flow",), 4.0, 404.0, 3.0, injected=True)
     stopped = replace(fault, stopped_s=12.0)
-    records = [truth_record(fault, "begin", 100.0), {"state": "run"}, truth_record(stopped, "end", 100.0)]
+    cut_off = Incident("n", "p", "outage", 4.0, inf)
+    records = [
+        run_record([{"site": "n", "kind": "pump", "name": "p", "count": 1}], 100.0, 300.0, ended=True),
+        incident_record(cut_off, "begin", 100.0),
+        truth_record(fault, "begin", 100.0),
+        truth_record(stopped, "end", 100.0),
+    ]
     (tmp_path / "truth.jsonl").write_bytes(b"\n".join(map(orjson.dumps, records)))
     assert [(one.start_s, one.end_s) for one in read_truth(tmp_path / "truth.jsonl", 1e9)] == [(104.0, 112.0)]
     assert [(one.start_s, one.end_s) for one in read_truth(tmp_path / "truth.jsonl", 110.0)] == [(104.0, 110.0)]

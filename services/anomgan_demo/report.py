@@ -1,44 +1,21 @@
 """The demo's figures: from the store and the ground truth, never from the detector's own opinion."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from anomgan.adapters.sqlite_read import open_reader
+from anomgan.judging import TrueFault, decode_truth
 from anomgan.matching import GRACE_S, Interval, issue_on, match_events
 from anomgan.records import HealthIssue
 
 
-@dataclass(frozen=True, slots=True)
-class TrueFault:
-    """One fault of the ground truth."""
-
-    site: str
-    device: str
-    kind: str
-    channels: tuple[str, ...]
-    start_s: float
-    end_s: float
-
-
 def read_truth(path: Path, until_s: float) -> list[TrueFault]:
     """The faults that began, cut at `until_s`, the end of what was published; one that was stopped ended then."""
-    lines = [line for line in map(orjson.loads, path.read_bytes().splitlines()) if line["state"] in ("begin", "end")]
-    begun = {(line["site"], line["device"], line["kind"], line["start_s"], *line["channels"]): line for line in lines}
-    return [
-        TrueFault(
-            line["site"],
-            line["device"],
-            line["kind"],
-            tuple(line["channels"]),
-            line["start_s"],
-            min(line["end_s"], until_s),
-        )
-        for line in begun.values()
-    ]
+    records = map(decode_truth, path.read_bytes().splitlines())
+    begun = {one.key: one for one in records if isinstance(one, TrueFault) and not one.domain}
+    return [replace(one, end_s=min(one.end_s, until_s)) for one in begun.values()]
 
 
 def make_report(
