@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ def test_all_of_a_device_goes_that_is_not_heard_for_the_retention_and_is_counted
     store = SqliteStore(path, retention_days=1.0)
     store.write(
         Batch(
-            [verdict(NOW + t, device="gone") for t in range(30)],
+            [verdict(NOW + t, device="gone", band=np.zeros((2, 4))) for t in range(30)],
             [event("e", device="gone"), event("f", device="gone", state="closed")],
             issues=[issue(device="gone")],
             health=[health(NOW, device="gone")],
@@ -56,7 +57,8 @@ def test_all_of_a_device_goes_that_is_not_heard_for_the_retention_and_is_counted
     now_s = goes_on(store, now_s, 0.1 * DAY_S)
     assert devices(path) == {"here"}
     left = dump(path)
-    assert [len(left[table]) for table in ("event", "channels", "health", "issue", "device")] == [0, 1, 0, 0, 1]
+    tables = ("event", "channels", "health", "issue", "band", "heard", "device")
+    assert [len(left[table]) for table in tables] == [0, 1, 0, 0, 0, 1, 1]
     assert store.outlived["outlived.devices"] == 1
     assert store.outlived["outlived.events"] == 2
     assert store.outlived["outlived.verdicts"] >= 30

@@ -19,8 +19,7 @@ from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_models import count_judged, write_sheets
 from anomgan.adapters.sqlite_retention import Retention, hear, hear_of, listened
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
-from anomgan.band import Floats
-from anomgan.records import Source, Verdict
+from anomgan.records import Floats, Source, Verdict
 
 DELETED_PER_WRITE = 2000
 """Rows that one write deletes at most, so that retention never stalls the stream."""
@@ -236,3 +235,5 @@ class SqliteStore:
                 del self._devices[source]
             for key in [key for key in self._channels if key[0] in gone]:
                 del self._channels[key]
+            for device_id in gone:  # which a new device may be given
+                self._bands.pop(device_id, None)
