@@ -8,7 +8,7 @@ import math
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
@@ -169,6 +169,7 @@ class SqliteStore:
             connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, latest.id))
             if latest.time_s == -math.inf:  # no verdict says how old it is, as of what many devices have at once
                 self._retention.age_events(connection, latest.id, event.end_s - self._retention.retention_s, counted)
+        batch = self._without_gone(connection, batch)
         told = write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health)
         connection.executemany(
             "UPDATE device SET revision = ? WHERE id = ?",
@@ -184,6 +185,20 @@ class SqliteStore:
             "INSERT OR IGNORE INTO audit VALUES (:time_s, :number, :client, :command, :subject, :effect)",
             [asdict(entry) for entry in batch.audit],
         )
+
+    def _without_gone(self, connection: sqlite3.Connection, batch: Batch) -> Batch:
+        """A device that was let go of does not come back because the service, which may know it for longer, says for
+        how long it has been silent, or closes what was wrong with it."""
+
+        def known(source: Source) -> bool:
+            statement = "SELECT 1 FROM device WHERE (site, device) = (?, ?)"
+            return source in self._devices or connection.execute(statement, source).fetchone() is not None
+
+        longest_s = self._retention.retention_s
+        health = [one for one in batch.health if not one.silent_s > longest_s or known(one.source)]
+        told = {one.source for one in health} | {(one.site, one.device) for one in batch.issues if one.state == "open"}
+        issues = [one for one in batch.issues if (source := (one.site, one.device)) in told or known(source)]
+        return replace(batch, health=health, issues=issues)
 
     def _latest(self, connection: sqlite3.Connection, source: Source) -> Latest:
         """What is known of a device, made at its first sight."""

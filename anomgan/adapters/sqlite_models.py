@@ -20,7 +20,7 @@ from anomgan.adapters.ports import Sheet
 from anomgan.records import Verdict
 
 MODEL_TABLES = """
-CREATE TABLE sheet (  -- what is known of models and fleets, for people to look at
+CREATE TABLE sheet (                -- what is known of models and fleets, for people to look at
     kind TEXT NOT NULL,             -- model or fleet
     name TEXT NOT NULL,
     digest TEXT NOT NULL,           -- of a model's file
@@ -29,7 +29,7 @@ CREATE TABLE sheet (  -- what is known of models and fleets, for people to look 
     content TEXT NOT NULL,          -- JSON
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
-CREATE TABLE judged ( -- windows with a known surprise, by model and day of event time
+CREATE TABLE judged (               -- windows with a known surprise, by model and day of event time
     model TEXT NOT NULL,
     day INTEGER NOT NULL,           -- days since 1970 UTC
     first_s REAL NOT NULL,
