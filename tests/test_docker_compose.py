@@ -104,6 +104,14 @@ def test_ports_are_published_on_loopback_unless_told(compose: dict[str, Any]) ->
     assert told["services"]["grafana"]["ports"] == ["10.0.0.1:3000:3000"]
 
 
+def test_links_follow_the_ports(tmp_path: Path) -> None:
+    text = (DOCKER / ".env.example").read_text().replace("3000", "3001", 1).replace("8050", "8051", 1)
+    (tmp_path / ".env").write_text(text.replace("TORCH_INDEX=", "TORCH_INDEX=x"))
+    grafana = read_compose(env=read_env(tmp_path / ".env"))["services"]["grafana"]
+    assert grafana["environment"]["GF_SERVER_ROOT_URL"] == "http://localhost:3001"
+    assert grafana["environment"]["PAGE_URL"] == "http://localhost:8051"
+
+
 def test_every_secret_that_a_service_reads_is_given_to_it_and_made_by_the_script(
     compose: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -191,7 +199,7 @@ def test_the_configurations_are_valid() -> None:
 
 def test_scripts_pass_shellcheck_and_may_be_executed() -> None:
     scripts = sorted(DOCKER.rglob("*.sh"))
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     done = subprocess.run([tool("shellcheck"), *scripts], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert all(script.stat().st_mode & 0o111 for script in scripts)
