@@ -80,7 +80,8 @@ def stack(folder: Path, influxdb1_url: str) -> Iterator[Stack]:
     with ExitStack() as open_ones:
         gate = open_ones.enter_context(serving(WriteProtocol2(influxdb1_url, "")))
         plant = DockerPlant(folder, f"http://127.0.0.1:{gate.server_port}")
-        gate.token = plant.secret("influxdb_token")
+        (folder / "secrets" / "influxdb_detector_token").write_text("one that InfluxDB has chosen\n")
+        gate.token = plant.secret("influxdb_detector_token")
         found = Stack(plant, influxdb1_url)
         open_ones.enter_context(plant.broker())
         plant.run("train", TRAIN_STEPS="60")
@@ -335,6 +336,6 @@ def test_the_start_script_leaves_no_password_in_sight(stack: Stack) -> None:
     assert [line.split(":")[0] for line in hashed.splitlines()] == ["devices", "detector", "health"]
     assert all(line.split(":")[1].startswith("$7$") for line in hashed.splitlines())
     shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    for name in ("mqtt_devices_password", "mqtt_detector_password", "page_token", "influxdb_token"):
+    for name in ("mqtt_devices_password", "mqtt_detector_password", "page_token", "influxdb_detector_token"):
         assert stack.plant.secret(name) not in shown
         assert stack.plant.secret(name) not in hashed
