@@ -96,6 +96,16 @@ def test_only_services_with_a_health_check_are_waited_for_to_be_healthy(compose:
                 assert how["required"] is False, f"{name} needs {other}, which a profile may leave out"
 
 
+def test_nobody_writes_before_there_is_a_database_that_forgets() -> None:
+    for files in VARIANTS.values():
+        compose = read_compose(*files)
+        made_by = {"database": "service_completed_successfully"} if "database" in compose["services"] else {}
+        for name, service in services(compose):
+            if "influxdb_detector_token" in service.get("secrets", ()):
+                waited_for = {other: how["condition"] for other, how in service["depends_on"].items()}
+                assert waited_for.items() >= {"influxdb": "service_healthy", **made_by}.items(), name
+
+
 def test_ports_are_published_on_loopback_unless_told(compose: dict[str, Any]) -> None:
     ports = [port for _, service in services(compose) for port in service.get("ports", ())]
     assert len(ports) == 4
