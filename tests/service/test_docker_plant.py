@@ -201,6 +201,17 @@ def test_the_simulator_tells_what_is_true_and_it_reaches_the_database(stack: Sta
     assert all(row["timeEnd"] > row["time"] // 10**6 for row in rows)
 
 
+def test_no_tag_has_the_name_of_a_field_which_influxdb_3_would_refuse(stack: Stack) -> None:
+    keys: dict[str, dict[str, set[str]]] = {}
+    for kind in ("tag", "field"):
+        form = {"db": "anomgan", "q": f"SHOW {kind} KEYS"}
+        (result,) = json.loads(fetch(f"{stack.influx.url}/query", form))["results"]
+        keys[kind] = {one["name"]: {row[0] for row in one["values"]} for one in result["series"]}
+    assert keys["field"].keys() >= {"anomaly_score", "anomaly_channel", "anomaly_event", "device_issue", "truth"}
+    for measurement, fields in keys["field"].items():
+        assert not fields & keys["tag"].get(measurement, set()), measurement
+
+
 # ---------------------------------------------------------------- the queries
 
 
