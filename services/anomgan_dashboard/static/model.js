@@ -132,13 +132,13 @@ function reliabilityChart(signal) {
     title: "Is a surprise as rare as it says?", signal, height: 390,
     x: { label: "promised: a normal window looks so odd with this probability", log: true, range },
     y: { label: "measured share of windows", log: true, range },
-    lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "expected", dots: true, hollow: true }],
+    lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "ink", dots: true, hollow: true }],
     marks: (u) => intervals(u, rows.map((row) => row.promised), rows.map((row) => row.low), rows.map((row) => row.high), "observed"),
     read: (at) => {
       const row = rows[at ?? rows.findIndex((one) => one.promised >= 0.01)];
       return row === undefined ? [] : [{ colour: "muted", label: "promised", told: share(row.promised) },
         ...(known(row.measured) ? [{ colour: "observed", label: "held-out normal", told: share(row.measured) }] : []),
-        ...(known(row.lived) ? [{ colour: "expected", label: "live, faults included", told: share(row.lived) }] : [])];
+        ...(known(row.lived) ? [{ colour: "ink", label: "live, faults included", told: share(row.lived) }] : [])];
     },
   });
   return {
