@@ -101,6 +101,16 @@ def test_what_data_quality_says_of_the_channel_stands_there_too(path: Path) -> N
     assert (one["issue"]["channel"], one["issue"]["start_s"]) == ("flow", 1020.0)
 
 
+@pytest.mark.parametrize(("start_s", "end_s", "found"), [(998.0, 1060.0, True), (900.0, 1010.0, False)])
+def test_an_issue_that_reaches_back_a_little_is_of_the_fault_and_one_of_before_is_not(
+    path: Path, start_s: float, end_s: float, found: bool
+) -> None:
+    """What is stuck has stood still since the reading before."""
+    write(path, Batch(issues=[issue(start_s, end_s=end_s, state="closed")]))
+    (one,) = told(path, FAULT)
+    assert (one["issue"] is not None) == found
+
+
 def test_without_a_store_the_truth_is_told_alone(path: Path) -> None:
     (one,) = told(path, FAULT)
     assert (one["event"], one["issue"], one["number"]) == (None, None, 7)

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from anomgan.adapters.sqlite_read import SqliteReader, open_reader
 from anomgan.errors import Refused, Unreachable
 from anomgan.matching import Interval, match_events
+from anomgan.records import HealthIssue
 from anomgan.wire.simulator_control import COMMANDS
 from anomgan_dashboard.actions import Ask, read_little, require_own_page
 
@@ -93,12 +94,10 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
     told = [Interval(one.start_s, max(one.end_s, start_s), one.device, one.site) for one in events]
     matching = match_events([truth], told, TOLERANCE_S)
     event = events[matching.pairs[0][1]] if matching.pairs else None
-    issues = [
-        one
-        for one in reader.issues(source, only_open=False, limit=MOST_EVENTS)
-        if start_s <= one.start_s <= fault["end_s"] + TOLERANCE_S
-        and (not fault["channels"] or covers(fault, one.channel))
-    ]
+    sick = reader.issues(
+        source, only_open=False, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS
+    )
+    issues = [one for one in sick if covers(fault, one)]
     issue = min(issues, key=lambda one: one.start_s, default=None)
     return {
         "event": None
@@ -118,6 +117,10 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
     }
 
 
-def covers(fault: Json, channel: str) -> bool:
-    """Whether an issue of a channel, or of the device as a whole, can be of the fault."""
-    return not channel or channel in fault["channels"]
+def covers(fault: Json, issue: HealthIssue) -> bool:
+    """Whether an issue that touches a fault can be of it: it is of one of its channels or of the device as a whole, and
+    not most of it lies before: what stands still or is missing is so since a reading of before the fault.
+    """
+    if fault["channels"] and issue.channel and issue.channel not in fault["channels"]:
+        return False
+    return bool(fault["start_s"] - issue.start_s < issue.end_s - fault["start_s"])
