@@ -17,8 +17,6 @@ const SIGNS = {
   none: () => svg("path", { d: "M3 8h10", fill: "none", "stroke-width": "2.2", "stroke-linecap": "round" }),
 };
 
-export const modelLink = (name) => `/models?${new URLSearchParams({ model: name })}`;
-
 export const roleBadge = (role) => h("span", { class: "role", data: { role } }, ROLES[role] ?? role);
 
 /** How the adversarial game went, as shape and word. */
