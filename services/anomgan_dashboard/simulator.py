@@ -17,13 +17,10 @@ from starlette.routing import Route
 
 from anomgan.adapters.sqlite_read import SqliteReader, open_reader
 from anomgan.errors import Unreachable
-from anomgan.matching import Interval, match_events
-from anomgan.records import HealthIssue
+from anomgan.matching import GRACE_S, Interval, issue_on, match_events
 from anomgan.wire.simulator_control import COMMANDS
 from anomgan_dashboard.actions import Ask, hand_on, read_little, require_own_page
 
-TOLERANCE_S = 120.0
-"""a machine takes a while to recover; an event that starts so soon after a fault is still its finding"""
 MOST_EVENTS = 50
 Json = dict[str, Any]
 
@@ -82,17 +79,14 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
     others = [one for one in faults if (one["site"], one["device"]) == source and one["start_s"] >= fault["end_s"]]
     events = [
         one
-        for one in reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS)
+        for one in reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + GRACE_S, limit=MOST_EVENTS)
         if one.start_s < fault["end_s"] or not any(other["start_s"] <= one.start_s for other in others)
     ]
     told = [Interval(one.start_s, max(one.end_s, start_s), one.device, one.site) for one in events]
-    matching = match_events([truth], told, TOLERANCE_S)
+    matching = match_events([truth], told, GRACE_S)
     event = events[matching.pairs[0][1]] if matching.pairs else None
-    sick = reader.issues(
-        source, only_open=False, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS
-    )
-    issues = [one for one in sick if covers(fault, one)]
-    issue = min(issues, key=lambda one: one.start_s, default=None)
+    issues = reader.issues(source, only_open=False, start_s=start_s, end_s=fault["end_s"] + GRACE_S)
+    issue = issue_on(truth, fault["channels"], issues, GRACE_S)
     return {
         "event": None
         if event is None
@@ -109,12 +103,3 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
         if issue is None
         else {"kind": issue.kind, "channel": issue.channel, "start_s": issue.start_s, "reason": issue.reason},
     }
-
-
-def covers(fault: Json, issue: HealthIssue) -> bool:
-    """Whether an issue that touches a fault can be of it: it is of one of its channels or of the device as a whole, and
-    not most of it lies before: what stands still or is missing is so since a reading of before the fault.
-    """
-    if fault["channels"] and issue.channel and issue.channel not in fault["channels"]:
-        return False
-    return bool(fault["start_s"] - issue.start_s < issue.end_s - fault["start_s"])
