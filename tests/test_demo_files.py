@@ -49,13 +49,14 @@ def test_a_demo_begins_anew_and_touches_nothing_else(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "demo").rglob("*") if path.is_file()] == ["mine.txt"]
 
 
-def test_the_page_of_a_demo_can_reach_its_simulator(tmp_path: Path) -> None:
+def test_the_page_of_a_demo_can_reach_its_simulator_and_its_detector(tmp_path: Path) -> None:
     folder, broker = Folder(tmp_path), BrokerConfig(host="127.0.0.1", port=1999)
     write_simulator(folder, broker, start="2024-01-01T00:00:00Z", seed=0, speed=20.0, normal_rows=6000, live_rows=None)
     write_detector(folder, broker, 8050)
     scenario = parse_scenario(tomllib.loads(folder.simulator.read_text()), "simulate.toml")
     service = parse_config(ServiceConfig, tomllib.loads(folder.detector.read_text()), "detector.toml")
     assert Path(service.dashboard.simulator) == folder.simulator
+    assert service.control.enabled
     assert scenario.config.broker.port == broker.port
 
 

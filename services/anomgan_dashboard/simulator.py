@@ -3,7 +3,7 @@
 Truth and finding meet here and nowhere else: the detector never hears of the simulator.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from anomgan.adapters.sqlite_read import SqliteReader, open_reader
-from anomgan.errors import Refused, Unreachable
+from anomgan.errors import Unreachable
 from anomgan.matching import GRACE_S, Interval, issue_on, match_events
 from anomgan.wire.simulator_control import COMMANDS
-from anomgan_dashboard.actions import Ask, read_little, require_own_page
+from anomgan_dashboard.actions import Ask, hand_on, read_little, require_own_page
 
 MOST_EVENTS = 50
 Json = dict[str, Any]
@@ -30,17 +30,11 @@ def simulator_routes(ask: Ask | None, store: Path, answer: Callable[[Any], Respo
     if ask is None:
         return []
 
-    async def told(command: str, fields: Mapping[str, Any]) -> Json:
-        try:
-            return await run_in_threadpool(ask, command, fields)
-        except Refused as error:
-            raise HTTPException(409, str(error)) from None
-
     async def plant(_: Request) -> Response:
-        return answer(await told("plant", {}))
+        return answer(await hand_on(ask, "plant", {}))
 
     async def status(_: Request) -> Response:
-        data = await told("status", {})
+        data = await hand_on(ask, "status", {})
         return answer(data | {"faults": await run_in_threadpool(with_findings, data["faults"], store)})
 
     def action(command: str) -> Callable[[Request], Awaitable[Response]]:
@@ -54,7 +48,7 @@ def simulator_routes(ask: Ask | None, store: Path, answer: Callable[[Any], Respo
                 first = error.errors(include_url=False)[0]
                 where = ".".join(str(part) for part in first["loc"])
                 raise HTTPException(400, f"{where}: {first['msg']}"[:300]) from None
-            return answer(await told(command, asked.model_dump(mode="json", exclude_unset=True)))
+            return answer(await hand_on(ask, command, asked.model_dump(mode="json", exclude_unset=True)))
 
         return act
 
