@@ -8,14 +8,17 @@ Rules, for intervals of the same (site, device), ends included:
 - one found event may cover several true events, and several found events may fall on one true event.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from anomgan.errors import DataError
-from anomgan.records import Source
+from anomgan.records import HealthIssue, Source
+
+GRACE_S = 120.0
+"""a machine takes a while to recover from a fault; an event that starts so soon after one belongs to it"""
 
 
 class Span(Protocol):
@@ -104,3 +107,15 @@ def match_events(truth: Sequence[Span], found: Sequence[Span], tolerance_s: floa
             missed.append(t)
     false_alarms = tuple(i for i in range(len(found)) if i not in justified)
     return Matching(tuple(pairs), tuple(missed), false_alarms, tuple(delays))
+
+
+def issue_on(
+    fault: Span, channels: Collection[str], issues: Iterable[HealthIssue], tolerance_s: float = 0.0
+) -> HealthIssue | None:
+    """What data quality says first of a true event, by the same rules: of one of its channels, or of the whole device.
+
+    channels: where the fault shows, empty = anywhere. A stuck value may have stood a little before it became a fault.
+    """
+    those = [one for one in issues if not channels or not one.channel or one.channel in channels]
+    pairs = match_events([fault], those, tolerance_s).pairs
+    return those[pairs[0][1]] if pairs else None

@@ -21,4 +21,5 @@ for name in mqtt_detector_password mqtt_devices_password mqtt_health_password co
     keep "$name" "$(random)"
 done
 keep influxdb_token "apiv3_$(random)" # InfluxDB 3 wants tokens to begin so; to InfluxDB 2 it is a token as any other
+keep influxdb_detector_token "$(cat secrets/influxdb_token)" # README.md says how to give the detector one that can do less
 keep influxdb3_admin_token.json "{\"token\": \"$(cat secrets/influxdb_token)\", \"name\": \"_admin\"}"

@@ -35,9 +35,13 @@ Loader.add_constructor("!override", _override)
 
 
 def read_env(path: Path = DOCKER / ".env.example") -> dict[str, str]:
-    """The variables of an .env file."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    """The variables of an .env file, in which one may name others above it."""
+    found: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.split("=", 1)
+            found[name] = interpolated(value, found)
+    return found
 
 
 def filled_env() -> dict[str, str]:

@@ -59,7 +59,7 @@ README: Mapping[str, str] = {
     "tiles-dark": "fleet",
 }
 """picture -> its name in `.github`"""
-COLOURS = 128
+COLOURS, KMEANS = 256, 3
 
 
 @click.command()
@@ -212,12 +212,13 @@ def await_answer(question: Callable[[], Answer], what: str, patience_s: float) -
 
 
 def shrink(picture: Path, to: Path) -> None:
-    """The same picture with few colours, a fraction of the bytes."""
+    """The same picture with few colours, a fraction of the bytes; a dot keeps its own as an area does."""
     from PIL import Image
 
     if picture.exists():
         with Image.open(picture) as image:
-            image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(to, optimize=True)
+            few = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, KMEANS, dither=Image.Dither.NONE)
+            few.save(to, optimize=True)
 
 
 if __name__ == "__main__":

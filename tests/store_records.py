@@ -100,7 +100,7 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     connection = sqlite3.connect(path)
     tables = {
         table: connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 a constant
-        for table in ("verdict", "event", "channels", "counter", "health", "issue", "sheet", "judged")
+        for table in ("verdict", "event", "channels", "counter", "health", "issue", "band", "heard", "sheet", "judged")
     }
     columns = "site, device, first_s, time_s, step_s, surprise, threshold, anomalous, trail"
     tables["device"] = connection.execute(f"SELECT {columns} FROM device").fetchall()  # noqa: S608 a constant
@@ -108,16 +108,22 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return tables
 
 
-OF_SCHEMA_3 = {"meta", "channels", "device", "verdict", "event", "counter", "health", "issue", "audit"}
+OF_SCHEMA_2 = {"meta", "channels", "device", "verdict", "event", "counter"}
+OF_SCHEMA_3 = OF_SCHEMA_2 | {"health", "issue", "audit"}
 EVENT_COLUMNS_OF_SCHEMA_3 = 15
+
+
+def drop_all_but(connection: sqlite3.Connection, kept: set[str]) -> None:
+    """Take from a store the tables that an older schema did not have."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for name in tables - kept:
+        connection.execute(f"DROP TABLE {name}")
 
 
 def make_older(path: Path) -> None:
     """Take from a store what the third schema did not have."""
     connection = sqlite3.connect(path)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    for name in set(tables) - OF_SCHEMA_3:
-        connection.execute(f"DROP TABLE {name}")
+    drop_all_but(connection, OF_SCHEMA_3)
     for _, column, *_ in connection.execute("PRAGMA table_info(event)").fetchall()[EVENT_COLUMNS_OF_SCHEMA_3:]:
         connection.execute(f"ALTER TABLE event DROP COLUMN {column}")
     connection.execute("PRAGMA user_version = 3")

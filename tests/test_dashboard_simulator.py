@@ -101,6 +101,25 @@ def test_what_data_quality_says_of_the_channel_stands_there_too(path: Path) -> N
     assert (one["issue"]["channel"], one["issue"]["start_s"]) == ("flow", 1020.0)
 
 
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "is_of_it"),
+    [(995.0, 1040.0, True), (1215.0, 1230.0, True), (900.0, 990.0, False), (1225.0, 1230.0, False)],
+)
+def test_what_data_quality_says_is_of_a_fault_by_the_rules_for_events(
+    path: Path, start_s: float, end_s: float, is_of_it: bool
+) -> None:
+    """A value that stood still before it became stuck is told from then on."""
+    write(path, Batch(issues=[issue(start_s, end_s=end_s, state="closed")]))
+    (one,) = told(path, FAULT)
+    assert (one["issue"] is not None) == is_of_it
+
+
+def test_however_much_a_device_has_been_ill_since_the_first_issue_on_a_fault_is_told(path: Path) -> None:
+    later = [issue(2000.0 + n, state="closed") for n in range(100)]
+    write(path, Batch(issues=[issue(1020.0, state="closed"), *later]))
+    assert [one["issue"]["start_s"] for one in told(path, FAULT)] == [1020.0]
+
+
 def test_without_a_store_the_truth_is_told_alone(path: Path) -> None:
     (one,) = told(path, FAULT)
     assert (one["event"], one["issue"], one["number"]) == (None, None, 7)

@@ -96,12 +96,30 @@ def test_only_services_with_a_health_check_are_waited_for_to_be_healthy(compose:
                 assert how["required"] is False, f"{name} needs {other}, which a profile may leave out"
 
 
+def test_nobody_writes_before_there_is_a_database_that_forgets() -> None:
+    for files in VARIANTS.values():
+        compose = read_compose(*files)
+        made_by = {"database": "service_completed_successfully"} if "database" in compose["services"] else {}
+        for name, service in services(compose):
+            if "influxdb_detector_token" in service.get("secrets", ()):
+                waited_for = {other: how["condition"] for other, how in service["depends_on"].items()}
+                assert waited_for.items() >= {"influxdb": "service_healthy", **made_by}.items(), name
+
+
 def test_ports_are_published_on_loopback_unless_told(compose: dict[str, Any]) -> None:
     ports = [port for _, service in services(compose) for port in service.get("ports", ())]
     assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
     told = read_compose(env=filled_env() | {"BIND_ADDRESS": "10.0.0.1"})
     assert told["services"]["grafana"]["ports"] == ["10.0.0.1:3000:3000"]
+
+
+def test_links_follow_the_ports(tmp_path: Path) -> None:
+    text = (DOCKER / ".env.example").read_text().replace("3000", "3001", 1).replace("8050", "8051", 1)
+    (tmp_path / ".env").write_text(text.replace("TORCH_INDEX=", "TORCH_INDEX=x"))
+    grafana = read_compose(env=read_env(tmp_path / ".env"))["services"]["grafana"]
+    assert grafana["environment"]["GF_SERVER_ROOT_URL"] == "http://localhost:3001"
+    assert grafana["environment"]["PAGE_URL"] == "http://localhost:8051"
 
 
 def test_every_secret_that_a_service_reads_is_given_to_it_and_made_by_the_script(
@@ -141,6 +159,7 @@ def test_secrets_are_random_are_kept_and_only_their_owner_gets_at_them(tmp_path:
         subprocess.run(["sh", "secrets.sh"], cwd=tmp_path, check=True, capture_output=True)
         found.append({path.name: path.read_text().strip() for path in (tmp_path / "secrets").iterdir()})
     assert found[0] == found[1]
+    assert found[0].pop("influxdb_detector_token") == found[0]["influxdb_token"], "until it is given one of its own"
     assert len(set(found[0].values())) == len(found[0])
     assert all(len(secret) >= 64 for secret in found[0].values())
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
@@ -191,7 +210,7 @@ def test_the_configurations_are_valid() -> None:
 
 def test_scripts_pass_shellcheck_and_may_be_executed() -> None:
     scripts = sorted(DOCKER.rglob("*.sh"))
-    assert len(scripts) == 4
+    assert len(scripts) == 5
     done = subprocess.run([tool("shellcheck"), *scripts], capture_output=True, text=True, check=False)
     assert done.stdout == ""
     assert all(script.stat().st_mode & 0o111 for script in scripts)

@@ -1,15 +1,18 @@
 """Dashboards and alert rules of docker/grafana: Grafana's published schema, and what a schema does not see."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from compose_files import DOCKER, read_compose
-from grafana_files import GRAFANA, dashboards, queries, rules, variables
+from grafana_files import DASHBOARDS, GRAFANA, dashboards, queries, rules, variables
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import alerting, dashboard
@@ -148,14 +151,44 @@ def test_data_sources_of_both_generations_are_the_one_that_dashboards_ask() -> N
 
 
 def test_provisioned_folders_are_where_compose_mounts_them() -> None:
-    mounts = dict(volume.split(":")[:2] for volume in read_compose()["services"]["grafana"]["volumes"])
+    grafana = read_compose()["services"]["grafana"]
+    mounts = dict(volume.split(":")[:2] for volume in grafana["volumes"])
     where = {inside: DOCKER / outside for outside, inside in mounts.items()}
     provider = yaml.safe_load((GRAFANA / "provisioning" / "dashboards" / "anomgan.yaml").read_text())["providers"][0]
-    assert len(list(where[provider["options"]["path"]].glob("*.json"))) == len(UIDS)
     for kind in ("datasources", "dashboards", "alerting"):
         assert list(where[f"/etc/grafana/provisioning/{kind}"].glob("*.yaml"))
-    home = read_compose()["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-    assert (where["/etc/grafana/dashboards"] / home.rsplit("/", 1)[1]).exists()
+    script = where[grafana["entrypoint"][1]].read_text()
+    assert "from=${1:-/etc/grafana/dashboards}" in script
+    assert f"to=${{2:-{provider['options']['path']}}}" in script
+    assert len(list(where["/etc/grafana/dashboards"].glob("*.json"))) == len(UIDS)
+    folder, _, home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].rpartition("/")
+    assert folder == provider["options"]["path"]
+    assert (where["/etc/grafana/dashboards"] / home).exists()
+
+
+def started(folder: Path, page_url: str) -> subprocess.CompletedProcess[str]:
+    """The container's entry point, with a program in Grafana's place."""
+    (folder / "run.sh").write_text("#!/bin/sh\necho Grafana runs\n")
+    (folder / "run.sh").chmod(0o755)
+    line = ["/bin/sh", GRAFANA / "start.sh", GRAFANA / "dashboards", folder / "copies", folder / "run.sh"]
+    environment = {"PATH": os.environ["PATH"], "PAGE_URL": page_url}
+    return subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8050", "https://plant.example/a%20b/", "http://[::1]:9000"])
+def test_the_dashboards_links_go_where_the_page_is(tmp_path: Path, url: str) -> None:
+    assert started(tmp_path, url).stdout == "Grafana runs\n"
+    for path in DASHBOARDS:
+        before, after = path.read_text(), (tmp_path / "copies" / path.name).read_text()
+        assert ("http://localhost:8050" in before) == (path.name != "detector.json")
+        assert after == before.replace("http://localhost:8050", url.removesuffix("/"))
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8050", "http://a|b", 'http://a"b', "http://a&b", "http://a\\b"])
+def test_an_address_that_would_break_the_dashboards_is_told_and_nothing_runs(tmp_path: Path, url: str) -> None:
+    done = started(tmp_path, url)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"PAGE_URL: not an address such as http://localhost:8050: {url}" in done.stderr
 
 
 # ---------------------------------------------------------------- alert rules

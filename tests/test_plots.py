@@ -13,12 +13,12 @@ from anomgan.errors import ConfigError
 from anomgan.evaluation import intervals
 from anomgan.matching import match_events
 from anomgan.records import TimeSeries
-from anomgan_cli.plot_style import DPI, TWO_COLUMNS, Form, form_of, power
+from anomgan_cli.plot_style import DPI, TWO_COLUMNS, Form, form_of, power, short
 from anomgan_cli.plots import Picture, evaluation_plot
 from anomgan_cli.training_plots import held_out_examples, training_report
 
 BEGINS: dict[Form, bytes] = {"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml"}
-ODD = "flow $ of $ \\frac{1} ünïcödé <b>"
+ODD = "flow $ of $ \\frac{1} ünïcödé <b> 漢字\nand " + "more " * 20
 
 
 @pytest.fixture
@@ -76,6 +76,13 @@ def test_powers_of_ten_are_written_as_people_do() -> None:
         "300",
         "10⁵",
     ]
+
+
+def test_a_name_beside_an_axis_is_printable_and_no_longer_than_there_is_room_for() -> None:
+    assert short("flow\nof water") == "flow of water"
+    assert short("m" * 40) == "m" * 40
+    assert short("pump-" * 20 + "7") == "pump-pump-pump-pump…mp-pump-pump-pump-7"
+    assert len(short("a" * 30 + "b" * 30, 22)) <= 22
 
 
 # ---------------------------------------------------------------- the report of a training

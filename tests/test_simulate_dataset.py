@@ -295,6 +295,7 @@ def test_the_command_writes_it_and_says_so(command: Command) -> None:
         ("plant.toml --to-parquet set --train-days inf", "inf of them to learn from: no such time"),
         ("plant.toml --to-parquet set --to-csv set", "give one of --to-parquet and --to-csv"),
         ("plant.toml --to-parquet set --speed 3", "--speed does not go with --to-parquet"),
+        ("plant.toml --to-parquet set --speed max", "--speed does not go with --to-parquet"),
         ("plant.toml --to-parquet set --rows :5", "--rows does not go with --to-parquet"),
         ("plant.toml --days 3", "--days goes with --to-parquet"),
         ("--to-parquet set", "give a CONFIG or --replay FILE"),

@@ -334,6 +334,7 @@ def test_a_recorded_file_is_checked_the_same_way(command: Command) -> None:
         (("--replay", "nothing.csv"), "nothing.csv: no such file"),
         (("--replay", "bench.csv", "--time", "datetim"), "no column 'datetim'; did you mean 'datetime'?"),
         (("--replay", "bench.csv", "--seed", "3"), "--seed does not go with --replay"),
+        (("--replay", "bench.csv", "--seed", "0"), "--seed does not go with --replay"),
         (("--replay", "bench.csv", "--topic", "a/{site}/{device}"), "give --site"),
         (("--replay", "bench.csv", "--topic", "a/{devise}"), "unknown placeholder {devise}"),
         (("--replay", "bench.csv", "--topic", "a/+/{device}"), "a topic to publish to cannot have +"),

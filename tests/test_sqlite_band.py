@@ -146,3 +146,15 @@ def test_a_write_that_failed_has_told_no_band(path: Path) -> None:
     store.write(Batch([seen(1.0, 1.0)]))
     store.close()
     assert steps(path) == [(1.0, -0.1)]
+
+
+def test_a_device_in_the_place_of_one_that_is_gone_has_its_band_told(path: Path) -> None:
+    store, now_s = SqliteStore(path, retention_days=0.1), 0.0
+    store.write(Batch([seen(0.0, 1.0, device="here"), seen(0.0, 1.0, device="gone")], now_s=now_s))
+    for _ in range(5):
+        now_s += 3600.0
+        store.write(Batch([seen(now_s, 1.0, device="here")], now_s=now_s))
+    assert store.outlived["outlived.devices"] == 1
+    store.write(Batch([seen(now_s, 1.0)], now_s=now_s))
+    store.close()
+    assert steps(path) == [(now_s, -0.1)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store_records import NAN, event, make_older, verdict
+from store_records import NAN, dump, event, make_older, verdict
 
 from anomgan.adapters.ports import Batch, Sheet
 from anomgan.adapters.sqlite import SqliteStore
@@ -50,12 +50,14 @@ def test_sheets_are_read_back_and_those_in_use_come_first(path: Path) -> None:
 def test_sheets_that_nobody_uses_do_not_pile_up(path: Path) -> None:
     store = SqliteStore(path)
     for number in range(OUT_OF_USE + 10):
-        store.write(Batch(sheets=[sheet(f"m{number:03}")], now_s=float(number)))
+        name = f"m{number:03}"
+        store.write(Batch([verdict(float(number), model=name)], sheets=[sheet(name)], now_s=float(number)))
     store.close()
     with open_reader(path) as reader:
         names = [one.name for one, _, _ in reader.sheets("model")]
     assert len(names) == OUT_OF_USE + 1
     assert names[0] == "m029"
+    assert {str(row[0]) for row in dump(path)["judged"]} == set(names)
 
 
 def test_known_windows_count_once_whatever_is_written_again(path: Path) -> None:
@@ -85,11 +87,12 @@ def test_events_of_the_counted_time_are_told_by_what_became_of_them(path: Path) 
         event("e3", start_s=160.0, end_s=170.0, model="pump", state="false_alarm"),
         event("e4", start_s=160.0, end_s=170.0, model="pump", device="p2", state="closed"),
         event("e5", start_s=160.0, end_s=170.0, model="another"),
+        event("e6", start_s=160.0, end_s=170.0, model="pump", site="south", state="closed"),  # p1, but elsewhere
     ]
     store.write(Batch(events=events))
     store.close()
     found = judged(path)
-    assert (found.told, found.muted, found.false_alarms, found.devices) == (3, 1, 1, 2)
+    assert (found.told, found.muted, found.false_alarms, found.devices) == (4, 1, 1, 3)
     assert (found.most, found.most_device) == (2, "p1")
     assert judged(path, "another").windows == judged(path, "another").told == 0
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ def test_all_of_a_device_goes_that_is_not_heard_for_the_retention_and_is_counted
     store = SqliteStore(path, retention_days=1.0)
     store.write(
         Batch(
-            [verdict(NOW + t, device="gone") for t in range(30)],
+            [verdict(NOW + t, device="gone", band=np.zeros((2, 4))) for t in range(30)],
             [event("e", device="gone"), event("f", device="gone", state="closed")],
             issues=[issue(device="gone")],
             health=[health(NOW, device="gone")],
@@ -56,7 +57,8 @@ def test_all_of_a_device_goes_that_is_not_heard_for_the_retention_and_is_counted
     now_s = goes_on(store, now_s, 0.1 * DAY_S)
     assert devices(path) == {"here"}
     left = dump(path)
-    assert [len(left[table]) for table in ("event", "channels", "health", "issue", "device")] == [0, 1, 0, 0, 1]
+    tables = ("event", "channels", "health", "issue", "band", "heard", "device")
+    assert [len(left[table]) for table in tables] == [0, 1, 0, 0, 0, 1, 1]
     assert store.outlived["outlived.devices"] == 1
     assert store.outlived["outlived.events"] == 2
     assert store.outlived["outlived.verdicts"] >= 30
@@ -93,6 +95,31 @@ def test_a_device_without_verdicts_goes_too_and_one_of_which_only_health_is_told
             assert devices(path) == {"speaks", "silent", "never"}
     assert devices(path) == {"speaks"}
     store.close()
+
+
+def test_a_device_that_is_gone_does_not_come_back_by_its_silence_but_by_what_it_sends(path: Path) -> None:
+    store = SqliteStore(path, retention_days=0.5)
+    store.write(Batch([verdict(NOW, device="gone")], issues=[issue(device="gone")], now_s=NOW))
+    now_s = goes_on(store, NOW, 0.6 * DAY_S)
+    assert devices(path) == {"here"}
+    silent, closed = health(now_s, device="gone", silent_s=now_s - NOW), issue(device="gone", state="closed")
+    for late in (Batch(health=[silent], now_s=now_s), Batch(issues=[closed], now_s=now_s)):
+        store.write(late)  # the service forgets it later than the store
+        assert devices(path) == {"here"}
+        assert len(dump(path)["issue"]) == 0
+    heard = health(now_s, device="gone", silent_s=1.0)
+    store.write(Batch(health=[heard], issues=[closed], now_s=now_s))
+    assert devices(path) == {"here", "gone"}
+    assert len(dump(path)["issue"]) == 1
+    store.close()
+
+
+def test_what_opens_and_closes_in_one_batch_makes_a_device_known_and_is_closed(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write(Batch(issues=[issue(device="new"), issue(device="new", state="closed")], now_s=NOW))
+    store.close()
+    with open_reader(path) as reader:
+        assert [one.state for one in reader.issues(only_open=False)] == ["closed"]
 
 
 def test_a_device_that_comes_back_while_its_past_is_deleted_stays(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,19 +1,14 @@
 """A line to a program that takes requests: kept open, so that asking every second costs two messages and no more."""
 
-import secrets
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from typing import Any
 
 from anomgan.adapters.mqtt import MqttPublisher, MqttSource
-from anomgan.adapters.mqtt_request import control_secret, data_of
+from anomgan.adapters.mqtt_request import Question, answer_to, control_secret, data_of
 from anomgan.config import BrokerConfig, ControlConfig
 from anomgan.errors import Unreachable
-from anomgan.wire.control import decode_answer, encode_request
-
-BATCH = 100
 
 
 class MqttLine:
@@ -25,7 +20,7 @@ class MqttLine:
     def __init__(self, broker: BrokerConfig, control: ControlConfig, whom: str, client: str) -> None:
         self._secret = control_secret(control)
         self._broker = broker.model_copy(update={"client_id": ""})  # the program's own id would throw it out
-        self._topic = control.topic
+        self._control = control
         self._whom, self._client = whom, client
         self._one_at_a_time = threading.Lock()
         self._open = ExitStack()
@@ -33,27 +28,12 @@ class MqttLine:
 
     def ask(self, command: str, fields: Mapping[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
         """The data of the answer; Refused with the program's reason, Unreachable where nobody answers in time."""
-        transaction = secrets.token_hex(8)
-        payload = encode_request(
-            command,
-            fields,
-            secret=self._secret,
-            transaction=transaction,
-            client=self._client,
-            time_s=time.time(),
-            nonce=secrets.token_hex(16),
-        )
+        question = Question(command, fields, self._client, self._secret)
         with self._one_at_a_time:
-            answers, publisher = self._ends or self._connect()
-            publisher.publish(f"{self._topic}/request/{command}", payload)
-            deadline = time.monotonic() + timeout_s
-            while (left_s := deadline - time.monotonic()) > 0:
-                for message in answers.receive(BATCH, left_s):
-                    answers.acknowledge([message])
-                    answer = decode_answer(message.payload, transaction)
-                    if answer is not None:
-                        return data_of(answer, self._whom)
-        raise Unreachable(f"{self._whom} does not answer over {self._broker.host}:{self._broker.port}")
+            answer = answer_to(question, *(self._ends or self._connect()), self._control, timeout_s)
+        if answer is None:
+            raise Unreachable(f"{self._whom} does not answer over {self._broker.host}:{self._broker.port}")
+        return data_of(answer, self._whom)
 
     def close(self) -> None:
         """Hang up; safe to call twice."""
@@ -63,7 +43,7 @@ class MqttLine:
 
     def _connect(self) -> tuple[MqttSource, MqttPublisher]:
         with ExitStack() as opening:
-            source = opening.enter_context(closing(MqttSource(self._broker, [(f"{self._topic}/response/+", 1)])))
+            source = opening.enter_context(closing(MqttSource(self._broker, [(f"{self._control.responses}/+", 1)])))
             publisher = opening.enter_context(closing(MqttPublisher(self._broker)))
             self._ends, self._open = (source, publisher), opening.pop_all()
         return self._ends

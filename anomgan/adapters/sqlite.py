@@ -8,7 +8,7 @@ import math
 import sqlite3
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from anomgan.adapters.ports import Batch
@@ -19,8 +19,7 @@ from anomgan.adapters.sqlite_kind import plain_errors
 from anomgan.adapters.sqlite_models import count_judged, write_sheets
 from anomgan.adapters.sqlite_retention import Retention, hear, hear_of, listened
 from anomgan.adapters.sqlite_rows import Latest, advance, device_row, event_row, pack_names, read_latest, verdict_row
-from anomgan.band import Floats
-from anomgan.records import Source, Verdict
+from anomgan.records import Floats, Source, Verdict
 
 DELETED_PER_WRITE = 2000
 """Rows that one write deletes at most, so that retention never stalls the stream."""
@@ -170,6 +169,7 @@ class SqliteStore:
             connection.execute("UPDATE device SET revision = ? WHERE id = ?", (revision, latest.id))
             if latest.time_s == -math.inf:  # no verdict says how old it is, as of what many devices have at once
                 self._retention.age_events(connection, latest.id, event.end_s - self._retention.retention_s, counted)
+        batch = self._without_gone(connection, batch)
         told = write_health(connection, lambda s: self._latest(connection, s).id, batch.issues, batch.health)
         connection.executemany(
             "UPDATE device SET revision = ? WHERE id = ?",
@@ -185,6 +185,20 @@ class SqliteStore:
             "INSERT OR IGNORE INTO audit VALUES (:time_s, :number, :client, :command, :subject, :effect)",
             [asdict(entry) for entry in batch.audit],
         )
+
+    def _without_gone(self, connection: sqlite3.Connection, batch: Batch) -> Batch:
+        """A device that was let go of does not come back because the service, which may know it for longer, says for
+        how long it has been silent, or closes what was wrong with it."""
+
+        def known(source: Source) -> bool:
+            statement = "SELECT 1 FROM device WHERE (site, device) = (?, ?)"
+            return source in self._devices or connection.execute(statement, source).fetchone() is not None
+
+        longest_s = self._retention.retention_s
+        health = [one for one in batch.health if not one.silent_s > longest_s or known(one.source)]
+        told = {one.source for one in health} | {(one.site, one.device) for one in batch.issues if one.state == "open"}
+        issues = [one for one in batch.issues if (source := (one.site, one.device)) in told or known(source)]
+        return replace(batch, health=health, issues=issues)
 
     def _latest(self, connection: sqlite3.Connection, source: Source) -> Latest:
         """What is known of a device, made at its first sight."""
@@ -236,3 +250,5 @@ class SqliteStore:
                 del self._devices[source]
             for key in [key for key in self._channels if key[0] in gone]:
                 del self._channels[key]
+            for device_id in gone:  # which a new device may be given
+                self._bands.pop(device_id, None)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomgan.band import PLACES, Floats
-from anomgan.records import Verdict
+from anomgan.band import PLACES
+from anomgan.records import Floats, Verdict
 
 BAND_TABLE = """
 CREATE TABLE band (                 -- where each channel lies in normal windows around what is expected, and since when

@@ -8,6 +8,7 @@ newer than all that a device has counts.
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from anomgan.adapters.ports import Sheet
 from anomgan.records import Verdict
 
 MODEL_TABLES = """
-CREATE TABLE IF NOT EXISTS sheet (  -- what is known of models and fleets, for people to look at
+CREATE TABLE sheet (                -- what is known of models and fleets, for people to look at
     kind TEXT NOT NULL,             -- model or fleet
     name TEXT NOT NULL,
     digest TEXT NOT NULL,           -- of a model's file
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS sheet (  -- what is known of models and fleets, for p
     content TEXT NOT NULL,          -- JSON
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS judged ( -- windows with a known surprise, by model and day of event time
+CREATE TABLE judged (               -- windows with a known surprise, by model and day of event time
     model TEXT NOT NULL,
     day INTEGER NOT NULL,           -- days since 1970 UTC
     first_s REAL NOT NULL,
@@ -41,7 +42,7 @@ CREATE TABLE IF NOT EXISTS judged ( -- windows with a known surprise, by model a
 DAY_S = 86_400.0
 BIN, BINS = 0.25, 49
 OUT_OF_USE = 20
-"""sheets of models that no fleet uses any more"""
+"""models that no fleet uses any more, of which the sheet and what they have judged are kept"""
 Counts = NDArray[np.int64]
 
 
@@ -78,7 +79,9 @@ def write_sheets(connection: sqlite3.Connection, sheets: Sequence[Sheet], told_s
         [(sheet.kind, sheet.name, sheet.digest, told_s, json.dumps(sheet.content)) for sheet in sheets],
     )
     old = "SELECT name FROM sheet WHERE kind = 'model' AND in_use = 0 ORDER BY told_s DESC, name LIMIT -1 OFFSET ?"
-    connection.execute(f"DELETE FROM sheet WHERE kind = 'model' AND name IN ({old})", (OUT_OF_USE,))  # noqa: S608 a constant
+    forgotten = connection.execute(old, (OUT_OF_USE,)).fetchall()
+    connection.executemany("DELETE FROM sheet WHERE kind = 'model' AND name = ?", forgotten)
+    connection.executemany("DELETE FROM judged WHERE model = ?", forgotten)
 
 
 def count_judged(connection: sqlite3.Connection, fresh: Iterable[Verdict], retention_s: float) -> None:
@@ -122,24 +125,24 @@ def read_judged(connection: sqlite3.Connection, model: str) -> Judged:
         return Judged()
     first_s, last_s = min(day[0] for day in days), max(day[1] for day in days)
     counted: list[Any] = connection.execute(
-        """SELECT d.device, e.state, count(*) FROM event e JOIN device d ON d.id = e.device_id
+        """SELECT d.id, d.device, e.state, count(*) FROM event e JOIN device d ON d.id = e.device_id
            WHERE e.model = ? AND e.start_s >= ? GROUP BY d.id, e.state""",
         (model, first_s),
     ).fetchall()
-    told: dict[str, int] = {}
-    for device, state, count in counted:
+    told: Counter[tuple[int, str]] = Counter()
+    for device_id, device, state, count in counted:
         if state != "muted":
-            told[device] = told.get(device, 0) + count
-    most = max(told, key=lambda device: told[device], default="")
+            told[device_id, device] += count
+    ((_, most_device), most), *_ = told.most_common(1) or [((0, ""), 0)]
     return Judged(
         windows=sum(day[2] for day in days),
         first_s=first_s,
         last_s=last_s,
         bins=np.sum([np.frombuffer(day[3], "<i8") for day in days], axis=0),
-        told=sum(told.values()),
+        told=told.total(),
         devices=len(told),
-        most=told.get(most, 0),
-        most_device=most,
-        muted=sum(count for _, state, count in counted if state == "muted"),
-        false_alarms=sum(count for _, state, count in counted if state == "false_alarm"),
+        most=most,
+        most_device=most_device,
+        muted=sum(count for *_, state, count in counted if state == "muted"),
+        false_alarms=sum(count for *_, state, count in counted if state == "false_alarm"),
     )

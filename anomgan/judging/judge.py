@@ -27,14 +27,12 @@ from anomgan.errors import ConfigError, PayloadError
 from anomgan.judging.report import AlarmRow, FaultRow, Report, alarm_row, make_report
 from anomgan.judging.told import Run, ToldEvent, TrueFault, put_together
 from anomgan.judging.watched import WEEK_S, Watched
-from anomgan.matching import Interval, match_events
+from anomgan.matching import GRACE_S, Interval, match_events
 from anomgan.records import Source
 
 MOST = 250_000
 """faults, and incidents, and events, that are remembered"""
 DAY_S = 86_400.0
-GRACE_S = 120.0
-"""a machine takes a while to recover from a fault; an event that starts so soon after one belongs to it"""
 
 ABSENT = "absent"
 """the incident of a device that is not there, such as before it joins"""

@@ -143,7 +143,7 @@ def series_plot(summary: Summary, form: Form = "png") -> bytes | None:
         head(drawn, f"{REFERENCE} above the best baseline: {above} of {len(every)} series")
         axis.text(0.03, 0.97, f"{REFERENCE} better", transform=axis.transAxes, va="top", color=MUTED, fontsize=TINY)
         axis.text(0.97, 0.03, "baseline better", transform=axis.transAxes, ha="right", color=MUTED, fontsize=TINY)
-        drawn.legend(loc="outside lower center", ncols=3)
+        keys_below(drawn, axis.get_legend_handles_labels()[0])
         return image(drawn, form)
 
 

@@ -1,20 +1,17 @@
 """Pictures of a judgement, as PNG bytes: faults and events over time, recall by kind, how soon faults are found."""
 
 from collections.abc import Iterable, Sequence
-from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
 from anomgan.judging import FaultRow, KindRow, Report, ToldEvent
 from anomgan.records import Source
-from anomgan.shown import printable
 from anomgan_cli.plot_style import (
     ALARM,
     ASIDE,
@@ -24,15 +21,21 @@ from anomgan_cli.plot_style import (
     INK,
     MUTED,
     OBSERVED,
+    SMALL,
+    clock,
     figure,
+    head,
     image,
     keys_below,
+    label_times,
+    lanes,
+    level,
+    short,
     styled,
 )
 
 FOUND, MISSED, FALSE = OBSERVED, ALARM, FALSE_ALARM
 MOST_LANES = MOST_KINDS = 40
-LONGEST_LABEL = 40
 LANE_IN = 0.2
 HIGH_IN = 2.8
 """of the chart of the share; the delays stand beside it where they are no higher, else below"""
@@ -43,21 +46,19 @@ LEAST_WIDTH = 0.003
 def pictures(report: Report) -> dict[str, bytes]:
     """By file name; those for which there is something to draw."""
     found: dict[str, bytes] = {}
-    with catch_warnings():
-        filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box, which says as much
-        if report.rows or report.false_alarms:
-            found["timeline.png"] = timeline_png(report)
-        if report.kinds:
-            found["recall.png"] = recall_png(report)
-        if report.total.found:
-            found["delay.png"] = delay_png(report)
+    if report.rows or report.false_alarms:
+        found["timeline.png"] = timeline_png(report)
+    if report.kinds:
+        found["recall.png"] = recall_png(report)
+    if report.total.found:
+        found["delay.png"] = delay_png(report)
     return found
 
 
 def timeline_png(report: Report) -> bytes:
     """A lane per device: faults as blocks, events below them; where devices are many, those with most to tell."""
-    lanes = _lanes(report)
-    shown = lanes[:MOST_LANES]
+    devices = _devices(report)
+    shown = devices[:MOST_LANES]
     at = {source: lane for lane, source in enumerate(shown)}
     moments = [time_s for row in report.rows for time_s in (row.fault.start_s, row.fault.end_s)]
     moments += [time_s for event in report.false_alarms for time_s in (event.start_s, event.end_s)]
@@ -68,17 +69,21 @@ def timeline_png(report: Report) -> bytes:
         drawn = figure(1.3 + LANE_IN * max(len(shown), 3))
         axis = drawn.subplots()
 
-        blocks: list[tuple[float, float, float, float]] = []
+        begins: list[float] = []
+        ends: list[float] = []
+        heights: list[tuple[float, float]] = []
         colours: list[str] = []
 
         def bar(source: Source, span: tuple[float, float], up: float, high: float, colour: str) -> None:
             if source in at:
-                begin, end = _dates([max(span[0], first_s), max(min(span[1], last_s), span[0] + least_s)])
-                blocks.append((begin, end, at[source] + up - high / 2, at[source] + up + high / 2))
+                begins.append(max(span[0], first_s))
+                ends.append(max(min(span[1], last_s), span[0] + least_s))
+                heights.append((at[source] + up - high / 2, at[source] + up + high / 2))
                 colours.append(colour)
 
         for lane in range(len(shown)):
             axis.axhline(lane, color=GRID, linewidth=0.8, zorder=0)
+        lanes(axis, [short("/".join(filter(None, source))) for source in shown])
         for row in report.rows:
             colour = ASIDE if row.aside else MISSED if row.event is None else FOUND
             bar(row.fault.source, (row.fault.start_s, row.fault.end_s), -0.14, 0.36, colour)
@@ -86,24 +91,18 @@ def timeline_png(report: Report) -> bytes:
             bar(source, (event.start_s, event.end_s), 0.28, 0.2, INK)
         for event in report.false_alarms:
             bar((event.site or "", event.device), (event.start_s, event.end_s), 0.28, 0.2, FALSE)
-        corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, y0, y1 in blocks]
+        # All at once, so that one decision says whether the axis has dates or seconds.
+        left_s, right_s = first_s - 5 * least_s, last_s + 5 * least_s
+        times = clock(np.array([left_s, right_s, *begins, *ends]))
+        axis.set_xlim(times[0], times[1])
+        across = axis.convert_xunits(times[2:]).reshape(2, -1)  # type: ignore[no-untyped-call]  # matplotlib's
+        corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, (y0, y1) in zip(*across, heights, strict=True)]
         axis.add_collection(PolyCollection(corners, facecolors=colours, linewidths=0))
-        axis.xaxis_date("UTC")
-        axis.set_yticks(range(len(shown)), [_label("/".join(filter(None, source))) for source in shown])
-        axis.set_xlabel("time, UTC")
-        axis.set_ylim(len(shown) - 0.4, -0.6)
-        axis.set_xlim(*_dates([first_s - 5 * least_s, last_s + 5 * least_s]))
-        axis.tick_params(axis="y", length=0)
-        axis.spines["left"].set_visible(False)
-        locator = AutoDateLocator(minticks=5)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-        axis.xaxis.set_major_locator(locator)
-        axis.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # the same
-        hidden = len(lanes) - len(shown)
-        more = f"; {hidden} more devices with less to tell are not shown" if hidden else ""
+        label_times(axis, left_s)
+        hidden = len(devices) - len(shown)
+        more = f"{hidden} more devices with less to tell are not shown." if hidden else ""
         total = report.total
-        axis.set_title(
-            f"{total.found} of {total.faults} faults found, {len(report.false_alarms)} false alarms{more}", pad=8
-        )
+        head(drawn, f"{total.found} of {total.faults} faults found, {len(report.false_alarms)} false alarms", more)
         keys: list[Artist] = [
             Patch(color=FOUND, label="fault, found"),
             Patch(color=MISSED, label="fault, missed"),
@@ -118,7 +117,7 @@ def timeline_png(report: Report) -> bytes:
 
 def recall_png(report: Report) -> bytes:
     """Recall by kind of fault and of device, with exact 95 % intervals."""
-    every = (("by kind of fault", report.kinds), ("by kind of device", report.device_kinds))
+    every = (("By kind of fault", report.kinds), ("By kind of device", report.device_kinds))
     groups = [(_of(title, rows), _most(rows)) for title, rows in every if rows]
     heights = [len(rows) + 0.8 for _, rows in groups]
     with styled():
@@ -129,8 +128,7 @@ def recall_png(report: Report) -> bytes:
             axis.set_title(title)
         axes[-1].set_xlabel("share of the faults that were found, with its 95 % interval")
         axes[-1].xaxis.set_major_formatter(PercentFormatter(1.0))
-        line = Line2D([], [], color=MUTED, linewidth=0.8, linestyle=DASHES, label="all faults together")
-        drawn.legend(handles=[line], loc="outside lower right")
+        keys_below(drawn, [Line2D([], [], color=MUTED, linewidth=0.8, linestyle=DASHES, label="all faults together")])
         return image(drawn)
 
 
@@ -155,18 +153,17 @@ def delay_png(report: Report) -> bytes:
                 share = np.arange(1, len(times) + 1) / len(counted)
                 across, up = np.r_[0.0, times, longest], np.r_[0.0, share, share[-1]]
                 whole.step(across, up, where="post", color=colour, linewidth=1.3, label=label)
-        whole.axhline(report.total.recall or 0.0, color=MUTED, linewidth=0.8, linestyle=DASHES)
-        whole.text(longest, (report.total.recall or 0.0) + 0.015, "recall", ha="right", color=MUTED)
+        level(whole, report.total.recall or 0.0, "recall")
         whole.set(xlim=(0.0, longest), ylim=(0.0, 1.05))
         whole.yaxis.set_major_formatter(PercentFormatter(1.0))
-        whole.set_title("share of all faults found within a time")
+        whole.set_title("Share of all faults found within a time")
         whole.legend(loc="lower right")
         _draw_delays(by_kind, counted, kinds, unit_s)
-        by_kind.set_title(_of("delay until the event begins; bar = median", report.kinds))
+        by_kind.set_title(_of("Delay until the event begins; bar = median", report.kinds))
         by_kind.set(xlim=(-0.02 * longest, longest))
         for axis in (whole, by_kind):
             axis.set_xlabel(f"{unit} of event time since the fault began")
-            axis.grid(axis="x", color=GRID, linewidth=0.8)
+            axis.grid(axis="x")
         return image(drawn)
 
 
@@ -176,13 +173,10 @@ def _draw_recall(axis: Axes, rows: Sequence[KindRow], total: KindRow) -> None:
     for y, row in enumerate(rows):
         axis.plot([row.recall_low, row.recall_high], [y, y], color=FOUND, linewidth=1.3, alpha=0.6)
         axis.plot(row.recall or 0.0, y, "o", color=FOUND, markersize=4)
-        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center")
-    axis.set_yticks(range(len(rows)), [_label(row.kind) for row in rows])
-    axis.set_ylim(len(rows) - 0.5, -0.5)
+        axis.text(1.03, y, f"{row.found} of {row.faults}", va="center", fontsize=SMALL)
+    lanes(axis, [short(row.kind) for row in rows])
     axis.set_xlim(-0.02, 1.02)
-    axis.tick_params(axis="y", length=0)
-    axis.spines["left"].set_visible(False)
-    axis.grid(axis="x", color=GRID, linewidth=0.8)
+    axis.grid(axis="x")
 
 
 def _most(rows: Sequence[KindRow]) -> Sequence[KindRow]:
@@ -193,12 +187,6 @@ def _most(rows: Sequence[KindRow]) -> Sequence[KindRow]:
 
 def _of(title: str, rows: Sequence[KindRow]) -> str:
     return title if len(rows) <= MOST_KINDS else f"{title}: the {MOST_KINDS} most frequent of {len(rows):,}"
-
-
-def _label(name: str) -> str:
-    """A name beside an axis: printable, and what is long without its middle, for ends tell names apart."""
-    name, half = printable(name), (LONGEST_LABEL - 1) // 2
-    return name if len(name) <= LONGEST_LABEL else f"{name[:half]}…{name[-half:]}"
 
 
 def _unit(times_s: Iterable[float]) -> tuple[str, float]:
@@ -217,14 +205,11 @@ def _draw_delays(axis: Axes, rows: Sequence[FaultRow], kinds: Sequence[str], uni
             axis.plot(float(np.median(delays)), y, "|", color=INK, markersize=10, markeredgewidth=1.3)
         if missed:
             axis.text(1.01, y, f"{missed} missed", transform=axis.get_yaxis_transform(), va="center",
-                      color=MISSED)  # fmt: skip
-    axis.set_yticks(range(len(kinds)), map(_label, kinds))
-    axis.set_ylim(len(kinds) - 0.5, -0.5)
-    axis.tick_params(axis="y", length=0)
-    axis.spines["left"].set_visible(False)
+                      color=MISSED, fontsize=SMALL)  # fmt: skip
+    lanes(axis, [short(kind) for kind in kinds])
 
 
-def _lanes(report: Report) -> list[Source]:
+def _devices(report: Report) -> list[Source]:
     """Devices with something to show, by name; where they are too many, those with most missed and false first."""
     weight: dict[Source, int] = {}
     for row in report.rows:
@@ -254,8 +239,3 @@ def _events(report: Report) -> list[tuple[ToldEvent, Source]]:
         for event in report.found_by
         if event.key not in known
     ]
-
-
-def _dates(times_s: Sequence[float]) -> list[float]:
-    """Event time as matplotlib counts it, in days."""
-    return [time_s / 86_400.0 for time_s in times_s]

@@ -55,7 +55,7 @@ def kind_plot(of: Portrait, form: Form = "png") -> bytes:
                 _draw_course(axis, stretch, series, c, since=channel.counter, last=c == rows - 1)
             _draw_spectrum(line[3], of.stretches, c, last=c == rows - 1)
             name = f"{channel.name}, since the first" if channel.counter else channel.name
-            named(line[0], f"{name}\n{channel.unit}" if channel.unit else name)
+            named(line[0], name, channel.unit)
         titles = ("A week", "A Tuesday", "Tuesday, 9 to 10", "Power by period")
         for axis, title in zip(grid[0], titles, strict=True):
             axis.set_title(title)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Literal, get_args
+from warnings import catch_warnings, filterwarnings
 
 import matplotlib as mpl
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from anomgan.adapters.files import is_date
 from anomgan.errors import ConfigError
 from anomgan.records import Floats
+from anomgan.shown import printable
 
 Form = Literal["png", "pdf", "svg"]
 Moments = NDArray[Any]
@@ -38,6 +40,7 @@ CHARACTERS = 19
 """of small print on an inch"""
 KEY_IN = 0.36
 """a key's mark and the room around it"""
+LONGEST_NAME = 40
 
 TEXT, INK, MUTED, LINE, GRID = "#17202a", "#2c3a48", "#5c6976", "#c9cfd6", "#eceff3"
 OBSERVED, EXPECTED, ALARM, NORMAL = "#0067a5", "#b87400", "#c2410c", "#00805f"
@@ -96,7 +99,9 @@ STYLE: dict[Any, Any] = {
 def styled() -> Iterator[None]:
     """Everything that is drawn and written within has this look."""
     there = {font.name for font in fontManager.ttflist}
-    with mpl.rc_context(STYLE | {"font.family": [name for name in FONTS if name in there] or ["sans-serif"]}):
+    fonts = [name for name in FONTS if name in there] or ["sans-serif"]
+    with mpl.rc_context(STYLE | {"font.family": fonts}), catch_warnings():
+        filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as a box, which says as much
         yield
 
 
@@ -150,9 +155,25 @@ def lanes(axis: Axes, names: Sequence[str]) -> None:
     axis.spines["left"].set_visible(False)
 
 
-def named(axis: Axes, name: str) -> None:
-    """A name in front of an axis, to be read without turning one's head."""
-    axis.set_ylabel(name, rotation=0, ha="right", va="center")
+def named(axis: Axes, name: str, unit: str = "") -> None:
+    """A name in front of an axis, its unit below, to be read without turning one's head."""
+    words = "\n".join(short(one) for one in (name, unit) if one)
+    axis.set_ylabel(words, rotation=0, ha="right", va="center")
+
+
+def short(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name beside an axis: printable, and what is long without its middle, for ends tell names apart."""
+    name, half = printable(name), (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[:half]}…{name[-half:]}"
+
+
+def level(axis: Axes, value: float, name: str, colour: str = MUTED) -> None:
+    """A dashed line across, named where it ends."""
+    axis.axhline(value, color=colour, linewidth=0.8, linestyle=DASHES)
+    axis.annotate(
+        name, (1.0, value), (0, 2), xycoords=axis.get_yaxis_transform(), textcoords="offset points",
+        ha="right", va="bottom", color=colour, fontsize=SMALL,
+    )  # fmt: skip
 
 
 def powers(axis: Axes, *, x: bool = True, y: bool = True) -> None:

@@ -16,7 +16,6 @@ from anomgan.matching import Matching, Span
 from anomgan.records import Floats, TimeSeries
 from anomgan_cli.plot_style import (
     ALARM,
-    DASHES,
     EXPECTED,
     FALSE_ALARM,
     INK,
@@ -30,6 +29,7 @@ from anomgan_cli.plot_style import (
     image,
     keys_below,
     label_times,
+    level,
     named,
     styled,
 )
@@ -74,7 +74,8 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
             name = picture.channels[c]
             observed = series.values[:, series.channels.index(name)] if name in series.channels else None
             unit = series.units[series.channels.index(name)] if observed is not None else ""
-            _draw_channel(axis, times, f"{name}\n{unit}" if unit else name, observed, picture.expected[:, c])
+            _draw_channel(axis, times, observed, picture.expected[:, c])
+            named(axis, name, unit)
         _draw_scores(axes[-2], times, picture.scores, picture.threshold)
         false = set(picture.matching.false_alarms)
         for i, span in enumerate(picture.found):
@@ -102,25 +103,20 @@ def _leading(scores: Floats, contribution: Rows) -> list[int]:
     return sorted(int(c) for c in np.argsort(-contribution[oddest].mean(axis=0))[:MAX_CHANNELS])
 
 
-def _draw_channel(axis: Axes, times: Moments, name: str, observed: Rows | None, expected: Rows) -> None:
-    """One channel as measured (None where the file lacks it) and as expected, its name in front."""
+def _draw_channel(axis: Axes, times: Moments, observed: Rows | None, expected: Rows) -> None:
+    """One channel as measured (None where the file lacks it) and as expected."""
     axis.plot(times, expected, color=EXPECTED, linewidth=1.1)
     if observed is not None:
         axis.plot(times, observed, color=OBSERVED, linewidth=0.7)
-    named(axis, name)
     axis.yaxis.set_major_locator(MaxNLocator(2))
 
 
 def _draw_scores(axis: Axes, times: Moments, scores: Floats, threshold: float) -> None:
     """The surprise over time and the threshold, named where it runs."""
     axis.plot(times, scores, color=INK, linewidth=0.8)
-    axis.axhline(threshold, color=ALARM, linewidth=0.8, linestyle=DASHES)
-    axis.annotate(
-        "threshold", (1.0, threshold), (0, 2), xycoords=axis.get_yaxis_transform(), textcoords="offset points",
-        ha="right", va="bottom", color=ALARM, fontsize=7.0,
-    )  # fmt: skip
+    level(axis, threshold, "threshold", ALARM)
     axis.set_ylim(bottom=0.0)
-    named(axis, "surprise\n−log₁₀ p")
+    named(axis, "surprise", "−log₁₀ p")
 
 
 def _keys(false_alarms: bool) -> list[Artist]:

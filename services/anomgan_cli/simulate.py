@@ -150,7 +150,7 @@ def simulate(
         "--days": days,
         "--train-days": train_days,
         "--seed": seed,
-        "--control": control or None,
+        "--control": control,
         "--start": start,
         "--topic": topic,
         "--dialect": dialect,

@@ -45,7 +45,8 @@ _GOES_WITH: Mapping[str, tuple[Task, ...]] = {
 def refuse_strays(task: Task, given: Mapping[str, object]) -> None:
     """UsageError for the first option that was given and means nothing for the task."""
     for option, tasks in _GOES_WITH.items():
-        if given[option] in (None, "", (), {}, slice(None), False) or task in tasks:
+        value = given[option]
+        if value is False or value in (None, "", (), {}, slice(None)) or task in tasks:  # 0 is a seed, and a speed
             continue
         if task == "scenario":
             raise click.UsageError(f"{option} goes with {_SAID[tasks[0]]}")

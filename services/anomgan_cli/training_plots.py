@@ -17,13 +17,13 @@ from anomgan_cli.plot_style import (
     DASHES,
     DISCRIMINATOR,
     EXPECTED,
-    GRID,
     INK,
     LINE,
     MUTED,
     NORMAL,
     OBSERVED,
     SHADE,
+    SMALL,
     TINY,
     Form,
     figure,
@@ -31,8 +31,10 @@ from anomgan_cli.plot_style import (
     image,
     keys_below,
     lanes,
+    level,
     named,
     powers,
+    short,
     styled,
 )
 
@@ -141,11 +143,7 @@ def _draw_latents(axis: Axes, spreads: Sequence[float]) -> None:
     """How widely normal windows spread over each latent, beside how widely they are drawn."""
     ordered = sorted(spreads, reverse=True)
     axis.bar(range(len(ordered)), ordered, width=0.75, color=OBSERVED)
-    axis.axhline(SAMPLED, color=MUTED, linewidth=0.8, linestyle=DASHES)
-    axis.annotate(
-        "as drawn", (1.0, SAMPLED), (0, 2), xycoords=axis.get_yaxis_transform(), textcoords="offset points",
-        ha="right", va="bottom", fontsize=TINY, color=MUTED,
-    )  # fmt: skip
+    level(axis, SAMPLED, "as drawn")
     axis.set_ylim(0.0, max([SAMPLED, *ordered]) * 1.18)
     axis.set_xticks([])
     axis.set_title("Spread of the latents")
@@ -170,11 +168,11 @@ def _draw_errors(axis: Axes, detector: Detector) -> None:
     for y, (far, half, _) in enumerate(found):
         axis.barh(y, far, 0.62, color=OBSERVED, alpha=0.3)
         axis.barh(y, half, 0.62, color=OBSERVED)
-    lanes(axis, [name if len(name) <= 22 else f"{name[:20]}…" for *_, name in found])
+    lanes(axis, [short(name, 22) for *_, name in found])
     axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axis.xaxis.set_major_locator(MaxNLocator(4))
-    axis.grid(axis="x", color=GRID)
-    axis.set_xlabel("share of the usual range\n(dark: half, light: 99 % of readings)", fontsize=7.0)
+    axis.grid(axis="x")
+    axis.set_xlabel("share of the usual range\n(dark: half, light: 99 % of readings)", fontsize=SMALL)
 
 
 def _nothing(axis: Axes, words: str) -> None:
@@ -225,8 +223,7 @@ def _draw_examples(
             axis.margins(x=0.0)
         column[-1].set_xlabel("seconds in the window")
     for axis, c in zip(grid[:, 0], channels, strict=True):
-        unit = detector.units[c]
-        named(axis, f"{detector.channels[c]}\n{unit}" if unit else detector.channels[c])
+        named(axis, detector.channels[c], detector.units[c])
     keys = [
         Line2D([], [], color=OBSERVED, label="measured"),
         Line2D([], [], color=EXPECTED, label="what the generator makes of it"),

@@ -22,7 +22,7 @@ from anomgan.alarms.mutes import literal
 from anomgan.errors import Refused
 
 Ask = Callable[[str, Mapping[str, Any]], dict[str, Any]]
-"""(command, its fields) -> the data of the detector service's answer; raises Refused or Unreachable"""
+"""(command, its fields) -> the data of a service's answer; raises Refused or Unreachable"""
 Body = TypeVar("Body", bound=BaseModel)
 Says = Literal["false-alarm", "real", "maintenance", "undo"]
 MARK = ("X-Anomgan", "action")
@@ -56,10 +56,7 @@ def action_routes(ask: Ask | None, answer: Callable[[Any], Response]) -> list[Ro
     async def tell(command: str, fields: Mapping[str, Any]) -> Response:
         if ask is None:
             raise HTTPException(409, "control is off: the configuration has no [control]")
-        try:
-            return answer(await run_in_threadpool(ask, command, fields))
-        except Refused as error:  # by the detector service, which says why; another server error is a 503
-            raise HTTPException(409, str(error)) from None
+        return answer(await hand_on(ask, command, fields))
 
     async def feedback(request: Request) -> Response:
         body = await read_body(request, FeedbackBody, '{"event": "...", "says": "false-alarm|real|maintenance|undo"}')
@@ -75,6 +72,14 @@ def action_routes(ask: Ask | None, answer: Callable[[Any], Response]) -> list[Ro
     handles: dict[str, Callable[[Request], Awaitable[Response]]] = {"feedback": feedback, "mute": mute}
     acts = [Route(f"/api/{name}", handle, methods=["POST"]) for name, handle in handles.items()]
     return [Route("/api/actions", actions), *acts]
+
+
+async def hand_on(ask: Ask, command: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of the service that is asked; 409 where it refuses, with why. Another server error is a 503."""
+    try:
+        return await run_in_threadpool(ask, command, fields)
+    except Refused as error:
+        raise HTTPException(409, str(error)) from None
 
 
 async def read_body(request: Request, model: type[Body], expected: str) -> Body:

@@ -16,7 +16,7 @@ from anomgan.adapters.sqlite_models import BIN, Judged
 from anomgan.adapters.sqlite_read import SqliteReader, open_reader
 from anomgan.errors import Unreachable
 from anomgan.rates import poisson_interval
-from anomgan_dashboard.answers import Json, NoQuery, NotFound, Parameters, head, parse
+from anomgan_dashboard.answers import Json, NoQuery, NotFound, Parameters, head, nothing, parse
 
 WEEK_S = 7 * 86_400.0
 FIRST_BIN = 2
@@ -45,7 +45,7 @@ def models(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:
             ]
             return head(reader.summary(), store, now_s) | {"fleets": fleets, "models": several}
     except Unreachable:
-        return {"store": "", "revision": -1, "newest_s": None, "idle_s": None, "fleets": [], "models": []}
+        return nothing(now_s) | {"fleets": [], "models": []}
 
 
 def model(parameters: Mapping[str, str], store: Path, now_s: float) -> Json:

@@ -3,7 +3,7 @@
 Truth and finding meet here and nowhere else: the detector never hears of the simulator.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from anomgan.adapters.sqlite_read import SqliteReader, open_reader
-from anomgan.errors import Refused, Unreachable
-from anomgan.matching import Interval, match_events
+from anomgan.errors import Unreachable
+from anomgan.matching import GRACE_S, Interval, issue_on, match_events
 from anomgan.wire.simulator_control import COMMANDS
-from anomgan_dashboard.actions import Ask, read_little, require_own_page
+from anomgan_dashboard.actions import Ask, hand_on, read_little, require_own_page
 
-TOLERANCE_S = 120.0
-"""a machine takes a while to recover; an event that starts so soon after a fault is still its finding"""
 MOST_EVENTS = 50
 Json = dict[str, Any]
 
@@ -32,17 +30,11 @@ def simulator_routes(ask: Ask | None, store: Path, answer: Callable[[Any], Respo
     if ask is None:
         return []
 
-    async def told(command: str, fields: Mapping[str, Any]) -> Json:
-        try:
-            return await run_in_threadpool(ask, command, fields)
-        except Refused as error:
-            raise HTTPException(409, str(error)) from None
-
     async def plant(_: Request) -> Response:
-        return answer(await told("plant", {}))
+        return answer(await hand_on(ask, "plant", {}))
 
     async def status(_: Request) -> Response:
-        data = await told("status", {})
+        data = await hand_on(ask, "status", {})
         return answer(data | {"faults": await run_in_threadpool(with_findings, data["faults"], store)})
 
     def action(command: str) -> Callable[[Request], Awaitable[Response]]:
@@ -56,7 +48,7 @@ def simulator_routes(ask: Ask | None, store: Path, answer: Callable[[Any], Respo
                 first = error.errors(include_url=False)[0]
                 where = ".".join(str(part) for part in first["loc"])
                 raise HTTPException(400, f"{where}: {first['msg']}"[:300]) from None
-            return answer(await told(command, asked.model_dump(mode="json", exclude_unset=True)))
+            return answer(await hand_on(ask, command, asked.model_dump(mode="json", exclude_unset=True)))
 
         return act
 
@@ -87,19 +79,14 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
     others = [one for one in faults if (one["site"], one["device"]) == source and one["start_s"] >= fault["end_s"]]
     events = [
         one
-        for one in reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + TOLERANCE_S, limit=MOST_EVENTS)
+        for one in reader.events(source=source, start_s=start_s, end_s=fault["end_s"] + GRACE_S, limit=MOST_EVENTS)
         if one.start_s < fault["end_s"] or not any(other["start_s"] <= one.start_s for other in others)
     ]
     told = [Interval(one.start_s, max(one.end_s, start_s), one.device, one.site) for one in events]
-    matching = match_events([truth], told, TOLERANCE_S)
+    matching = match_events([truth], told, GRACE_S)
     event = events[matching.pairs[0][1]] if matching.pairs else None
-    issues = [
-        one
-        for one in reader.issues(source, only_open=False, limit=MOST_EVENTS)
-        if start_s <= one.start_s <= fault["end_s"] + TOLERANCE_S
-        and (not fault["channels"] or covers(fault, one.channel))
-    ]
-    issue = min(issues, key=lambda one: one.start_s, default=None)
+    issues = reader.issues(source, only_open=False, start_s=start_s, end_s=fault["end_s"] + GRACE_S)
+    issue = issue_on(truth, fault["channels"], issues, GRACE_S)
     return {
         "event": None
         if event is None
@@ -116,8 +103,3 @@ def finding(fault: Json, faults: Sequence[Json], reader: SqliteReader) -> Json:
         if issue is None
         else {"kind": issue.kind, "channel": issue.channel, "start_s": issue.start_s, "reason": issue.reason},
     }
-
-
-def covers(fault: Json, channel: str) -> bool:
-    """Whether an issue of a channel, or of the device as a whole, can be of the fault."""
-    return not channel or channel in fault["channels"]

@@ -69,6 +69,9 @@ max_future_s = 1e9       # the devices run faster than life, ahead of the clock
 [quality]
 judge_clocks = false     # for the same reason
 {fleets}
+[control]                # the page has buttons: false alarm, real, maintenance, mute
+authentication = "broker"  # the demo's own, which listens on loopback only
+
 [store.sqlite]
 path = {store}
 

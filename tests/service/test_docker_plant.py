@@ -80,7 +80,8 @@ def stack(folder: Path, influxdb1_url: str) -> Iterator[Stack]:
     with ExitStack() as open_ones:
         gate = open_ones.enter_context(serving(WriteProtocol2(influxdb1_url, "")))
         plant = DockerPlant(folder, f"http://127.0.0.1:{gate.server_port}")
-        gate.token = plant.secret("influxdb_token")
+        (folder / "secrets" / "influxdb_detector_token").write_text("one that InfluxDB has chosen\n")
+        gate.token = plant.secret("influxdb_detector_token")
         found = Stack(plant, influxdb1_url)
         open_ones.enter_context(plant.broker())
         plant.run("train", TRAIN_STEPS="60")
@@ -198,6 +199,17 @@ def test_the_simulator_tells_what_is_true_and_it_reaches_the_database(stack: Sta
     rows = influxql(stack.influx, "SELECT title, timeEnd FROM truth")
     assert len(rows) >= 5
     assert all(row["timeEnd"] > row["time"] // 10**6 for row in rows)
+
+
+def test_no_tag_has_the_name_of_a_field_which_influxdb_3_would_refuse(stack: Stack) -> None:
+    keys: dict[str, dict[str, set[str]]] = {}
+    for kind in ("tag", "field"):
+        form = {"db": "anomgan", "q": f"SHOW {kind} KEYS"}
+        (result,) = json.loads(fetch(f"{stack.influx.url}/query", form))["results"]
+        keys[kind] = {one["name"]: {row[0] for row in one["values"]} for one in result["series"]}
+    assert keys["field"].keys() >= {"anomaly_score", "anomaly_channel", "anomaly_event", "device_issue", "truth"}
+    for measurement, fields in keys["field"].items():
+        assert not fields & keys["tag"].get(measurement, set()), measurement
 
 
 # ---------------------------------------------------------------- the queries
@@ -335,6 +347,6 @@ def test_the_start_script_leaves_no_password_in_sight(stack: Stack) -> None:
     assert [line.split(":")[0] for line in hashed.splitlines()] == ["devices", "detector", "health"]
     assert all(line.split(":")[1].startswith("$7$") for line in hashed.splitlines())
     shown = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    for name in ("mqtt_devices_password", "mqtt_detector_password", "page_token", "influxdb_token"):
+    for name in ("mqtt_devices_password", "mqtt_detector_password", "page_token", "influxdb_detector_token"):
         assert stack.plant.secret(name) not in shown
         assert stack.plant.secret(name) not in hashed

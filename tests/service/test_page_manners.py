@@ -179,6 +179,17 @@ def test_tiles_are_a_choice_that_the_address_remembers(browser: Browser, url: st
         assert page.url.endswith("/?q=cold+north")
 
 
+def test_an_event_that_comes_or_goes_moves_no_column(browser: Browser, url: str) -> None:
+    lefts = "(headings) => headings.map((heading) => heading.getBoundingClientRect().left)"
+    with viewing(browser, url) as tab:
+        page = tab.see("/")
+        expect(page.locator("tbody .reason")).to_have_count(1)
+        before = page.locator("thead th").evaluate_all(lefts)
+        page.get_by_role("button", name="Normal").click()
+        expect(page.locator("tbody .reason")).to_have_count(0)
+        assert page.locator("thead th").evaluate_all(lefts) == before
+
+
 def test_tiles_live_on_as_rows_do(browser: Browser, tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     fleet = [replace(member, faults=()) for member in plant(3, 300, troubled=False)]

@@ -6,14 +6,16 @@ import { listenToGestures } from "./gestures.js";
 import { colour, paintBetween, paintEvents, paintIssues, paintOnsets, paintOutside } from "./painting.js";
 
 const SYNC = "device";
-export const AXIS_WIDTH = 54;
+const AXIS_WIDTH = 54;
+const RIGHT_PX = 10;
+const SIGN_PX = 6.5; // of a tick's label
 const MIN_ZOOM_PX = 6;
 const SECOND_STEPS = [0.001, 0.01, 0.1, 0.5, 1, 2, 5, 10, 15, 30];
 const STEPS = [...SECOND_STEPS, ...[1, 2, 5, 10, 15, 30].map((m) => 60 * m), ...[1, 2, 3, 6, 12].map((hour) => 3600 * hour),
   ...[1, 2, 5, 10, 30, 90, 365].map((d) => 86_400 * d)];
 
 /**
- * A chart in `host`. `lines`: [{name, colour, width?, dash?}]; `view()` -> {start, end}; `marks()` -> {events, onsets, issues}
+ * A chart in `host`. `lines`: [{colour, width?, dash?}]; `view()` -> {start, end}; `marks()` -> {events, onsets, issues}
  * to paint; `floor`: the axis's lowest value; `reach()` -> [low, high] that the axis always shows.
  * `on`: {cursor(index | null), zoom(start, end), zoomAt(factor, time), pan(seconds), reset()}.
  */
@@ -22,7 +24,7 @@ export function createChart(host, { lines, height, view, marks, floor = null, re
   const plot = new uPlot({
     width: Math.max(120, host.clientWidth),
     height,
-    padding: [8, 10, 0, 0],
+    padding: [8, RIGHT_PX, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -129,15 +131,17 @@ function spread(low, high, floor) {
   return [floor === null ? bottom - air : floor, top + air];
 }
 
-/** Times along the axis, with the date where a day begins. */
+/** Times along the axis, with the date where a day begins; none that the right edge would cut off. */
 function timeTicks(u, ticks, axis, space, step) {
+  const { min, max } = u.scales.x;
+  const perPixel = (max - min) / (u.width - AXIS_WIDTH - RIGHT_PX);
   let before = "";
   return ticks.map((tick) => {
     const date = day(tick);
     const fresh = date !== before;
     before = date;
     const time = step < 60 ? timeOfDay(tick) : hourMinute(tick);
-    if (step >= 86_400) return date;
-    return fresh && (tick === ticks[0] ? false : time === "00:00") ? date : time;
+    const label = step >= 86_400 || (fresh && tick !== ticks[0] && time === "00:00") ? date : time;
+    return (label.length / 2) * SIGN_PX > (max - tick) / perPixel + RIGHT_PX ? "" : label;
   });
 }

@@ -19,7 +19,7 @@ function tens(low, high, pixels) {
 }
 
 /**
- * A card with a chart. `lines`: [{name, colour, width?, dash?, dots?}]; `x`, `y`: {label, log?, range?, format?};
+ * A card with a chart. `lines`: [{colour, width?, dash?, dots?, hollow?}]; `x`, `y`: {label, log?, range?, format?};
  * `marks(u)` draws over it; `read(index | null)` -> [{colour, told, label}], what its head says at the cursor.
  */
 export function curveCard({ title, note = "", lines, height = 170, x, y, marks = null, read, foot = null, signal }) {
@@ -108,7 +108,12 @@ export function upright(u, at, word) {
   ctx.font = `${11 * devicePixelRatio}px system-ui`;
   ctx.textBaseline = "bottom";
   ctx.textAlign = x > left + width / 2 ? "right" : "left";
-  ctx.fillText(word, x + (ctx.textAlign === "right" ? -5 : 5) * devicePixelRatio, top + height - 3 * devicePixelRatio);
+  const place = [x + (ctx.textAlign === "right" ? -5 : 5) * devicePixelRatio, top + height - 3 * devicePixelRatio];
+  ctx.setLineDash([]);
+  ctx.strokeStyle = colour("surface"); // so that it can be read on top of a curve
+  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.strokeText(word, ...place);
+  ctx.fillText(word, ...place);
   ctx.restore();
 }
 

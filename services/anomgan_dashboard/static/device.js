@@ -7,7 +7,7 @@ import { contributionPanel, eventPanel } from "./event.js";
 import { eventRow } from "./events.js";
 import { ago, dateTime, odds, surprise, timeOfDay, timeSpan } from "./format.js";
 import { placesOf } from "./order.js";
-import { emptyNote, setState, stateBadge } from "./parts.js";
+import { emptyNote, modelLink, setState, stateBadge } from "./parts.js";
 import { openGaps } from "./past.js";
 import { DEFAULT_S, RANGES, aroundEvent, isLive, moved, pauseMs, rangeParameters, rangeQuery, readRange, zoomed } from "./range.js";
 
@@ -199,7 +199,7 @@ export function deviceView(query, { signal, setAddress, hear, hurry }) {
     const now = answer.device;
     setState(badge, now.state);
     if (model.textContent !== (now.model && `Model ${now.model}`)) {
-      model.replaceChildren(...(now.model ? [h("a", { href: `/models?model=${encodeURIComponent(now.model)}` }, `Model ${now.model}`)] : []));
+      model.replaceChildren(...(now.model ? [h("a", { href: modelLink(now.model) }, `Model ${now.model}`)] : []));
     }
     health.replaceChildren(...now.health.map((issue) => h("li", { class: "health" }, issue.reason)));
     nowFigure.set(surprise(now.surprise), `threshold ${surprise(now.threshold)}`, now.surprise >= now.threshold);

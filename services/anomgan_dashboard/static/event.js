@@ -17,7 +17,7 @@ export const stateWords = (event, newest) => (event.state === "open"
 export const noteWords = (event) => (event.part_of ? `Told as part of ${event.part_of}.` : event.note);
 
 /** The table of an event's channels at its peak. */
-export function channelTable() {
+function channelTable() {
   const body = h("tbody");
   const element = h("table", { class: "channels" },
     h("thead", {}, h("tr", {}, ["Channel", "Observed", "Expected", "Share"].map((name) => h("th", { scope: "col" }, name)))), body);

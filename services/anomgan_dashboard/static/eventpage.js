@@ -8,7 +8,7 @@ import { noteWords, stateWords } from "./event.js";
 import { dateTime, day, duration, hourMinute, odds, percent, quantity, surprise, timeOfDay, timeSpan } from "./format.js";
 import { feedbackButtons } from "./feedback.js";
 import { orderList, placesOf } from "./order.js";
-import { deviceLink, emptyNote, eventLink, severityBadge } from "./parts.js";
+import { deviceLink, emptyNote, eventLink, modelLink, severityBadge } from "./parts.js";
 import { openGaps } from "./past.js";
 import { aroundEvent, moved, zoomed } from "./range.js";
 
@@ -129,7 +129,7 @@ export function eventView(query, { signal, hear, hurry }) {
       ["Peak surprise", `${surprise(event.peak)} at ${timeOfDay(event.peak_s)}`],
       ["Threshold", surprise(event.threshold)],
       ["Chance when normal", odds(event.peak)],
-      ...(event.model ? [["Model", event.model]] : []),
+      ...(event.model ? [["Model", h("a", { href: modelLink(event.model) }, event.model)]] : []),
     ];
     arrange(facts, told.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   }
@@ -140,8 +140,9 @@ export function eventView(query, { signal, hear, hurry }) {
     all.hidden = Math.min(first.length, MOST_SHOWN) >= history.channels.length;
     text(all, everything ? "Only those that matter" : `All ${history.channels.length} channels`);
     board.set(history, { first, only: everything ? history.channels.map((channel) => channel.name) : first.slice(0, MOST_SHOWN),
-      focus: event.peak_s, onsets: placesOf(event), issues, now: newest ?? event.end_s });
+      focus: event.peak_s, onsets: placesOf(event), issues, now: newest });
   }
+
   // ---------------------------------------------------------------- the turn
   async function turn(abort) {
     let answer;
@@ -177,9 +178,9 @@ export function eventView(query, { signal, hear, hurry }) {
         history = openGaps(past.history);
         issues = past.issues;
         others = past.events.map((one) => ({ ...one, selected: one.id === id, end_s: one.state === "open" ? past.device.time_s : one.end_s }));
+        draw();
       }
     }
-    draw();
     return POLL_MS;
   }
 

@@ -2,9 +2,8 @@
 
 import { ask } from "./api.js";
 import { arrange, h, text } from "./dom.js";
-import { ago, duration } from "./format.js";
-import { STATES, deviceLink, emptyNote, healthMark, meter, setState, severityBadge, sparkline, stateBadge, stateLabel } from "./parts.js";
-import { fleetTile } from "./tiles.js";
+import { fleetRow, fleetTile } from "./fleet-parts.js";
+import { STATES, emptyNote, stateLabel } from "./parts.js";
 
 const POLL_MS = 1000;
 const PORTION = 100;
@@ -136,51 +135,4 @@ const late = (device) => (device.event ? -device.event.start_s : 0);
 function byAttention(a, b) {
   return rank(a) - rank(b) || grave(a) - grave(b) || late(a) - late(b)
     || names.compare(a.site, b.site) || names.compare(a.device, b.device);
-}
-
-/** One row that stays and is told what changed. */
-function fleetRow(device) {
-  const badge = stateBadge(device.state);
-  const bar = meter();
-  const spark = sparkline();
-  const health = healthMark();
-  const event = h("td", { class: "event" });
-  const seen = h("td", { class: "seen" });
-  let told = null;
-  const element = h("tr", {},
-    h("td", { class: "status" }, badge),
-    h("th", { scope: "row", class: "name" },
-      h("a", { href: deviceLink(device.site, device.device) }, device.device),
-      h("span", { class: "site" }, device.site), health.element),
-    h("td", { class: "surprise" }, bar.element),
-    h("td", { class: "trail" }, spark.element),
-    event, seen);
-
-  function set(now, newest, clock) {
-    element.dataset.state = now.state;
-    text(seen, ago(now.seen_s, clock));
-    setEvent(now.event, newest);
-    if (now === told) return;
-    told = now;
-    setState(badge, now.state);
-    bar.set(now.surprise, now.threshold);
-    spark.set(now.trail, now.threshold);
-    health.set(now.health);
-  }
-
-  function setEvent(opened, newest) {
-    if (opened === null) {
-      if (event.firstChild) event.replaceChildren();
-      return;
-    }
-    const since = `for ${duration(newest - opened.start_s)}`;
-    if (event.dataset.told !== opened.id + opened.severity + opened.reason) {
-      event.dataset.told = opened.id + opened.severity + opened.reason;
-      event.replaceChildren(severityBadge(opened.severity), h("span", { class: "since" }), h("span", { class: "reason" }, opened.reason));
-    }
-    if (!event.firstChild) event.dataset.told = "";
-    else text(event.children[1], since);
-  }
-
-  return { element, set };
 }

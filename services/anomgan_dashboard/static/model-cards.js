@@ -1,8 +1,9 @@
 // The cards of one model that hold no curves: alarms, channels, data, latents, and the shadow.
 
 import { h, svg } from "./dom.js";
-import { dateTime, duration, known, number, percent, quantity } from "./format.js";
-import { budgetStrip, modelLink, rough, weeksOf } from "./model-parts.js";
+import { UNKNOWN, dateTime, duration, known, number, percent, quantity, span, timeSpan } from "./format.js";
+import { budgetStrip, rough, weeksOf } from "./model-parts.js";
+import { modelLink } from "./parts.js";
 
 export const figureOf = (name, value, detail) => h("div", { class: "figure" }, h("dt", {}, name), h("dd", {}, value), h("dd", { class: "small" }, detail));
 
@@ -21,8 +22,8 @@ export function alarmCard(alarms) {
     budgetStrip(alarms, 300), h("p", {}, words),
     h("dl", { class: "fact-list" },
       row("Promised", `at most ${number(alarms.promised)} false alarm${alarms.promised === 1 ? "" : "s"} of a device in a week`),
-      row("Stored", some ? `${rough(alarms.rate)} events a week and device, 95 % interval ${rough(alarms.low)} to ${rough(alarms.high)}` : "–"),
-      row("Exposure", some ? `${weeksOf(alarms.weeks)}: ${number(alarms.windows)} windows, ${dateTime(alarms.first_s)} – ${dateTime(alarms.last_s)}` : "none yet"),
+      row("Stored", some ? `${rough(alarms.rate)} events a week and device, 95 % interval ${rough(alarms.low)} to ${rough(alarms.high)}` : UNKNOWN),
+      row("Exposure", some ? `${weeksOf(alarms.weeks)}: ${number(alarms.windows)} windows, ${timeSpan(alarms.first_s, alarms.last_s)}` : "none yet"),
       row("Events", `${number(alarms.events)} told`, alarms.muted ? `, ${number(alarms.muted)} muted` : "", alarms.most > 1 && alarms.devices > 1
         ? `; most from ${alarms.most_device}: ${alarms.most}` : ""),
       row("Called false", alarms.false_alarms ? `${number(alarms.false_alarms)} of them, by feedback` : "none, by feedback")));
@@ -43,9 +44,9 @@ export function channelCard(model) {
       h("tbody", {}, model.channels.map((channel) => h("tr", {},
         h("th", { scope: "row" }, channel.name, channel.unit ? h("span", { class: "unit" }, ` ${channel.unit}`) : null),
         h("td", {}, ROLE_WORDS[channel.role] ?? channel.role),
-        h("td", {}, known(channel.low) ? `${number(channel.low)} to ${number(channel.high)}` : "–"),
-        h("td", {}, known(channel.error?.[0]) ? quantity(channel.error[0], channel.unit) : "–"),
-        h("td", {}, known(channel.error?.[2]) ? quantity(channel.error[2], channel.unit) : "–"),
+        h("td", {}, span(channel.low, channel.high)),
+        h("td", {}, quantity(channel.error?.[0], channel.unit)),
+        h("td", {}, quantity(channel.error?.[2], channel.unit)),
         h("td", {}, shareBar(spread(channel), worst))))))),
     model.channels.some((channel) => channel.error) ? h("p", { class: "quiet" },
       "How far what was measured lies from what the generator makes of it, on held-out normal windows. States are context and are not judged.")
@@ -53,7 +54,7 @@ export function channelCard(model) {
 }
 
 function shareBar(share, most) {
-  if (!known(share)) return "–";
+  if (!known(share)) return UNKNOWN;
   return h("span", { class: "share-bar" }, svg("svg", { viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
     svg("rect", { class: "track", width: 100, height: 6 }), svg("rect", { class: "fill", width: (100 * share) / most, height: 6 })), percent(share));
 }
@@ -64,10 +65,10 @@ export function dataCard(model, fleets) {
   const more = model.series - devices.length;
   const { config } = model;
   const words = devices.map(([device, rows, first, last]) => h("tr", {},
-    h("th", { scope: "row" }, device || "(nameless)"), h("td", {}, number(rows)), h("td", {}, `${dateTime(first)} – ${dateTime(last)}`)));
+    h("th", { scope: "row" }, device || "(nameless)"), h("td", {}, number(rows)), h("td", {}, timeSpan(first, last))));
   return h("section", { class: "card" }, h("h2", {}, "Learned from"), h("div", { class: "data-columns" },
     h("dl", { class: "fact-list" },
-      row("Time", `${dateTime(model.first_time_s)} – ${dateTime(model.last_time_s)}`),
+      row("Time", timeSpan(model.first_time_s, model.last_time_s)),
       row("Readings", `${number(model.rows)}, one every ${duration(model.period_s)}`),
       row("Windows", `${number(model.training_windows)} to learn from, ${number(model.calibration_windows)} held out to calibrate; ${model.window} readings each, one every ${model.stride === 1 ? "reading" : `${model.stride} readings`}`),
       row("Left out", (model.excluded ?? []).length > 0 ? model.excluded.join("; ") : model.excluded ? "nothing" : "not known"),

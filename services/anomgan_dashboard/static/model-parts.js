@@ -17,8 +17,6 @@ const SIGNS = {
   none: () => svg("path", { d: "M3 8h10", fill: "none", "stroke-width": "2.2", "stroke-linecap": "round" }),
 };
 
-export const modelLink = (name) => `/models?${new URLSearchParams({ model: name })}`;
-
 export const roleBadge = (role) => h("span", { class: "role", data: { role } }, ROLES[role] ?? role);
 
 /** How the adversarial game went, as shape and word. */
@@ -38,7 +36,7 @@ export function weeksOf(weeks) {
   return hours >= 24 ? `${rough(hours / 24)} device-days` : hours >= 1 ? `${rough(hours)} device-hours` : `${rough(60 * hours)} device-minutes`;
 }
 
-const STRIP = { height: 30, pad: 10, low: -2, high: 4 };
+const STRIP = { height: 30, pad: 14, low: -2, high: 4 };
 
 /** Alarms a week on a logarithmic scale: the budget as a mark, what is stored as a point with its interval. */
 export function budgetStrip(alarms, width = 240) {

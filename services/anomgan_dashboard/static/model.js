@@ -3,7 +3,7 @@
 import { ApiError, ask } from "./api.js";
 import { curveCard, intervals, upright } from "./curve.js";
 import { h } from "./dom.js";
-import { duration, known, number, odds, percent, surprise } from "./format.js";
+import { UNKNOWN, duration, known, number, odds, percent, surprise } from "./format.js";
 import { emptyNote } from "./parts.js";
 import { alarmCard, channelCard, dataCard, figureOf, latentCard, shadowCard } from "./model-cards.js";
 import { balanceBadge, roleBadge, weeksOf } from "./model-parts.js";
@@ -64,7 +64,7 @@ export function modelView(query, { signal, hear }) {
       figureOf("Learned from", `${number(model.rows)} rows`, `${model.series} device${model.series === 1 ? "" : "s"}, ${duration(model.last_time_s - model.first_time_s)}`),
       figureOf("Window", `${model.window} readings`, duration(model.window * model.period_s)),
       figureOf("Threshold", surprise(threshold), odds(threshold)),
-      figureOf("Stored events", known(alarms.rate) ? number(alarms.events) : "–",
+      figureOf("Stored events", known(alarms.rate) ? number(alarms.events) : UNKNOWN,
         known(alarms.rate) ? `in ${weeksOf(alarms.weeks)}` : "nothing judged yet"));
     charts.reliability.set(model.reliability, lived);
     alarmSlot.replaceChildren(alarmCard(alarms));
@@ -132,22 +132,22 @@ function reliabilityChart(signal) {
     title: "Is a surprise as rare as it says?", signal, height: 390,
     x: { label: "promised: a normal window looks so odd with this probability", log: true, range },
     y: { label: "measured share of windows", log: true, range },
-    lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "expected", dots: true, hollow: true }],
+    lines: [{ colour: "muted", dash: [5, 4], width: 1 }, { colour: "observed", dots: true }, { colour: "ink", dots: true, hollow: true }],
     marks: (u) => intervals(u, rows.map((row) => row.promised), rows.map((row) => row.low), rows.map((row) => row.high), "observed"),
     read: (at) => {
       const row = rows[at ?? rows.findIndex((one) => one.promised >= 0.01)];
       return row === undefined ? [] : [{ colour: "muted", label: "promised", told: share(row.promised) },
         ...(known(row.measured) ? [{ colour: "observed", label: "held-out normal", told: share(row.measured) }] : []),
-        ...(known(row.lived) ? [{ colour: "expected", label: "live, faults included", told: share(row.lived) }] : [])];
+        ...(known(row.lived) ? [{ colour: "ink", label: "live, faults included", told: share(row.lived) }] : [])];
     },
   });
   return {
     element: card.element,
     set(reliability, live) {
       [held, lived] = [reliability, live];
-      const known_ = held !== null && held !== undefined && held.windows > 0;
+      const some = held?.windows > 0;
       const by = new Map();
-      if (known_) held.surprise.forEach((level, i) => by.set(level, { promised: held.promised[i], measured: held.measured[i], low: held.low[i], high: held.high[i], lived: null }));
+      if (some) held.surprise.forEach((level, i) => by.set(level, { promised: held.promised[i], measured: held.measured[i], low: held.low[i], high: held.high[i], lived: null }));
       if (lived !== null) lived.surprise.forEach((level, i) => {
         by.set(level, { ...(by.get(level) ?? { promised: 10 ** -level, measured: null, low: null, high: null }), lived: lived.measured[i] });
       });
@@ -155,7 +155,7 @@ function reliabilityChart(signal) {
       const above = (value) => (value > 0 ? value : null);
       card.show(rows.length > 0);
       if (rows.length > 0) card.set([rows.map((row) => row.promised), rows.map((row) => row.promised), rows.map((row) => above(row.measured)), rows.map((row) => above(row.lived))]);
-      words.textContent = known_
+      words.textContent = some
         ? `Points on the dashed line keep the promise; bars are 95 % intervals. Each fifth of ${number(held.windows)} held-out windows (as many as ${number(held.apart)} that share no reading) was judged by a calibration from the others.`
         : held ? "The held-out windows are too few to hold the promise against: they share their readings, and fewer than ten would share none."
           : "Its file does not tell how its calibration did on held-out windows: it was trained by an earlier version.";

@@ -2,10 +2,10 @@
 
 import { ask } from "./api.js";
 import { h, text } from "./dom.js";
-import { dateTime, day, duration, number } from "./format.js";
-import { emptyNote } from "./parts.js";
+import { day, duration, number, timeSpan } from "./format.js";
+import { emptyNote, modelLink } from "./parts.js";
 import { modelView } from "./model.js";
-import { balanceBadge, budgetStrip, modelLink, roleBadge, weeksOf } from "./model-parts.js";
+import { balanceBadge, budgetStrip, roleBadge, weeksOf } from "./model-parts.js";
 
 const POLL_MS = 4000;
 
@@ -87,7 +87,7 @@ function modelRow(model, parts) {
   return h("tr", {},
     h("th", { scope: "row" }, h("a", { href: modelLink(model.name) }, model.name)),
     h("td", {}, roleBadge(model.role)),
-    h("td", { title: `${dateTime(model.first_time_s)} – ${dateTime(model.last_time_s)}` }, learned,
+    h("td", { title: timeSpan(model.first_time_s, model.last_time_s) }, learned,
       h("span", { class: "detail" }, `${model.channel_count} channels · ${when}`)),
     h("td", {}, balanceBadge(model.balance)), budget);
 }

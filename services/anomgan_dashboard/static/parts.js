@@ -69,6 +69,9 @@ export function deviceLink(site, device, more = {}) {
 /** The address of an event's page: it can be shared. */
 export const eventLink = (id) => `/event?${new URLSearchParams({ id })}`;
 
+/** The address of a model's page. */
+export const modelLink = (name) => `/models?${new URLSearchParams({ model: name })}`;
+
 /** The surprise as a number and a bar in which the threshold has its mark. */
 export function meter() {
   const value = h("span", { class: "value" });

@@ -64,7 +64,7 @@ export function simulatorView(query, { hear, hurry }) {
     const left = known(status.end_s) ? ` · ends in ${duration(status.end_s - status.time_s)} of device time` : "";
     text(about, `${devices} ${devices === 1 ? "device" : "devices"}, ${pace}${left}`);
     const faults = [...status.faults].sort((a, b) => b.start_s - a.start_s || b.number - a.number);
-    text(count, status.present > 0 ? String(status.present) : "");
+    text(count, status.present > 0 ? `${status.present} now` : "");
     arrange(list, faults.map((fault) => {
       if (!entries.has(fault.number)) entries.set(fault.number, truthEntry(fault, stop, fault.kind in plant.sensor_faults));
       const entry = entries.get(fault.number);
