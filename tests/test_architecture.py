@@ -76,7 +76,8 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """band similar records snapshots errors config windows decide alarms control explain motion examination
-assemble rates game exceedance judging annotations privacy scaling shown calibrate quality simulate wire recognise adapters"""
+assemble rates game exceedance judging annotations privacy
+scaling shown calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",

@@ -21,7 +21,7 @@ from anomgan.privacy.adversarial import Adversarial
 from anomgan.privacy.chance import Control, Measured
 from anomgan.privacy.closest import Closest
 from anomgan.privacy.duplicates import Copy, Duplicates
-from anomgan.privacy.membership import Attack
+from anomgan.privacy.membership import Attack, score_attack
 from anomgan.privacy.ratio import Ratio
 from anomgan.privacy.report import PrivacyReport, examine
 from anomgan.privacy.sample import Sample, loose_windows, sliding_windows
@@ -40,6 +40,7 @@ __all__ = [
     "Sample",
     "examine",
     "loose_windows",
+    "score_attack",
     "sliding_windows",
     "words",
 ]

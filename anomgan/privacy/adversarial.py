@@ -34,17 +34,15 @@ def adversarial_accuracy(tables: Distances, control: Control, rng: np.random.Gen
     which the control of another measure tells, nothing is said of it."""
     member = tables.member
     size = int(min(member.sum(), (~member).sum(), len(tables.synthetic_blocks)))
-    train, held_out = _accuracy(tables, member, size, rng, DRAWS), _accuracy(tables, ~member, size, rng, DRAWS)
-    null = np.array(
-        [
-            _accuracy(tables, ~one, size, rng, 1).mean() - _accuracy(tables, one, size, rng, 1).mean()
-            for one in exchanged(member, rng)
-        ]
-    )
+    train, held_out = _votes(tables, member, size, rng, DRAWS)
+    null = []
+    for one in exchanged(member, rng):
+        a, b = _votes(tables, one, size, rng, 1)
+        null.append(b.mean() - a.mean())
     loss = held_out.mean() - train.mean()
     ends = interval(held_out.redrawn(rng) - train.redrawn(rng))
     unknown = Control(value=control.value, high=np.inf, p=control.p)
-    return Adversarial(train.mean(), held_out.mean(), judged(loss, ends, null, unknown), size)
+    return Adversarial(train.mean(), held_out.mean(), judged(loss, ends, np.array(null), unknown), size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,25 +66,29 @@ class _Votes:
         return drawn
 
 
-def _accuracy(tables: Distances, wanted: Labels, size: int, rng: np.random.Generator, draws: int) -> _Votes:
-    """Votes on `size` of the real blocks wanted (K,) and as many synthetic ones; sums over the draws."""
-    real, made = np.zeros((2, len(wanted))), np.zeros((2, len(tables.synthetic_blocks)))
-    candidates = np.flatnonzero(wanted)
+def _votes(tables: Distances, member: Labels, size: int, rng: np.random.Generator, draws: int) -> tuple[_Votes, _Votes]:
+    """Of training and of held-out data: votes on `size` of their blocks and as many synthetic ones, the same for both;
+    sums over the draws."""
+    real, made = np.zeros((2, 2, len(member))), np.zeros((2, 2, len(tables.synthetic_blocks)))
+    candidates = (np.flatnonzero(member), np.flatnonzero(~member))
+    asked, answering = tables.block_of_real, tables.block_of_synthetic
     for _ in range(draws):
-        own = rng.permutation(candidates)[:size]
-        other = rng.permutation(made.shape[1])[:size]
-        a, b = np.isin(tables.block_of_real, own), np.isin(tables.block_of_synthetic, other)
-        votes = _above(tables.real_synthetic[a][:, other], tables.real_real[a][:, own])
-        back = _above(tables.synthetic_real[b][:, own], tables.synthetic_synthetic[b][:, other])
-        for told, vote, blocks in ((real, votes, tables.block_of_real[a]), (made, back, tables.block_of_synthetic[b])):
-            np.add.at(told[0], blocks, vote)
-            np.add.at(told[1], blocks, 1.0)
-    some, there = real[1] > 0, made[1] > 0
-    return _Votes(real[0][some], real[1][some], made[0][there], made[1][there])
+        other = np.sort(rng.permutation(made.shape[2])[:size])
+        b = np.isin(answering, other)
+        back = tables.synthetic_synthetic[b][:, other].min(axis=1)
+        for i, blocks in enumerate(candidates):
+            own = np.sort(rng.permutation(blocks)[:size])
+            a = np.isin(asked, own)
+            votes = _above(tables.real_synthetic[a][:, other].min(axis=1), tables.real_real[a][:, own].min(axis=1))
+            told = _above(tables.synthetic_real[b][:, own].min(axis=1), back)
+            for sums, blocks_asked, some in ((real[i], asked[a], votes), (made[i], answering[b], told)):
+                sums[0] += np.bincount(blocks_asked, some, sums.shape[1])
+                sums[1] += np.bincount(blocks_asked, minlength=sums.shape[1])
+    first, second = (_Votes(*real[i][:, real[i, 1] > 0], *made[i][:, made[i, 1] > 0]) for i in (0, 1))
+    return first, second
 
 
 def _above(other: Floats, own: Floats) -> Floats:
-    """(N, K) tables -> (N,) 1 where the nearest of the others is farther than the nearest of its own; a tie is 0.5."""
-    a, b = other.min(axis=1), own.min(axis=1)
-    votes: Floats = (a > b) + 0.5 * (a == b)
+    """(N,) 1 where the nearest of the others is farther than the nearest of its own; a tie is 0.5."""
+    votes: Floats = (other > own) + 0.5 * (other == own)
     return votes

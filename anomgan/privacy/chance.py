@@ -21,6 +21,8 @@ RESAMPLES = 400
 LEVEL = 0.002
 """so rarely chance alone may look like a leak in one measure; in some of all, in about one report of a hundred"""
 CONFIDENCE = 0.95
+LEAST_BLOCKS = 10
+"""of each kind; fewer can be exchanged in too few ways"""
 
 Verdict = Literal["leak", "not found", "cannot tell"]
 Labels = NDArray[np.bool_]

@@ -20,7 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.privacy.chance import Control, Labels, Measured, exchanged, interval, judged, p_value, redrawn
+from anomgan.errors import DataError
+from anomgan.privacy.chance import (
+    LEAST_BLOCKS,
+    Control,
+    Labels,
+    Measured,
+    exchanged,
+    interval,
+    judged,
+    p_value,
+    redrawn,
+)
 from anomgan.privacy.distances import EXACT, Distances
 from anomgan.privacy.sample import Indices, Windows
 from anomgan.records import Floats
@@ -120,9 +131,27 @@ def density_ratio(tables: Distances) -> Floats:
 def white_box(tables: Distances, judge: Judge, control: Control | None, rng: np.random.Generator) -> Attack:
     """The attack of somebody who has the discriminator as well."""
     scores = np.asarray(judge(tables.real.windows[tables.asked_real]), dtype=np.float64)
-    if scores.shape != tables.asked_real.shape or np.isnan(scores).any():
-        raise ValueError(f"scores of shape {scores.shape} for {len(tables.asked_real)} windows, or not a number")
-    return attack("discriminator", scores, tables.block_of_real, tables.member, control, rng)
+    if scores.shape != tables.asked_real.shape:
+        raise DataError(f"a discriminator gave scores of shape {scores.shape} for {len(tables.asked_real)} windows")
+    return attack("discriminator", _numbers(scores), tables.block_of_real, tables.member, control, rng)
+
+
+def score_attack(members: Floats, others: Floats, per_block: int, rng: np.random.Generator) -> Attack:
+    """The attack that scores at hand make, of training windows (M,) and of others (R,), each in order of time; so many
+    neighbouring ones are taken as one block. DataError where either is too short to tell chance."""
+    parts = [np.arange(len(scores)) // per_block for scores in (members, others)]
+    counts = [int(part[-1]) + 1 if len(part) else 0 for part in parts]
+    if min(counts) < LEAST_BLOCKS:
+        raise DataError(f"{counts[0]} and {counts[1]} blocks of scores; chance takes {LEAST_BLOCKS} of each")
+    member = np.arange(sum(counts)) < counts[0]
+    scores = _numbers(np.concatenate([members, others]))
+    return attack("scores", scores, np.concatenate([parts[0], counts[0] + parts[1]]), member, None, rng)
+
+
+def _numbers(scores: Floats) -> Floats:
+    if np.isnan(scores).any():
+        raise DataError(f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not a number")
+    return scores
 
 
 def _log_density(distance: Floats, width: float) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 
 from anomgan.errors import DataError
 from anomgan.privacy.adversarial import Adversarial, adversarial_accuracy
-from anomgan.privacy.chance import Measured
+from anomgan.privacy.chance import LEAST_BLOCKS, Measured
 from anomgan.privacy.closest import Closest, closest_record
 from anomgan.privacy.distances import EXACT, Distances, Progress, measure_distances
 from anomgan.privacy.duplicates import Duplicates, find_duplicates
@@ -20,7 +20,6 @@ from anomgan.privacy.membership import Attack, Judge, black_box, white_box
 from anomgan.privacy.ratio import Ratio, distance_ratio
 from anomgan.privacy.sample import Sample
 
-LEAST_BLOCKS = 10
 BLOCKS = 20
 """of held-out data, if it is long enough"""
 SHORTEST = 2
