@@ -74,6 +74,8 @@ def sliding_windows(series: TimeSeries, scaler: Scaler, length: int) -> Sample:
     starts = segment_starts(series.times, rule)
     rows = hold_missing(scale(scaler, series.values), starts, rule)
     ends = due_ends(starts, rule)
+    if len(ends) == 0:
+        return Sample(np.zeros((0, rows.shape[1], length), np.float32), ends)
     absent = np.concatenate([[0], np.cumsum(np.isnan(rows).any(axis=1))])
     ends = ends[absent[ends + 1] == absent[ends + 1 - length]]
     return Sample(gather_windows(rows, ends, length), ends - length + 1)

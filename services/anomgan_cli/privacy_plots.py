@@ -65,9 +65,10 @@ def _draw_attack(axis: Axes, one: Attack, colour: str) -> None:
     scores = np.concatenate([one.members, one.others])
     inside = np.arange(len(scores)) < len(one.members)
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(-scores[order]) != 0), len(order) - 1) if len(order) else order
-    found = np.cumsum(inside[order])[last] / max(len(one.members), 1)
-    accused = np.cumsum(~inside[order])[last] / max(len(one.others), 1)
+    falling = scores[order]
+    last = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)  # ties are accused together
+    found = np.cumsum(inside[order])[last] / len(one.members)
+    accused = np.cumsum(~inside[order])[last] / len(one.others)
     axis.step(accused, found, where="post", color=colour, label=f"{one.name}, {one.auc.value:.2f}")
 
 
