@@ -7,11 +7,12 @@ from anomgan.privacy.membership import Attack
 from anomgan.privacy.report import PrivacyReport
 
 BLIND = (
-    "These tests compare windows of {length} rows with what an attacker could do today with nearest neighbours. They "
-    "cannot see what is learned of a single reading, of fewer windows than are named above, of a whole device or its "
-    "habits, or by an attacker who knows more; nor what the training data themselves should not tell. Only training "
-    "with differential privacy bounds what any attacker can learn."
+    "These tests compare windows of {length} rows with their nearest neighbours. They cannot see what is learned of a "
+    "single reading, of too few windows to be told from chance, of a whole device or its habits, or by an attacker who "
+    "knows more; nor what the training data themselves should not tell. Only training with differential privacy bounds "
+    "what any attacker can learn."
 )
+UNSAFE = "That does not make the data safe."
 NAMES = {"leak": "LEAK", "not found": "none found", "cannot tell": "cannot tell"}
 
 
@@ -40,8 +41,8 @@ def verdict(report: PrivacyReport) -> str:
     if report.risks:
         return f"Leaks of training data were found by: {'; '.join(report.risks)}.{undecided}"
     if report.undecided:
-        return f"No leak found by those tests that could tell.{undecided}"
-    return "No leak found by these tests. That does not make the data safe."
+        return f"No leak found by those of these tests that could tell. {UNSAFE}{undecided}"
+    return f"No leak found by these tests. {UNSAFE}"
 
 
 def _table(report: PrivacyReport) -> list[str]:
