@@ -7,7 +7,6 @@ from privacy_cases import LENGTH, process, samples
 from anomgan.errors import DataError
 from anomgan.privacy import Sample, loose_windows, score_attack, sliding_windows
 from anomgan.privacy.chance import LEVEL, PERMUTATIONS, exchanged, judged, p_value, redrawn
-from anomgan.privacy.chance import Control as Seen
 from anomgan.privacy.distances import by_distance, measure_distances, nearest_by_block
 from anomgan.privacy.duplicates import TAIL, chance_of
 from anomgan.privacy.membership import FALSE_ALARMS, attack
@@ -116,11 +115,9 @@ def test_chance_is_never_impossible_and_exchanged_labels_are_the_same_labels() -
 
 def test_what_real_data_do_by_themselves_is_no_leak() -> None:
     null = RNG(0).normal(0.5, 0.01, PERMUTATIONS)
-    by_itself, not_by_itself = Seen(0.9, 0.95, 0.001), Seen(0.9, 0.95, 0.5)
-    assert judged(0.9, (0.85, 0.95), null, by_itself).verdict == "cannot tell"
-    assert judged(0.9, (0.85, 0.95), null, not_by_itself).verdict == "leak"
-    assert judged(0.99, (0.97, 1.0), null, by_itself).verdict == "leak"
-    assert judged(0.5, (0.4, 0.6), null, by_itself).verdict == "not found"
+    assert judged(0.9, (0.85, 0.95), null, apart=True).verdict == "cannot tell"
+    assert judged(0.9, (0.85, 0.95), null, apart=False).verdict == "leak"
+    assert judged(0.5, (0.4, 0.6), null, apart=True).verdict == "not found"
 
 
 @pytest.mark.parametrize("dimension", [2.0, 10.0])
@@ -199,7 +196,7 @@ def test_an_attack_is_the_same_in_whatever_unit_its_scores_are() -> None:
     rng = RNG(6)
     blocks, member = np.arange(300) // 10, np.arange(30) < 15
     scores = rng.normal(size=300)
-    one, other = (attack("a", s, blocks, member, None, RNG(0)) for s in (scores, 100 * np.exp(scores)))
+    one, other = (attack("a", s, blocks, member, False, RNG(0)) for s in (scores, 100 * np.exp(scores)))
     assert (one.auc, one.found) == (other.auc, other.found)
 
 

@@ -99,6 +99,16 @@ def test_where_held_out_data_come_from_another_state_nothing_is_called_a_leak(re
     )
 
 
+def test_an_honest_generator_of_the_same_days_is_not_accused_because_held_out_days_are_others() -> None:
+    """The level rises; the generator's data are real ones from between the training data, which it never copied."""
+    rng = np.random.default_rng(11)
+    rows = process(3 * ROWS, rng) + np.linspace(0.0, 9.0, 3 * ROWS)[:, None]
+    turns = np.arange(2 * ROWS) // 100 % 2
+    found = report(rows[: 2 * ROWS][turns == 0], rows[2 * ROWS :], rows[: 2 * ROWS][turns == 1])
+    assert found.risks == ()
+    assert len(found.undecided) > 3
+
+
 def test_a_discriminator_that_knows_its_windows_gives_them_away(real: tuple[Floats, Floats]) -> None:
     train, held, made = samples(*real, process(ROWS, np.random.default_rng(2)))
     known = {window.tobytes() for window in train.windows}

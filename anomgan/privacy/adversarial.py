@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomgan.privacy.chance import Control, Labels, Measured, exchanged, interval, judged, redrawn
+from anomgan.privacy.chance import Labels, Measured, exchanged, interval, judged, redrawn
 from anomgan.privacy.distances import Distances
 from anomgan.records import Floats
 
@@ -29,9 +29,8 @@ class Adversarial:
     blocks: int
 
 
-def adversarial_accuracy(tables: Distances, control: Control, rng: np.random.Generator) -> Adversarial:
-    """Means over random choices of blocks. A loss has no control of its own: where real data differ by themselves,
-    which the control of another measure tells, nothing is said of it."""
+def adversarial_accuracy(tables: Distances, apart: bool, rng: np.random.Generator) -> Adversarial:
+    """Means over random choices of blocks; apart as `judged` has it."""
     member = tables.member
     size = int(min(member.sum(), (~member).sum(), len(tables.synthetic_blocks)))
     train, held_out = _votes(tables, member, size, rng, DRAWS)
@@ -41,8 +40,7 @@ def adversarial_accuracy(tables: Distances, control: Control, rng: np.random.Gen
         null.append(b.mean() - a.mean())
     loss = held_out.mean() - train.mean()
     ends = interval(held_out.redrawn(rng) - train.redrawn(rng))
-    unknown = Control(value=control.value, high=np.inf, p=control.p)
-    return Adversarial(train.mean(), held_out.mean(), judged(loss, ends, np.array(null), unknown), size)
+    return Adversarial(train.mean(), held_out.mean(), judged(loss, ends, np.array(null), apart), size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,11 +15,9 @@ from anomgan.privacy.chance import (
     Labels,
     Measured,
     exchanged,
-    interval,
     judged,
     mean_interval,
     p_value,
-    redrawn,
 )
 from anomgan.privacy.distances import Distances
 from anomgan.records import Floats
@@ -35,44 +33,40 @@ class Closest:
 
     share: Measured
     excess: float
-    control: Control
     synthetic: Floats
     held_out: Floats
 
 
-def closest_record(tables: Distances, rng: np.random.Generator) -> Closest:
-    """The share, its control (training windows in the place of synthetic ones), and the distances."""
+def closest_record(tables: Distances, apart: bool, rng: np.random.Generator) -> Closest:
+    """The share and the distances; apart as `judged` has it."""
     member, labels = tables.member, exchanged(tables.member, rng)
     nearest = tables.synthetic_real.argmin(axis=1)
     counts = np.bincount(nearest, minlength=len(member))
     null = labels @ counts / len(nearest)
     from_train = member[nearest].astype(np.float64)
-    control = _control(tables, labels, rng)
     ends = mean_interval(from_train, tables.block_of_synthetic, rng)
-    share = judged(float(from_train.mean()), ends, null, control)
+    share = judged(float(from_train.mean()), ends, null, apart)
     room = 1.0 - share.expected
     return Closest(
         share=share,
         excess=(share.value - share.expected) / room if room > 0 else 0.0,
-        control=control,
         synthetic=tables.synthetic_real[:, member].min(axis=1),
         held_out=tables.real_real[~tables.is_member][:, member].min(axis=1),
     )
 
 
-def _control(tables: Distances, labels: Labels, rng: np.random.Generator) -> Control:
+def closest_control(tables: Distances, rng: np.random.Generator) -> Control:
     """Of training windows, the share whose nearest window of another time is a training window."""
     count = len(tables.member)
     pairs = np.zeros((count, count))
     np.add.at(pairs, (tables.block_of_real, tables.real_real.argmin(axis=1)), 1.0)
     asked = pairs.sum(axis=1)
 
-    def shares(weights: Floats, member: Labels) -> Floats:
-        """(M, K) weights of the blocks that ask -> (M,)."""
-        own = weights * member
-        shares: Floats = ((own @ pairs) * member).sum(axis=1) / np.maximum(own @ asked, 1.0)
+    def shares(member: Labels) -> Floats:
+        """(M, K) -> (M,)."""
+        own = member.astype(np.float64)
+        shares: Floats = ((own @ pairs) * own).sum(axis=1) / np.maximum(own @ asked, 1.0)
         return shares
 
-    value = float(shares(np.ones((1, count)), tables.member[None])[0])
-    high = interval(shares(redrawn(count, rng), tables.member[None]))[1]
-    return Control(value, high, p_value(value, shares(np.ones((1, count)), labels)))
+    value = float(shares(tables.member[None])[0])
+    return Control(value, p_value(value, shares(exchanged(tables.member, rng))))

@@ -68,8 +68,8 @@ class Duplicates:
         return self.certain > 0 or (self.copied is not None and self.copied.verdict == "leak")
 
 
-def find_duplicates(tables: Distances, rng: np.random.Generator) -> Duplicates:
-    """Compare every synthetic window asked about with the real window nearest to it."""
+def find_duplicates(tables: Distances, apart: bool, rng: np.random.Generator) -> Duplicates:
+    """Compare every synthetic window asked about with the real window nearest to it; apart as `judged` has it."""
     block, source, distance = _nearest(tables.synthetic_real, tables.which_real, np.ones_like(tables.member))
     usual = neighbourhood(tables, source).min(axis=1)
     member = tables.member[block]
@@ -81,7 +81,7 @@ def find_duplicates(tables: Distances, rng: np.random.Generator) -> Duplicates:
         null = exchanged(tables.member, rng) @ counts / counts.sum()
         from_train = member[close].astype(np.float64)
         ends = mean_interval(from_train, tables.block_of_synthetic[close], rng)
-        copied = judged(float(from_train.mean()), ends, null, None)
+        copied = judged(float(from_train.mean()), ends, null, apart)
     chosen = np.flatnonzero(close & member)
     expected = len(distance) * chance_of(distance[chosen] / usual[chosen], real)
     return Duplicates(

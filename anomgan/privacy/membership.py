@@ -59,9 +59,7 @@ class Attack:
     others: Floats
 
 
-def attack(
-    name: str, scores: Floats, blocks: Indices, member: Labels, control: Control | None, rng: np.random.Generator
-) -> Attack:
+def attack(name: str, scores: Floats, blocks: Indices, member: Labels, apart: bool, rng: np.random.Generator) -> Attack:
     """What the scores (N,) of windows in blocks (N,) of 0 ... K-1 say of membership (K,); both kinds have to occur."""
     labels, inside = exchanged(member, rng), member[blocks]
     ranks = _ranks(scores)
@@ -75,12 +73,12 @@ def attack(
     one = np.ones((1, len(scores)))
     return Attack(
         name=name,
-        auc=judged(value, ends, _areas(sums, counts, labels), control),
+        auc=judged(value, ends, _areas(sums, counts, labels), apart),
         found=judged(
             float(_rates(scores, order, one, inside[None], rate)[0]),
             interval(_rates(scores, order, weights[:, blocks], inside[None], rate)),
             _rates(scores, order, one, labels[:, blocks], rate),
-            None if control is None else Control(control.value, np.inf, control.p),
+            apart,
         ),
         false_alarms=rate,
         members=scores[inside],
@@ -91,33 +89,30 @@ def attack(
 # ---------------------------------------------------------------- attacks
 
 
-def black_box(tables: Distances, rng: np.random.Generator) -> tuple[Attack, ...]:
-    """The three attacks that need the synthetic data alone, each with real data in their place as a control."""
-    blocks, member = tables.block_of_real, tables.member
+def black_box(tables: Distances, apart: bool, rng: np.random.Generator) -> tuple[Attack, ...]:
+    """The three attacks that need the synthetic data alone; apart as `judged` has it."""
     nearest = tables.real_synthetic.min(axis=1)
-    labels = exchanged(member, rng)
+    scores = {
+        "nearest": -nearest,
+        "calibrated": _over(tables.elsewhere, nearest),
+        "density": density_ratio(tables),
+    }
+    blocks, member = tables.block_of_real, tables.member
+    return tuple(attack(name, some, blocks, member, apart, rng) for name, some in scores.items())
+
+
+def attack_control(tables: Distances, rng: np.random.Generator) -> Control:
+    """The calibrated attack with the nearest training window of another time in the place of a synthetic one."""
     order = np.argsort(tables.real_real, axis=1, kind="stable")
     ordered = np.take_along_axis(tables.real_real, order, axis=1)
+    lines, blocks = np.arange(len(order)), tables.block_of_real
 
-    def nearest_of(wanted: Labels) -> Floats:
-        """What real data do by themselves: the nearest training window of another time instead of a synthetic one."""
-        inside: Floats = ordered[np.arange(len(order)), wanted[order].argmax(axis=1)]
-        return inside
+    def area(wanted: Labels) -> float:
+        nearest = ordered[lines, wanted[order].argmax(axis=1)]
+        return _area(_over(tables.elsewhere, nearest), wanted[blocks])
 
-    def control(scores: Callable[[Labels], Floats]) -> Control:
-        own = scores(member)
-        areas = _weighted_areas(own, _redrawn_within(member, rng)[:, blocks], member[blocks])
-        null = np.array([_area(scores(one), one[blocks]) for one in labels])
-        value = _area(own, member[blocks])
-        return Control(value, interval(areas)[1], p_value(value, null))
-
-    plain = control(lambda one: -nearest_of(one))
-    ratio = control(lambda one: _over(tables.elsewhere, nearest_of(one)))
-    return (
-        attack("nearest", -nearest, blocks, member, plain, rng),
-        attack("calibrated", _over(tables.elsewhere, nearest), blocks, member, ratio, rng),
-        attack("density", density_ratio(tables), blocks, member, ratio, rng),
-    )
+    value = area(tables.member)
+    return Control(value, p_value(value, np.array([area(one) for one in exchanged(tables.member, rng)])))
 
 
 def density_ratio(tables: Distances) -> Floats:
@@ -128,12 +123,12 @@ def density_ratio(tables: Distances) -> Floats:
     return ratio
 
 
-def white_box(tables: Distances, judge: Judge, control: Control | None, rng: np.random.Generator) -> Attack:
+def white_box(tables: Distances, judge: Judge, apart: bool, rng: np.random.Generator) -> Attack:
     """The attack of somebody who has the discriminator as well."""
     scores = np.asarray(judge(tables.real.windows[tables.asked_real]), dtype=np.float64)
     if scores.shape != tables.asked_real.shape:
         raise DataError(f"a discriminator gave scores of shape {scores.shape} for {len(tables.asked_real)} windows")
-    return attack("discriminator", _numbers(scores), tables.block_of_real, tables.member, control, rng)
+    return attack("discriminator", _numbers(scores), tables.block_of_real, tables.member, apart, rng)
 
 
 def score_attack(members: Floats, others: Floats, per_block: int, rng: np.random.Generator) -> Attack:
@@ -145,7 +140,7 @@ def score_attack(members: Floats, others: Floats, per_block: int, rng: np.random
         raise DataError(f"{counts[0]} and {counts[1]} blocks of scores; chance takes {LEAST_BLOCKS} of each")
     member = np.arange(sum(counts)) < counts[0]
     scores = _numbers(np.concatenate([members, others]))
-    return attack("scores", scores, np.concatenate([parts[0], counts[0] + parts[1]]), member, None, rng)
+    return attack("scores", scores, np.concatenate([parts[0], counts[0] + parts[1]]), member, False, rng)
 
 
 def _numbers(scores: Floats) -> Floats:

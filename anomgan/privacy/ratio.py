@@ -23,25 +23,21 @@ class Ratio:
     """
 
     share: Measured
-    control: Control
     synthetic: Floats
     held_out: Floats
 
 
-def distance_ratio(tables: Distances, rng: np.random.Generator) -> Ratio:
-    """The share, its control (training windows in the place of synthetic ones), and the ratios."""
+def distance_ratio(tables: Distances, apart: bool, rng: np.random.Generator) -> Ratio:
+    """The share and the ratios; apart as `judged` has it."""
     labels = exchanged(tables.member, rng)
     near = by_distance(tables.synthetic_real, tables.real_blocks)
     wins = _wins(near, tables.member)
     null = np.array([_mean(_wins(near, one)) for one in labels])
-    real = by_distance(tables.real_real, tables.real_blocks)
-    control = _control(real, tables, labels, rng)
     known = ~np.isnan(wins)
     ends = mean_interval(wins[known], tables.block_of_synthetic[known], rng) if known.any() else (0.0, 1.0)
     outside = tables.real_real[~tables.is_member]
     return Ratio(
-        share=judged(_mean(wins), ends, null, control),
-        control=control,
+        share=judged(_mean(wins), ends, null, apart),
         synthetic=_ratio(near, tables.member),
         held_out=_ratio(by_distance(outside, tables.real_blocks), tables.member),
     )
@@ -74,16 +70,14 @@ def _mean(wins: Floats) -> float:
     return float(known.mean()) if len(known) else 0.5
 
 
-def _control(near: tuple[Floats, Indices], tables: Distances, labels: Labels, rng: np.random.Generator) -> Control:
+def ratio_control(tables: Distances, rng: np.random.Generator) -> Control:
     """The same of training windows, asked of other times."""
     blocks = tables.block_of_real
+    near = by_distance(tables.real_real, tables.real_blocks)
 
     def wins(member: Labels) -> Floats:
         asked = member[blocks]
         return _wins((near[0][asked], near[1][asked]), member)
 
-    found = wins(tables.member)
-    known = ~np.isnan(found)
-    value = _mean(found)
-    high = mean_interval(found[known], blocks[tables.is_member][known], rng)[1] if known.any() else 1.0
-    return Control(value, high, p_value(value, np.array([_mean(wins(one)) for one in labels])))
+    value = _mean(wins(tables.member))
+    return Control(value, p_value(value, np.array([_mean(wins(one)) for one in exchanged(tables.member, rng)])))

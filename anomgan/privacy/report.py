@@ -5,6 +5,7 @@ It names each risk found and never calls data safe: synthetic data protect nobod
 looked everywhere. It refuses to say anything where there is too little data, or where held-out data were trained on.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,12 +13,12 @@ import numpy as np
 
 from anomgan.errors import DataError
 from anomgan.privacy.adversarial import Adversarial, adversarial_accuracy
-from anomgan.privacy.chance import LEAST_BLOCKS, Measured
-from anomgan.privacy.closest import Closest, closest_record
+from anomgan.privacy.chance import LEAST_BLOCKS, Control, Measured
+from anomgan.privacy.closest import Closest, closest_control, closest_record
 from anomgan.privacy.distances import EXACT, Distances, Progress, measure_distances
 from anomgan.privacy.duplicates import Duplicates, find_duplicates
-from anomgan.privacy.membership import Attack, Judge, black_box, white_box
-from anomgan.privacy.ratio import Ratio, distance_ratio
+from anomgan.privacy.membership import Attack, Judge, attack_control, black_box, white_box
+from anomgan.privacy.ratio import Ratio, distance_ratio, ratio_control
 from anomgan.privacy.sample import Sample
 
 BLOCKS = 20
@@ -33,7 +34,7 @@ class PrivacyReport:
     """What was measured of synthetic windows (N, C, L) against the training windows and held-out ones.
 
     windows of training, held-out and synthetic data; blocks of each, of block_rows rows. attacks: black box, and white
-    box where a discriminator was given.
+    box where a discriminator was given. controls: measures with real data in the place of synthetic data.
     """
 
     channels: int
@@ -46,6 +47,7 @@ class PrivacyReport:
     adversarial: Adversarial
     duplicates: Duplicates
     attacks: tuple[Attack, ...]
+    controls: Mapping[str, Control]
 
     @property
     def measures(self) -> dict[str, Measured]:
@@ -63,7 +65,7 @@ class PrivacyReport:
     @property
     def drifted(self) -> bool:
         """Whether training and held-out data can be told apart by themselves."""
-        return self.closest.control.differs or self.ratio.control.differs
+        return any(one.differs for one in self.controls.values())
 
     @property
     def risks(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class PrivacyReport:
                 for name, values in (("synthetic", self.ratio.synthetic), ("held_out", self.ratio.held_out))
             },
             "excess_of_closest": self.closest.excess,
-            "controls": {"closest": asdict(self.closest.control), "ratio": asdict(self.ratio.control)},
+            "controls": {name: asdict(one) for name, one in self.controls.items()},
             "adversarial_accuracy": {"train": self.adversarial.train, "held_out": self.adversarial.held_out},
             "duplicates": {
                 "windows": self.duplicates.windows,
@@ -130,21 +132,27 @@ def examine(
     block = _block_rows(train, held_out, synthetic)
     tables = measure_distances(train, held_out, synthetic, block, progress)
     _require_disjoint(tables, held_out)
-    closest = closest_record(tables, rng)
-    attacks = black_box(tables, rng)
+    controls = {
+        "closest": closest_control(tables, rng),
+        "ratio": ratio_control(tables, rng),
+        "attack": attack_control(tables, rng),
+    }
+    apart = any(one.differs for one in controls.values())
+    attacks = black_box(tables, apart, rng)
     if discriminator is not None:
-        attacks = (*attacks, white_box(tables, discriminator, closest.control, rng))
+        attacks = (*attacks, white_box(tables, discriminator, apart, rng))
     return PrivacyReport(
         channels=int(train.windows.shape[1]),
         length=train.length,
         windows=(len(train), len(held_out), len(synthetic)),
         blocks=(int(tables.member.sum()), int((~tables.member).sum()), len(tables.synthetic_blocks)),
         block_rows=block,
-        closest=closest,
-        ratio=distance_ratio(tables, rng),
-        adversarial=adversarial_accuracy(tables, closest.control, rng),
-        duplicates=find_duplicates(tables, rng),
+        closest=closest_record(tables, apart, rng),
+        ratio=distance_ratio(tables, apart, rng),
+        adversarial=adversarial_accuracy(tables, apart, rng),
+        duplicates=find_duplicates(tables, apart, rng),
         attacks=attacks,
+        controls=controls,
     )
 
 
