@@ -66,6 +66,7 @@ MAY_IMPORT = {
     "rates": "records",
     "judging": "errors judging matching rates records wire",
     "annotations": "judging wire",
+    "privacy": "errors privacy records scaling windows",
     "simulate": "config errors records simulate",
     "control": "errors snapshots wire",
     "wire": "config errors records wire",
@@ -75,7 +76,8 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """band similar records snapshots errors config windows decide alarms control explain motion examination
-assemble rates game exceedance judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
+assemble rates game exceedance judging annotations privacy
+scaling shown calibrate quality simulate wire recognise adapters"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -90,7 +92,15 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "safetensors": "anomgan/model_file.py",
     "matplotlib": tuple(
         f"services/anomgan_cli/{name}.py"
-        for name in ("plot_style", "plots", "training_plots", "benchmark_plots", "judge_plots", "kind_plots")
+        for name in (
+            "plot_style",
+            "plots",
+            "training_plots",
+            "benchmark_plots",
+            "judge_plots",
+            "kind_plots",
+            "privacy_plots",
+        )
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",

@@ -86,9 +86,15 @@ def make_folder(path: Path) -> None:
 
 
 def read_for_training(
-    paths: Sequence[Path], time: str | None, ignore: Sequence[str], channels: Sequence[str], rows: slice
+    paths: Sequence[Path],
+    time: str | None,
+    ignore: Sequence[str],
+    channels: Sequence[str],
+    rows: slice,
+    *,
+    err: bool = False,
 ) -> "list[TimeSeries]":
-    """One series per file, told as they are read; a channel that looks like a label is pointed out.
+    """One series per file, told as they are read (err: on stderr); a channel that looks like a label is pointed out.
 
     DataError where a file has other channels than the first, or one of them in another unit; their order is free.
     """
@@ -106,7 +112,7 @@ def read_for_training(
                 raise DataError(f"{path}: channels differ from those of {paths[0]}: {', '.join(odd)}")
             _check_units(path, one, first, str(paths[0]))
             one = read_series(path, time=time, ignore=ignore, channels=first.channels, rows=rows)
-        say(describe(path, one))
+        say(describe(path, one), err=err)
         several.append(one)
     for name in several[0].channels:
         if name.lower() in _LABEL_NAMES:

@@ -26,6 +26,7 @@ from anomgan_cli.judge import judge
 from anomgan_cli.kinds import kinds
 from anomgan_cli.listen import listen
 from anomgan_cli.models import models
+from anomgan_cli.privacy import privacy
 from anomgan_cli.record import record
 from anomgan_cli.reliability import reliability
 from anomgan_cli.score import score
@@ -59,6 +60,7 @@ COMMANDS: dict[str, click.Command] = {
     "homeassistant": homeassistant,
     "benchmark": benchmark,
     "reliability": reliability,
+    "privacy": privacy,
 }
 
 
