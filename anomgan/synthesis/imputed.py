@@ -43,7 +43,9 @@ def held(column: Floats) -> Floats:
     known = np.flatnonzero(~np.isnan(column))
     if len(known) == 0:
         return column
-    return column[known[(np.searchsorted(known, np.arange(len(column)), "right") - 1).clip(0)]]
+    before = np.searchsorted(known, np.arange(len(column)), "right") - 1
+    told: Floats = column[known[before.clip(0)]]
+    return told
 
 
 def _spread(series: TimeSeries, lacking: NDArray[np.int64]) -> TimeSeries:
