@@ -3,11 +3,12 @@
 A detector's networks rebuild: the window is worn (`disturb.wear`), and what comes back should be the window itself.
 A synthesizer's complete: cells are hidden (`hide.hide`), and what comes back should be likely, which is another thing:
 of all the windows that go with what is shown, each as often as it occurs. So two are made, and held to the energy score
-(Gneiting & Raftery 2007, eq. 22, per cell), which only the right distribution makes smallest:
+(Gneiting & Raftery 2007, eq. 22), which only the right distribution makes smallest:
 
-    E|X - x| - E|X - X'| / 2
+    E‖X - x‖ - E‖X - X'‖ / 2
 
-An absolute error alone would have all draws alike, in the middle.
+An absolute error alone would have all draws alike, in the middle. Half of it is of each cell, whose values it gets
+right but not which go together, half of the window as a whole, which does that, but is little moved by a single cell.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,9 @@ from torch.nn import functional
 from anomgan.gan.disturb import wear
 from anomgan.gan.hide import hide, shown
 from anomgan.gan.networks import Encoder, Generator
+
+TINY = 1e-12
+"""keeps a slope to the root of nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,17 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
 
 
 def energy_score(first: Tensor, second: Tensor, x: Tensor) -> Tensor:
-    """The mean over cells of (|X - x| + |X' - x|) / 2 - |X - X'| / 2 for two draws X, X'."""
-    off = ((first - x).abs() + (second - x).abs()).mean()
-    score: Tensor = 0.5 * off - 0.5 * (first - second).abs().mean()
+    """(‖X - x‖ + ‖X' - x‖) / 2 - ‖X - X'‖ / 2 for two draws X, X' of each window (B, C, L)."""
+    score: Tensor = 0.5 * (_apart(first, x) + _apart(second, x)) - 0.5 * _apart(first, second)
     return score
+
+
+def _apart(one: Tensor, other: Tensor) -> Tensor:
+    """How far windows (B, C, L) are apart: the mean of their cells' distances and of their own, per root of a cell."""
+    off = one - other
+    own = (off.square().mean((1, 2)) + TINY).sqrt()  # (B,)
+    distance: Tensor = 0.5 * off.abs().mean() + 0.5 * own.mean()
+    return distance
 
 
 ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {
