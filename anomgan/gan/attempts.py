@@ -5,10 +5,11 @@ A synthesizer's complete: cells are hidden (`hide.hide`), and what comes back sh
 of all the windows that go with what is shown, each as often as it occurs. So two are made, and held to the energy score
 (Gneiting & Raftery 2007, eq. 22), which only the right distribution makes smallest:
 
-    E|X - x| - E|X - X'| / 2
+    E‖X - x‖ - E‖X - X'‖ / 2
 
-An absolute error alone would have all draws alike, in the middle. It is taken of each cell, and, so that the draws hang
-together as windows do, of how cells differ from earlier ones and of random mixtures of the channels (`views`).
+An absolute error alone would have all draws alike, in the middle. Half of it is of each cell, and of how cells differ
+from earlier ones and of random mixtures of the channels (`views`), so that what belongs together goes together; half is
+of the window as a whole, which is little moved by a single cell.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,9 @@ from anomgan.gan.shape import Shape
 
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
+
+TINY = 1e-12
+"""keeps a slope to the root of nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +78,27 @@ def grain_for(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor | Non
 
 
 def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor) -> Tensor:
-    """The mean over views of windows (B, C, L) of (|X - x| + |X' - x|) / 2 - |X - X'| / 2 for two draws X, X'.
+    """(‖X - x‖ + ‖X' - x‖) / 2 - ‖X - X'‖ / 2 for two draws X, X' of each window (B, C, L).
 
-    mix (C, C): mixtures of the channels (as in the sliced energy distance).
+    mix (C, C): mixtures of the channels to look at, as the sliced energy distance does.
     """
-    scores = [
-        0.5 * ((a - c).abs() + (b - c).abs()).mean() - 0.5 * (a - b).abs().mean()
-        for a, b, c in zip(views(first, mix), views(second, mix), views(x, mix), strict=True)
-    ]
-    return torch.stack(scores).mean()
+    score: Tensor = 0.5 * (_apart(first, x, mix) + _apart(second, x, mix)) - 0.5 * _apart(first, second, mix)
+    return score
 
 
 def views(x: Tensor, mix: Tensor) -> list[Tensor]:
     """Windows (B, C, L), how their cells differ from those of some rows before, and mixtures of their channels."""
     return [x, *(x[:, :, step:] - x[:, :, :-step] for step in STEPS), torch.matmul(mix, x)]
+
+
+def _apart(one: Tensor, other: Tensor, mix: Tensor) -> Tensor:
+    """How far windows (B, C, L) are apart: half the mean distance of cells in all views, half that of whole windows, per
+    root of a cell."""
+    off = one - other
+    cells = torch.stack([view.abs().mean() for view in views(off, mix)]).mean()
+    whole = (off.square().mean((1, 2)) + TINY).sqrt().mean()
+    distance: Tensor = 0.5 * cells + 0.5 * whole
+    return distance
 
 
 ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {

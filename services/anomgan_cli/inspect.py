@@ -13,9 +13,11 @@ from anomgan_cli.terminal import say
 def inspect(model: Path) -> None:
     """Show what MODEL holds: data, training, calibration, size."""
     from anomgan.detector import Detector
+    from anomgan.game import game_of
 
     detector = Detector.load(model)
     config, summary, parts = detector.config, detector.summary, detector.parts
+    game = game_of(summary.get("course") or {}, config.loss)
     networks = parts.networks
     sizes = {
         name: sum(p.numel() for p in getattr(networks, name).parameters())
@@ -35,6 +37,7 @@ def inspect(model: Path) -> None:
             ("series", f"{summary['series']}, {summary['rows']} rows, {detector.period_s:g} s apart"),
             ("from", f"{moment(summary['first_time_s'])} to {moment(summary['last_time_s'])}"),
             ("windows", f"{summary['training_windows']} to train, {summary['calibration_windows']} to calibrate"),
+            ("game", f"{game.balance}: {game.sentence} {game.advice}".rstrip()),
             ("steps", f"{summary['steps']} ({summary['stopped']}), best at {summary['best_step']}"),
             *(("suspicious", reason) for reason in summary.get("suspicious", ())),
             ("seconds", f"{summary['seconds']:.1f} on {summary['device']}"),
@@ -69,7 +72,7 @@ def inspect(model: Path) -> None:
 
 def _figures(health: dict[str, object]) -> dict[str, float]:
     """The figures of the last look at the training that say how good it is."""
-    wanted = ("accuracy_real", "accuracy_generated", "diversity", "reconstruction_error")
+    wanted = ("accuracy_real", "accuracy_generated", "diversity", "coverage", "density", "reconstruction_error")
     return {key: value for key, value in health.items() if key in wanted and isinstance(value, float)}
 
 

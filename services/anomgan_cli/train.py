@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 @rows_option
 @click.option("--window", type=int, help="Rows per window, a multiple of 8 from 16 up; left out: chosen from the data.")
 @click.option("--steps", type=int, help="Training steps at most; left out: chosen from the data.")
-@click.option("--loss", metavar="hinge|wgan-gp|non-saturating", help="Adversarial loss; left out: hinge.")
+@click.option(
+    "--architecture", metavar="mlp|conv|pyramid|progressive", help="What the networks are built of; left out: conv."
+)
+@click.option(
+    "--loss",
+    metavar="non-saturating|minimax|least-squares|hinge|wgan-gp",
+    help="The adversarial game; left out: hinge.",
+)
 @click.option("--alarms-per-week", type=float, help="False alarms a device may raise in a week; left out: 1.")
 @click.option("--seed", type=int, help="The same seed gives the same model; left out: 0.")
 @click.option("--device", metavar="auto|cpu|cuda", help="Where to train; left out: auto.")
@@ -166,13 +173,17 @@ def _read_live(from_mqtt: str | None, from_influx: str | None, path: Path | None
 
 
 def _told(detector: "Detector") -> str:
-    """How the training went, and what in its data looks like sick sensors."""
+    """How the training went, whether its game was healthy, and what in its data looks like sick sensors."""
+    from anomgan.game import game_of
+
     summary, budget = detector.summary, detector.config.alarms_per_week
+    game = game_of(summary["course"], detector.config.loss)
     return "\n".join(
         [
             _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
+            *([] if game.balance == "unknown" else [f"{game.balance} game: {game.sentence} {game.advice}".rstrip()]),
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )

@@ -80,10 +80,11 @@ function gameCard(model, charts) {
   const ends = { finished: "all its steps were made", early: "it stopped early, for nothing got better", interrupted: "it was interrupted, and the best was kept" };
   const facts = [
     `${number(model.steps)} steps in ${duration(model.seconds)} (${ends[model.stopped] ?? model.stopped}); the networks of step ${number(model.best_step)} are kept`,
-    `loss ${model.config.loss}`, `${number(Object.values(model.weights).reduce((sum, one) => sum + one, 0))} weights`];
+    `architecture ${model.config.architecture ?? "conv"}, loss ${model.config.loss}`,
+    ...(known(game.coverage) && known(game.density) ? [`generated windows cover ${percent(game.coverage)} of held-out normal ones, at a density of ${cents(game.density)}`] : []), `${number(Object.values(model.weights).reduce((sum, one) => sum + one, 0))} weights`];
   return h("section", { class: "game" },
     h("div", { class: "section-head" }, h("h2", {}, "The adversarial game"), balanceBadge(game.balance)),
-    h("p", { class: "sentence" }, game.sentence), h("p", { class: "facts" }, facts.join(" · ")),
+    h("p", { class: "sentence" }, game.sentence, game.advice ? ` ${game.advice}` : ""), h("p", { class: "facts" }, facts.join(" · ")),
     course && course.step.length > 1 ? h("div", { class: "curves" }, charts.list.map((chart) => chart.element))
       : h("p", { class: "quiet" }, "Its file keeps no curves: it was trained by an earlier version. A model that is trained now has them."));
 }
