@@ -63,6 +63,8 @@ MAY_IMPORT = {
     "matching": "errors records",
     "vus": "records",
     "evaluation": "errors matching records vus",
+    "fidelity": "errors evaluation fidelity records scaling vus windows",
+    "synthesis_baselines": "errors records",
     "rates": "records",
     "judging": "errors judging matching rates records wire",
     "annotations": "judging wire",
@@ -75,7 +77,8 @@ MAY_IMPORT = {
 """Library module or package -> those it may import. A new module takes its place here first."""
 
 WITHOUT_TORCH = """band similar records snapshots errors config windows decide alarms control explain motion examination
-assemble rates game exceedance judging annotations scaling shown calibrate quality simulate wire recognise adapters"""
+assemble rates game exceedance judging annotations scaling shown calibrate quality simulate wire recognise adapters
+fidelity synthesis_baselines"""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "paho": "anomgan/adapters/mqtt",
@@ -94,7 +97,7 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",
-    "sklearn": "anomgan/baselines.py",
+    "sklearn": ("anomgan/baselines.py", "anomgan/fidelity/discriminative.py", "anomgan/fidelity/prediction.py"),
     "starlette": "services/anomgan_dashboard/",
     "uvicorn": "services/anomgan_dashboard/",
 }
