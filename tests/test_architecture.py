@@ -93,7 +93,15 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "safetensors": "anomgan/model_file.py",
     "matplotlib": tuple(
         f"services/anomgan_cli/{name}.py"
-        for name in ("plot_style", "plots", "training_plots", "benchmark_plots", "judge_plots", "kind_plots")
+        for name in (
+            "plot_style",
+            "plots",
+            "training_plots",
+            "benchmark_plots",
+            "judge_plots",
+            "kind_plots",
+            "fidelity_plots",
+        )
     ),
     "icalendar": "anomgan/alarms/maintenance.py",
     "recurring_ical_events": "anomgan/alarms/maintenance.py",

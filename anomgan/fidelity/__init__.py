@@ -15,7 +15,7 @@ detection       the same for a detector
 neighbours      odd windows, missing modes, and copies of the training data
 """
 
-from anomgan.fidelity.detection import Detection, detection_on_real
+from anomgan.fidelity.detection import Detection, Fit, detection_on_real
 from anomgan.fidelity.discriminative import Discriminative, discriminative_score
 from anomgan.fidelity.dynamics import autocorrelation_difference, correlations, cross_correlation_difference
 from anomgan.fidelity.marginals import kolmogorov_smirnov, wasserstein
@@ -30,6 +30,7 @@ __all__ = [
     "Discriminative",
     "FidelityReport",
     "Figures",
+    "Fit",
     "Manifold",
     "Nearness",
     "autocorrelation_difference",

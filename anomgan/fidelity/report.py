@@ -107,7 +107,7 @@ class FidelityReport:
                 seen.score,
                 usual.score,
                 0.0,
-                f"{seen.accuracy:.0%} told apart by {seen.classifier}",
+                f"{100 * seen.accuracy:.0f} % told apart by {seen.classifier}",
             )
         )
         note = f"that nothing changes: {self.last_value:.3g}"
@@ -119,7 +119,7 @@ class FidelityReport:
             ("coverage", made.manifold.coverage, real.manifold.coverage),
         ):
             told.append((name, ours, theirs, 1.0, ""))
-        note = f"{made.nearness.copies:.0%} nearer than 95 % of the real"
+        note = f"{100 * made.nearness.copies:.0f} % nearer than 95 % of the real"
         told.append(("distance to training data", made.nearness.ratio, 1.0, 1.0, note))
         return told
 
@@ -143,6 +143,7 @@ def make_report(
     synthetic: Given,
     *,
     window: int | None = None,
+    stretch: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FidelityReport:
@@ -150,8 +151,9 @@ def make_report(
 
     Each is one series, an array (T, C) or several series, of the same channels in the same order. window: rows of the
     windows that classifiers and neighbours see, and the longest lag; left out, 32, fewer where there are few rows.
-    The same seed gives the same report. Raises DataError for channels that differ or have no value, and for too few
-    rows; ConfigError where scikit-learn is missing.
+    stretch: rows of the stretches of which the spectrum is taken; left out, as many as all have, 256 at most. The same
+    seed gives the same report. Raises DataError for channels that differ or have no value, and for too few rows;
+    ConfigError where scikit-learn is missing.
     """
     given = {"the real training data": real_train, "the held-out data": real_held_out, "the synthetic data": synthetic}
     several = {what: as_series(one, what) for what, one in given.items()}
@@ -169,6 +171,7 @@ def make_report(
     for what, pieces in zip(several, (train, held, made), strict=True):
         if len(windows_of(pieces, length, length)) == 0:
             raise DataError(f"{what}: no {length} consecutive rows without a missing value")
+    rows = stretch or min(_longest_power_of_two(one) for one in (train, held, made))
     steps = 2 * len(STAGES)
 
     def figures(pieces: Pieces, before: int, whose: str) -> Figures:
@@ -183,8 +186,7 @@ def make_report(
         now(1)
         theirs, ours = (correlations(one, length) for one in (held, pieces))
         now(2)
-        stretch = min(_longest_power_of_two(one) for one in (train, held, made))
-        powers = [welch(one, stretch) for one in (held, pieces)]
+        powers = [welch(one, rows) for one in (held, pieces)]
         now(3)
         around, near = _neighbours(train, held, pieces, length)
         now(4)
