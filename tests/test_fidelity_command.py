@@ -99,7 +99,7 @@ def test_a_detector_learns_from_generated_and_from_real_data(run: Run, tmp_path:
     [
         (("--synthetic", "other.csv"), "other.csv: lacks current and has speed besides, compared with held.csv"),
         (("--synthetic", "short.csv"), "a window of 8 rows: between 4 and a tenth of the rows are wanted"),
-        (("--synthetic", "dead.csv"), "dead.csv:2 to 321, column 'current': not a single value"),
+        (("--synthetic", "dead.csv"), "dead.csv, line 2 to 321, column 'current': not a single value"),
         (("--synthetic", "nowhere.csv"), "nowhere.csv: no such file"),
         (("--synthetic", "made.csv", "--ignore", "speed"), "no file has a column 'speed'"),
         (("--synthetic", "made.csv", "--test", "test.csv"), "--test and --label go together"),

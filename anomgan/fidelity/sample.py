@@ -101,7 +101,7 @@ def halves(series: Given, blocks: int = 10) -> tuple[list[TimeSeries], list[Time
     """
     several = as_series(series, "the real data")
     if len(several) > 1:
-        blocks = max(2, blocks // len(several))
+        blocks = max(2, blocks // len(several) // 2 * 2)
     one: list[TimeSeries] = []
     other: list[TimeSeries] = []
     for whole in several:

@@ -50,7 +50,7 @@ def fidelity_plot(
     with styled():
         drawn = figure(above + below + 0.5)
         top, bottom = drawn.subfigures(2, 1, squeeze=False, height_ratios=(above, below))[:, 0]
-        grid = top.subplots(len(shown), 5, width_ratios=(1.5, 1.5, 0.9, 1.0, 1.0), squeeze=False)
+        grid = top.subplots(len(shown), 5, width_ratios=(1.35, 1.35, 0.85, 1.2, 1.1), squeeze=False)
         both = [correlations(one, report.window) for one in (real, generated)]
         length = _stretch_for_spectrum(real, generated)
         spectra = [welch(one, length) for one in (real, generated)]
@@ -112,7 +112,9 @@ def _least_like(report: FidelityReport) -> list[int]:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+    """What tells names apart may stand at either end."""
+    half = NAME_LENGTH // 2
+    return name if len(name) <= NAME_LENGTH else f"{name[:half]}…{name[1 - half :]}"
 
 
 # ---------------------------------------------------------------- one channel
@@ -188,7 +190,10 @@ def _draw_together(
     axes = part.subplots(1, 4, width_ratios=(1.0, 1.0, 1.0, 1.15))
     titles = ("Correlations, real", "Generated", "Difference")
     for axis, shown, title in zip(axes, (*both, both[1] - both[0]), titles, strict=False):
-        _draw_matrix(axis, shown, report.channels if axis is axes[0] else (), title, len(report.channels))
+        if len(report.channels) > 1:
+            _draw_matrix(axis, shown, report.channels if axis is axes[0] else (), title, len(report.channels))
+        else:
+            axis.set_axis_off()
     _draw_plane(axes[3], report.window, real, generated)
     keys_below(
         part,
