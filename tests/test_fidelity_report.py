@@ -31,6 +31,8 @@ def test_what_is_as_real_as_real_data_gets_the_floor() -> None:
     assert made.prediction == pytest.approx(real.prediction, rel=0.1)
     assert made.manifold.coverage == pytest.approx(real.manifold.coverage, abs=0.15)
     assert made.nearness.ratio == pytest.approx(1.0, abs=0.1)
+    assert real.nearness.ratio == 1.0
+    assert real.nearness.copies < 0.1
     assert found.last_value > made.prediction
 
 

@@ -120,7 +120,7 @@ class FidelityReport:
         ):
             told.append((name, ours, theirs, 1.0, ""))
         note = f"{100 * made.nearness.copies:.0f} % nearer than 95 % of the real"
-        told.append(("distance to training data", made.nearness.ratio, 1.0, 1.0, note))
+        told.append(("distance to training data", made.nearness.ratio, real.nearness.ratio, 1.0, note))
         return told
 
     def __str__(self) -> str:
@@ -188,7 +188,7 @@ def make_report(
         now(2)
         powers = [welch(one, rows) for one in (held, pieces)]
         now(3)
-        around, near = _neighbours(train, held, pieces, length)
+        around, near = _neighbours(train, held, pieces, length, copied=pieces is not train)
         now(4)
         told = discriminative_score(held, pieces, length, seed=seed)
         now(5)
@@ -243,8 +243,12 @@ def _longest_whole(piece: Floats) -> int:
     return int(np.diff(np.r_[-1, broken, len(piece)]).max()) - 1
 
 
-def _neighbours(train: Pieces, held: Pieces, other: Pieces, length: int) -> tuple[Manifold, Nearness]:
-    """Windows that share no row, as many of each; the training windows as dense as they are."""
+def _neighbours(train: Pieces, held: Pieces, other: Pieces, length: int, *, copied: bool) -> tuple[Manifold, Nearness]:
+    """Of windows that share no row, as many of each; the training windows as dense as they are.
+
+    copied: whether the others may be copies of the training data; if not, they are these, and the held-out windows
+    themselves say how near real ones are.
+    """
 
     def flat(pieces: Pieces, stride: int, most: int) -> Floats:
         windows = windows_of(pieces, length, stride)
@@ -252,7 +256,8 @@ def _neighbours(train: Pieces, held: Pieces, other: Pieces, length: int) -> tupl
 
     count = min(MOST_WINDOWS, *(len(windows_of(one, length, length)) for one in (train, held, other)))
     theirs, ours = (flat(one, length, count) for one in (held, other))
-    return manifold(theirs, ours), nearness(flat(train, 1, MOST_TRAINING_WINDOWS), theirs, ours)
+    near = nearness(flat(train, 1, MOST_TRAINING_WINDOWS), theirs, ours if copied else theirs)
+    return manifold(theirs, ours), near
 
 
 def _plain(value: object) -> Any:
