@@ -26,13 +26,14 @@ from figures import SKAB, table
 from peer_generators import STEPS
 
 from anomgan.adapters.files import read_series
-from anomgan.fidelity import FidelityReport, halves, make_report
+from anomgan.baselines import PCA
+from anomgan.fidelity import FidelityReport, Figures, detection_on_real, halves, make_report
 from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.simulate import parse_scenario, simulate
 from anomgan.synthesis_baselines import BlockBootstrap, VectorAutoregression
 
 WINDOW, BLOCKS, ROWS = 32, 20, 10_000
-PUMP_ROWS, PUMP_PERIOD_S = 8000, 10.0
+PUMP_ROWS, TEST_ROWS, PUMP_PERIOD_S = 8000, 4000, 10.0
 STRIDE = 4
 HERE = Path(__file__).parent
 NORMAL = SKAB.parents[1] / "anomaly-free" / "anomaly-free.csv"
@@ -91,22 +92,25 @@ def generators(folder: Path) -> dict[str, Generator]:
     }
 
 
-def pump() -> TimeSeries:
-    """A simulated pump, an hour after its start, healthy."""
-    clock = {"period_s": PUMP_PERIOD_S, "duration_s": 3600.0 + PUMP_ROWS * PUMP_PERIOD_S, "seed": 0}
-    scenario = parse_scenario(
-        {"clock": clock, "devices": [{"kind": "pump", "name": "pump-", "count": 1, "site": "x"}]}, "pump"
-    )
-    return next(iter(simulate(scenario, round(3600 / PUMP_PERIOD_S), PUMP_ROWS)))
+def pump() -> tuple[TimeSeries, TimeSeries]:
+    """A simulated pump an hour after its start: healthy rows, and later ones with faults."""
+    healthy_s = 3600.0 + PUMP_ROWS * PUMP_PERIOD_S
+    clock = {"period_s": PUMP_PERIOD_S, "duration_s": healthy_s + TEST_ROWS * PUMP_PERIOD_S, "seed": 0}
+    devices = [{"kind": "pump", "name": "pump-", "count": 1, "site": "works"}]
+    faults = {"first_s": healthy_s, "spacing_s": [4000, 8000], "duration_s": [400, 1200], "quiet_s": 600}
+    scenario = parse_scenario({"clock": clock, "devices": devices, "random_faults": faults}, "pump")
+    whole = next(iter(simulate(scenario, round(3600 / PUMP_PERIOD_S), PUMP_ROWS + TEST_ROWS)))
+    return whole[:PUMP_ROWS], whole[PUMP_ROWS:]
 
 
-def data_sets() -> dict[str, TimeSeries]:
+def data_sets() -> dict[str, tuple[TimeSeries, TimeSeries | None]]:
+    """Name -> normal rows and, where there are some, labelled ones with faults."""
     folder = os.environ.get("SERIES")
     if folder:
         paths = sorted(path for path in Path(folder).iterdir() if path.suffix in (".csv", ".parquet"))
-        return {path.stem: read_series(path) for path in paths}
-    recorded = {"SKAB, normal": read_series(NORMAL, time="datetime")} if NORMAL.exists() else {}
-    return recorded | {"simulated pump": pump()}
+        return {path.stem: (read_series(path), None) for path in paths}
+    recorded = {"SKAB, normal": (read_series(NORMAL, time="datetime"), None)} if NORMAL.exists() else {}
+    return {"simulated pump": pump()} | recorded
 
 
 def as_given(made: Made, like: TimeSeries) -> list[TimeSeries]:
@@ -133,7 +137,7 @@ def figures_of(report: FidelityReport, *, floor: bool = False) -> list[str]:
 
 HEADER = [
     *("generator", "discriminative", "train on it", "marginal", "autocorr.", "cross-corr.", "spectrum dB"),
-    *("density", "coverage", "copies", "s"),
+    *("density", "coverage", "copies", "VUS-PR of PCA", "s"),
 ]
 
 
@@ -144,9 +148,10 @@ def test_generators_beside_each_other(tmp_path: Path) -> None:
         if tab:  # other libraries say other things
             print(f"{name}: {why or 'there'}")  # noqa: T201 a benchmark prints
     only = os.environ.get("ONLY", "").split(",")
-    for name, series in data_sets().items():
+    for name, (series, test) in data_sets().items():
         train, held_out = halves(series, BLOCKS)
         rows: list[list[str]] = []
+        floor: Figures | None = None
         for generator, generate in generators(tmp_path).items():
             if only != [""] and not any(one in generator for one in only):
                 continue
@@ -157,10 +162,16 @@ def test_generators_beside_each_other(tmp_path: Path) -> None:
                 rows.append([generator, str(missing), *[""] * (len(HEADER) - 2)])
                 continue
             spent = time.perf_counter() - began
-            report = make_report(train, held_out, as_given(made, series), window=WINDOW, stretch=WINDOW)
+            given = as_given(made, series)
+            report = make_report(train, held_out, given, window=WINDOW, stretch=WINDOW, floor=floor)
+            floor = report.floor
             if not rows:
-                rows.append(["real", *figures_of(report, floor=True), ""])
-            rows.append([generator, *figures_of(report), f"{spent:.0f}"])
+                rows.append(["real", *figures_of(report, floor=True), "", ""])
+            found = ""
+            if test is not None:
+                vus = detection_on_real(train, given, test, PCA.fit)
+                found, rows[0][-2] = f"{vus.synthetic:.3f}", f"{vus.real:.3f}"
+            rows.append([generator, *figures_of(report), found, f"{spent:.0f}"])
             print(f"{name}: {rows[-1]}", flush=True)  # noqa: T201 the rest takes minutes
         assert rows
         table(f"{name}: {len(series)} rows of {len(series.channels)} channels", HEADER, rows)
