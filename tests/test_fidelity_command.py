@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = {name: test.values[:, c] for c, name in enumerate(("flow", "current"))}
     labels = np.asarray(test.labels, dtype=int).tolist()
     write_scores(folder / "test.csv", test, {**columns, "anomaly": labels})
+    write_scores(folder / "calm.csv", test, {**columns, "anomaly": [0] * len(test)})
     (folder / "dead.csv").write_text("time,flow,current\n" + "".join(f"{t},{t % 7},\n" for t in range(320)))
     return folder
 
@@ -105,6 +106,10 @@ def test_a_detector_learns_from_generated_and_from_real_data(run: Run, tmp_path:
         (("--synthetic", "made.csv", "--test", "test.csv"), "--test and --label go together"),
         (("--synthetic", "made.csv", "--test", "test.csv", "--label", "fault"), "test.csv: no column 'fault'"),
         (("--synthetic", "made.csv", "--test", "held.csv", "--label", "flow"), "held.csv"),
+        (
+            ("--synthetic", "made.csv", "--test", "calm.csv", "--label", "anomaly"),
+            "calm.csv: column 'anomaly': a test needs",
+        ),
         ((), "Missing option '--synthetic'"),
     ],
 )

@@ -41,7 +41,7 @@ def last_value_error(test: Pieces, lags: int) -> float:
 
 def _stretches(pieces: Pieces, lags: int) -> Floats:
     """(N, C, lags + 1) in order of time, squashed."""
-    stretches = squashed(windows_of(pieces, lags + 1, 1))
+    stretches = squashed(windows_of(pieces, lags + 1, max(1, rows_in(pieces) // MOST_ROWS)))
     if len(stretches) < FEWEST_ROWS:
         raise DataError(
             f"{rows_in(pieces)} rows give {len(stretches)} stretches of {lags + 1} rows without a missing value; "

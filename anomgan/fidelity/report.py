@@ -119,7 +119,7 @@ class FidelityReport:
             ("coverage", made.manifold.coverage, real.manifold.coverage),
         ):
             told.append((name, ours, theirs, 1.0, ""))
-        note = f"{100 * made.nearness.copies:.0f} % nearer than 95 % of the real"
+        note = f"{100 * made.nearness.copies:.0f} % are nearer than 95 % of the real"
         told.append(("distance to training data", made.nearness.ratio, real.nearness.ratio, 1.0, note))
         return told
 
@@ -246,7 +246,7 @@ def _longest_whole(piece: Floats) -> int:
 
 
 def _neighbours(train: Pieces, held: Pieces, other: Pieces, length: int, *, copied: bool) -> tuple[Manifold, Nearness]:
-    """Of windows that share no row, as many of each; the training windows as dense as they are.
+    """Of windows that share no row, as many of each; of the training windows up to 20,000, which may.
 
     copied: whether the others may be copies of the training data; if not, they are these, and the held-out windows
     themselves say how near real ones are.
@@ -258,7 +258,8 @@ def _neighbours(train: Pieces, held: Pieces, other: Pieces, length: int, *, copi
 
     count = min(MOST_WINDOWS, *(len(windows_of(one, length, length)) for one in (train, held, other)))
     theirs, ours = (flat(one, length, count) for one in (held, other))
-    near = nearness(flat(train, 1, MOST_TRAINING_WINDOWS), theirs, ours if copied else theirs)
+    dense = flat(train, max(1, rows_in(train) // MOST_TRAINING_WINDOWS), MOST_TRAINING_WINDOWS)
+    near = nearness(dense, theirs, ours if copied else theirs)
     return manifold(theirs, ours), near
 
 

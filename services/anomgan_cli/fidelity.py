@@ -153,13 +153,16 @@ def read_alike(
 
 
 def read_labelled(path: Path, like: "TimeSeries", time: str | None, label: str, ignore: Sequence[str]) -> "TimeSeries":
-    """A file with labels, its channels those of another series."""
+    """A file with labels of both kinds, its channels those of another series."""
     from anomgan.adapters.files import read_series
+    from anomgan.errors import DataError
 
     there = columns_of(path)
     left_out = [name for name in ignore if name in there and name != label]
     when = time if time in there else None
     one = read_series(path, time=when, label=label, ignore=left_out, channels=like.channels)
+    if one.labels is None or not 0 < one.labels.sum() < len(one):
+        raise DataError(f"{path}: column {label!r}: a test needs rows of both kinds, normal (0) and anomalous (1)")
     say(describe(path, one))
     return one
 
