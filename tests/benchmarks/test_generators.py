@@ -63,7 +63,7 @@ def peer(name: str, folder: Path, train: Sequence[TimeSeries], rows: int, seed: 
     np.savez(given, windows=windows, count=rows // WINDOW, steps=steps, seed=seed)
     done = run_peer(name, str(given), str(made))
     if done.returncode != 0:
-        raise Missing(done.stderr.strip().splitlines()[-1][:80])
+        raise Missing((done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"])[-1][:80])
     return np.asarray(np.load(made), np.float64)
 
 
