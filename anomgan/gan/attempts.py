@@ -92,8 +92,8 @@ def views(x: Tensor, mix: Tensor) -> list[Tensor]:
 
 
 def _apart(one: Tensor, other: Tensor, mix: Tensor) -> Tensor:
-    """How far windows (B, C, L) are apart: half the mean distance of cells in all views, half that of whole windows, per
-    root of a cell."""
+    """How far windows (B, C, L) are apart: half the mean distance of cells in all views, half that of windows, over
+    the root of their cells."""
     off = one - other
     cells = torch.stack([view.abs().mean() for view in views(off, mix)]).mean()
     whole = (off.square().mean((1, 2)) + TINY).sqrt().mean()

@@ -17,6 +17,7 @@ from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
 from anomgan_cli.feedback import feedback, mute, unmute
+from anomgan_cli.fidelity import fidelity
 from anomgan_cli.generate import generate
 from anomgan_cli.homeassistant import homeassistant
 from anomgan_cli.impute import impute
@@ -58,6 +59,7 @@ COMMANDS: dict[str, click.Command] = {
     "upsample": upsample,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
+    "fidelity": fidelity,
     "benchmark": benchmark,
     "reliability": reliability,
     "privacy": privacy,
