@@ -145,3 +145,12 @@ def test_draws_are_as_far_apart_as_what_is_hidden_is_uncertain(monkeypatch: pyte
     low, high = np.quantile(draws, [0.1, 0.9], axis=1)
     assert 0.65 < ((low <= windows[:, 1]) & (windows[:, 1] <= high)).mean() < 0.92
     assert np.corrcoef(draws.mean((1, 2)), windows[:, 0].mean(1))[0, 1] > 0.95
+
+
+def test_draws_of_which_only_the_values_are_right_score_worse_than_those_that_go_together() -> None:
+    """A score of cells one by one could not tell them apart."""
+    rng = np.random.default_rng(0)
+    real, one, other = (torch.from_numpy(draw(rng, 2000)[1]) for _ in range(3))
+    mixed = [torch.from_numpy(rng.permuted(part.numpy(), axis=0)) for part in (one, other)]
+    together, apart = attempts.energy_score(one, other, real), attempts.energy_score(mixed[0], mixed[1], real)
+    assert apart > together + 0.02
