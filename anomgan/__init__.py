@@ -18,6 +18,7 @@ generator       latent -> window; the encoder goes the other way; the discrimina
 witness         one way to look at a window: discriminator, reconstruction, pattern
 surprise        -log10 of the probability that a normal window looks this odd; 3 = one in a thousand
 alarm budget    how many false alarms a device may raise in a week; the threshold follows from it
+synthesizer     learns to make and complete a device's data; a condition is what they depend on
 verdict         what is said of one device at one time; unknown (NaN) in warm-up, after a gap, with too much missing
 event           a run of anomalous verdicts
 band            where a channel's readings lie in normal windows around what is expected
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anomgan.adapters.files import read_csv, read_series
     from anomgan.baselines import PCA, NearestNeighbours, ZScore
-    from anomgan.config import DecideConfig, DetectorConfig
+    from anomgan.config import DecideConfig, DetectorConfig, SynthesizerConfig
     from anomgan.detector import Detector
     from anomgan.errors import AnomganError
     from anomgan.evaluation import Evaluation, evaluate
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from anomgan.matching import match_events
     from anomgan.records import Event, Reading, TimeSeries, Verdict
     from anomgan.stream import StreamDetector
+    from anomgan.synthesis.synthesizer import Synthesizer
 
 # Loaded when first asked for, so that what needs no torch does not wait for it.
 _HOMES = {
@@ -53,6 +55,8 @@ _HOMES = {
     "PCA": "anomgan.baselines",
     "Reading": "anomgan.records",
     "StreamDetector": "anomgan.stream",
+    "Synthesizer": "anomgan.synthesis.synthesizer",
+    "SynthesizerConfig": "anomgan.config",
     "TimeSeries": "anomgan.records",
     "Verdict": "anomgan.records",
     "ZScore": "anomgan.baselines",
@@ -74,6 +78,8 @@ __all__ = [
     "NearestNeighbours",
     "Reading",
     "StreamDetector",
+    "Synthesizer",
+    "SynthesizerConfig",
     "TimeSeries",
     "Verdict",
     "ZScore",

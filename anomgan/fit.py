@@ -141,7 +141,8 @@ def fit(
     # ---- train
     shape = Shape(int(measured.sum()), rule.window, config.latent, config.width, statistics=config.minibatch_statistics)
     # a missing cell reads as the centre
-    health = game.Normal.unconditioned(np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0))
+    looked = np.nan_to_num(held[spaced(len(held), MAX_HEALTH)], nan=0.0)
+    health = game.Normal.unconditioned(looked, -(-rule.window * len(looked) // len(later)))
     with TrainingBar(config.steps or 0, show=progress) as bar:
         watch = bar.watching(on_step)
         result = train(

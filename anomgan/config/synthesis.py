@@ -18,5 +18,5 @@ class SynthesizerConfig(GameConfig):
     """a longer step starts a new window; None = ten sampling periods"""
     latent: int = Field(32, ge=2, le=256)
     learning_rate: float = Field(3e-3, gt=0)
-    ema_decay: float = Field(0.995, ge=0, lt=1)
+    ema_decay: float = Field(0.99, ge=0, lt=1)
     patience: int = Field(60, ge=1)

@@ -59,11 +59,13 @@ class Normal(NamedTuple):
 
     windows: NDArray[np.float32]
     conditions: NDArray[np.float32]
+    overlap: int = 1
+    """one in so many shares no row with the others"""
 
     @classmethod
-    def unconditioned(cls, windows: NDArray[np.float32]) -> "Normal":
+    def unconditioned(cls, windows: NDArray[np.float32], overlap: int = 1) -> "Normal":
         """Windows (N, C, L) under no conditions, (N, 0)."""
-        return cls(windows, np.empty((len(windows), 0), np.float32))
+        return cls(windows, np.empty((len(windows), 0), np.float32), overlap)
 
 
 def choose_device(name: str) -> torch.device:
@@ -133,8 +135,9 @@ def _play(
     make = torch.optim.Adam(makers.parameters(), lr=config.learning_rate, betas=betas, fused=True)
     judge = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate, betas=betas, fused=True)
     rates = (config.learning_rate, config.discriminator_learning_rate or config.learning_rate)
-    held, held_y = (torch.from_numpy(part).to(device) for part in holdout)  # (N, C, L), (N, K)
-    fixed = Fixed(held[:MOST], held_y[:MOST], shape, config.seed)
+    held, held_y = (torch.from_numpy(part).to(device) for part in holdout[:2])  # (N, C, L), (N, K)
+    apart = slice(None, MOST * holdout.overlap, holdout.overlap)
+    fixed = Fixed(held[apart], held_y[apart], shape, config.seed)
 
     # ---- what is remembered
     history: list[TrainingHealth] = []
@@ -161,7 +164,7 @@ def _play(
             _set_learning_rates((make, judge), rates, _cooling(index / steps))
             grown = min(1.0, index / (GROWN_AT * steps))
             growing = grow(players, grown) and grown < 1.0
-            x, y = (torch.from_numpy(part).to(device) for part in sample(rng, config.batch))  # (B, C, L), (B, K)
+            x, y = (torch.from_numpy(part).to(device) for part in sample(rng, config.batch)[:2])  # (B, C, L), (B, K)
 
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)

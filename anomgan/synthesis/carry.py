@@ -44,7 +44,7 @@ class Carry:
 def fit_carry(networks: Networks, held: Normal, seed: int) -> Carry:
     """Learn it from held-out windows (N, C, L), under the masks that the networks were trained with."""
     dice = torch.Generator().manual_seed(seed)
-    x, y = (torch.from_numpy(part) for part in held)
+    x, y = (torch.from_numpy(part) for part in held[:2])
     channels = x.shape[1]
     x, y = x.repeat(ROUNDS, 1, 1), y.repeat(ROUNDS, 1)
     known = hide(x, dice)

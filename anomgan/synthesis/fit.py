@@ -105,6 +105,7 @@ def learn(
         return Normal(np.ascontiguousarray(windows[:, : len(channels)]), windows[:, len(channels) :, -1].copy())
 
     held = parted(later.spaced(MAX_HELD))
+    held = held._replace(overlap=-(-window * len(held.windows) // len(later)))
     shape = Shape(
         len(channels),
         window,

@@ -1,0 +1,125 @@
+"""`anomgan train --synthesizer`, `generate`, `impute` and `upsample` on files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from anomgan.adapters.files import read_series
+from anomgan_cli.main import cli, main
+
+ROWS = 400
+SMALL = ["--window", "16", "--steps", "40", "--device", "cpu"]
+
+
+def table(rows: int, step_s: int = 1, holes: bool = False) -> str:
+    """Two waves, one with a unit, and a mode of 1 and 2; every fifth flow is missing where there are holes."""
+    index = step_s * np.arange(rows)
+    times = np.datetime64("2026-01-05T00:00:00") + index
+    lines = ["time,flow [m3/h],pressure,mode"]
+    for n, (i, time) in enumerate(zip(index.tolist(), times, strict=True)):
+        flow = "" if holes and n % 5 == 2 else f"{np.sin(i / 7):.3f}"
+        lines.append(f"{time}Z,{flow},{5 + np.cos(i / 7):.3f},{1 + i // 80 % 2}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("synthesis")
+    (where / "pump.csv").write_text(table(ROWS))
+    (where / "holes.csv").write_text(table(120, holes=True))
+    (where / "slow.csv").write_text(table(40, step_s=4))
+    (where / "other.csv").write_text("time,level\n0,1\n1,2\n")
+    words = ["train", str(where / "pump.csv"), "--synthesizer", "--condition", "mode", *SMALL]
+    done = CliRunner().invoke(cli, [*words, "--out", str(where / "gan.safetensors")])
+    assert done.exit_code == 0, done.output
+    assert "trained 40 steps" in done.output
+    assert "wrote" in done.output
+    return where
+
+
+def run(folder: Path, verb: str, *words: str) -> Result:
+    return CliRunner().invoke(cli, [verb, str(folder / "gan.safetensors"), *words], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_generated_rows_read_back_with_their_dates_and_units(folder: Path, tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"made.{ending}"
+    done = run(folder, "generate", "--rows", "50", "--start", "2026-02-01", "--given", "mode=2", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert "50 rows of 2 channels, 1 s apart" in done.output
+    made = read_series(out)
+    assert (made.channels, made.units) == (("flow", "pressure"), ("m3/h", ""))
+    assert made.times[0] == np.datetime64("2026-02-01").astype("datetime64[s]").astype(float)
+    assert made.period_s == 1.0
+    assert np.isfinite(made.values).all()
+
+
+def test_several_devices_are_several_files(folder: Path, tmp_path: Path) -> None:
+    words = ["--rows", "20", "--given", "mode=1", "--devices", "2", "--out"]
+    assert run(folder, "generate", *words, str(tmp_path / "{device}.csv")).exit_code == 0
+    first, second = (read_series(tmp_path / f"synthetic-{i}.csv") for i in (0, 1))
+    assert not np.array_equal(first.values, second.values)
+    done = CliRunner().invoke(cli, ["generate", str(folder / "gan.safetensors"), *words, str(tmp_path / "x.csv")])
+    assert done.exit_code == 2
+    assert "put {device} into --out" in done.output
+
+
+def test_holes_are_filled_and_the_band_stands_beside(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "filled.csv"
+    done = run(folder, "impute", str(folder / "holes.csv"), "--band", "--out", str(out))
+    assert "120 rows, 0 of them new, 24 cells filled in" in done.output
+    found, before = read_series(out), read_series(folder / "holes.csv")
+    assert found.channels == ("flow", "pressure", "flow.low", "flow.high", "pressure.low", "pressure.high")
+    known = ~np.isnan(before.values[:, 0])
+    np.testing.assert_array_equal(found.values[known, 0], before.values[known, 0])
+    low, middle, high = (found.values[~known, i] for i in (2, 0, 3))
+    assert (low <= middle).all()
+    assert (middle <= high).all()
+    assert (high > low).any()
+
+
+def test_one_course_is_another_than_the_middle_and_keeps_what_is_known(folder: Path, tmp_path: Path) -> None:
+    for name, more in (("one", ["--one"]), ("middle", [])):
+        run(folder, "impute", str(folder / "holes.csv"), *more, "--out", str(tmp_path / f"{name}.csv"))
+    one, middle = (read_series(tmp_path / f"{name}.csv").values for name in ("one", "middle"))
+    known = ~np.isnan(read_series(folder / "holes.csv").values[:, 0])
+    np.testing.assert_array_equal(one[known], middle[known])
+    assert not np.array_equal(one[~known], middle[~known])
+
+
+def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fine.csv"
+    done = run(folder, "upsample", str(folder / "slow.csv"), "--factor", "4", "--out", str(out))
+    assert "157 rows, 1 s apart, of 40" in done.output
+    np.testing.assert_array_equal(read_series(out).values[::4], read_series(folder / "slow.csv").values[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("generate GAN --rows 5 --out x.csv", "condition 'mode' is needed: one of 1.0, 2.0"),
+        ("generate GAN --rows 5 --given mode=3 --out x.csv", "condition 'mode': 3.0 is none of 1.0, 2.0"),
+        ("generate GAN --rows 5 --given speed=3 --out x.csv", "unknown condition 'speed'"),
+        ("generate GAN --rows 5 --given mode --out x.csv", "'mode' is not NAME=VALUE"),
+        ("generate GAN --rows 5 --out x.txt", "x.txt: a series is written as .csv or .parquet"),
+        ("generate pump.csv --rows 5 --out x.csv", "not an anomgan model file"),
+        ("impute GAN other.csv --out x.csv", "none of the model's channels is there: flow, pressure"),
+        ("impute GAN nowhere.csv --out x.csv", "nowhere.csv: no such file"),
+        ("upsample GAN slow.csv --factor 2 --out x.csv", "this model was trained on readings every 1 s"),
+        ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
+        ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
+        ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),
+        ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week are a detector's"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as ended:
+        main(words.replace("GAN", "gan.safetensors").split())
+    assert ended.value.code == 2
+    assert said in " ".join(capfd.readouterr().err.split())
+    assert not Path("x.csv").exists()
