@@ -27,9 +27,11 @@ from peer_generators import STEPS
 
 from anomgan.adapters.files import read_series
 from anomgan.baselines import PCA
+from anomgan.config import SynthesizerConfig
 from anomgan.fidelity import FidelityReport, Figures, detection_on_real, halves, make_report
 from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.simulate import parse_scenario, simulate
+from anomgan.synthesis.synthesizer import Synthesizer
 from anomgan.synthesis_baselines import BlockBootstrap, VectorAutoregression
 
 WINDOW, BLOCKS, ROWS = 32, 20, 10_000
@@ -45,6 +47,11 @@ Generator = Callable[[Sequence[TimeSeries], int, int], Made]
 
 class Missing(Exception):
     """A library that is not there."""
+
+
+def own(train: Sequence[TimeSeries], rows: int, seed: int) -> Made:
+    made: Made = Synthesizer.fit(train, SynthesizerConfig(seed=seed)).generate(rows, seed=seed)[0].values
+    return made
 
 
 def bootstrap(train: Sequence[TimeSeries], rows: int, seed: int) -> Made:
@@ -81,8 +88,9 @@ def cut(values: Floats) -> Floats:
 
 
 def generators(folder: Path) -> dict[str, Generator]:
-    """Name -> who generates. The product's own goes here."""
+    """Name -> who generates."""
     return {
+        "anomgan": own,
         "block bootstrap": bootstrap,
         "vector autoregression": autoregression,
         "TimeGAN (from the paper)": partial(peer, "timegan", folder),
