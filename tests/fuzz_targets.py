@@ -36,9 +36,10 @@ from anomgan.config import AlarmsConfig, DialectName, ServiceConfig
 from anomgan.control import Gate, Pass
 from anomgan.detector import Detector
 from anomgan.errors import ConfigError, DataError, ModelFileError, PayloadError
-from anomgan.model_file import DIGEST, pack, unpack
+from anomgan.model_file import pack, unpack
 from anomgan.recognise import Sample, Watch, recognise
 from anomgan.records import Reading
+from anomgan.sealed_file import DIGEST
 from anomgan.wire import Decoder, PayloadFormat, encode, parse_template
 from anomgan.wire.control import encode_answer, named_transaction, signature
 from anomgan.wire.conventions import CONVENTIONS

@@ -16,9 +16,10 @@ from safetensors.torch import save as save_tensors
 from anomgan.adapters.files import read_model_bytes
 from anomgan.detector import Detector
 from anomgan.errors import ModelFileError
-from anomgan.model_file import DIGEST, FORMAT, WITHOUT_BODIES, WITHOUT_LIMITS, pack, read_header, unpack
+from anomgan.model_file import FORMAT, WITHOUT_BODIES, WITHOUT_LIMITS, pack, read_header, unpack
 from anomgan.records import TimeSeries
 from anomgan.score import SPACES
+from anomgan.sealed_file import DIGEST
 
 KEYS_OF_FORMAT_4 = {
     *("window", "stride", "steps", "latent", "width", "batch", "loss", "learning_rate", "adversarial_weight"),

@@ -31,7 +31,7 @@ def plant(rows: int = ROWS, seed: int = 0, device: str = "a") -> TimeSeries:
 
 @pytest.fixture(scope="module")
 def maker() -> Synthesizer:
-    config = SynthesizerConfig(window=16, width=6, latent=4, steps=500, batch=32, conditions=("mode",), device="cpu")
+    config = SynthesizerConfig(window=16, width=12, latent=8, steps=600, batch=32, conditions=("mode",), device="cpu")
     return Synthesizer.fit(plant(), config)
 
 

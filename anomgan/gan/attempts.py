@@ -24,6 +24,7 @@ from anomgan.gan.hide import hide, shown
 from anomgan.gan.networks import Encoder, Generator
 from anomgan.gan.shape import Shape
 
+SMALLEST_UNIT = 0.02
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
 
@@ -80,25 +81,25 @@ def grain_for(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor | Non
 def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor) -> Tensor:
     """(‖X - x‖ + ‖X' - x‖) / 2 - ‖X - X'‖ / 2 for two draws X, X' of each window (B, C, L).
 
-    mix (C, C): mixtures of the channels to look at, as the sliced energy distance does.
+    mix (C, C): mixtures of the channels to look at, as the sliced energy distance does. Each view counts in units of
+    its own, the root mean square of the windows x in it: a smooth channel's small differences as much as its levels.
     """
-    score: Tensor = 0.5 * (_apart(first, x, mix) + _apart(second, x, mix)) - 0.5 * _apart(first, second, mix)
+    units = [view.square().mean((0, 2)).sqrt().clamp_min(SMALLEST_UNIT)[:, None] for view in views(x, mix)]  # (C, 1)
+
+    def apart(one: Tensor, other: Tensor) -> Tensor:
+        """Half the mean distance of cells in all views, half that of windows over the root of their cells."""
+        off = one - other
+        cells = torch.stack([(view / unit).abs().mean() for view, unit in zip(views(off, mix), units, strict=True)])
+        whole = (off.square().mean((1, 2)) + TINY).sqrt().mean()
+        return 0.5 * cells.mean() + 0.5 * whole
+
+    score: Tensor = 0.5 * (apart(first, x) + apart(second, x)) - 0.5 * apart(first, second)
     return score
 
 
 def views(x: Tensor, mix: Tensor) -> list[Tensor]:
     """Windows (B, C, L), how their cells differ from those of some rows before, and mixtures of their channels."""
     return [x, *(x[:, :, step:] - x[:, :, :-step] for step in STEPS), torch.matmul(mix, x)]
-
-
-def _apart(one: Tensor, other: Tensor, mix: Tensor) -> Tensor:
-    """How far windows (B, C, L) are apart: half the mean distance of cells in all views, half that of windows, over
-    the root of their cells."""
-    off = one - other
-    cells = torch.stack([view.abs().mean() for view in views(off, mix)]).mean()
-    whole = (off.square().mean((1, 2)) + TINY).sqrt().mean()
-    distance: Tensor = 0.5 * cells + 0.5 * whole
-    return distance
 
 
 ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {

@@ -201,10 +201,11 @@ def _finish(shape: Shape) -> nn.Module:
     def wide(inputs: int, outputs: int, apart: int) -> nn.Module:
         return nn.Conv1d(inputs, outputs, KERNEL, padding=apart * (KERNEL // 2), dilation=apart)
 
+    middle = 3 * shape.width
     return nn.Sequential(
-        wide(4 * shape.channels, shape.width, 1),
+        wide(4 * shape.channels, middle, 1),
         nn.LeakyReLU(SLOPE),
-        wide(shape.width, shape.width, 3),
+        wide(middle, middle, 3),
         nn.LeakyReLU(SLOPE),
-        wide(shape.width, 2 * shape.channels, 1),
+        wide(middle, 2 * shape.channels, 1),
     )
