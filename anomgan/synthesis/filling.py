@@ -14,6 +14,8 @@ from anomgan.gan.networks import Networks
 from anomgan.synthesis.carry import Carry, raw_draws, with_carry
 
 BATCH = 256
+WARM_UP = 2
+"""windows"""
 Scores = NDArray[np.float32]
 
 
@@ -63,10 +65,13 @@ def continue_rows(
 ) -> Scores:
     """Rows (D, T, C) of normal scores for D devices under conditions (D, T, K), made from nothing.
 
-    The first window is made with all of it hidden; each next one goes with the newer half of the one before.
+    The first window is made with all of it hidden; each next one goes with the newer half of the one before. The first
+    WARM_UP windows are thrown away: what goes on from something is more like life than what begins.
     """
     shape = networks.shape
     half = shape.window // 2
+    early = WARM_UP * shape.window
+    conditions = np.pad(conditions, ((0, 0), (early, 0), (0, 0)), mode="edge")
     devices, total = conditions.shape[:2]
     count = max(1, -(-(total - half) // half))
     under = np.pad(conditions, ((0, 0), (0, (count + 1) * half - total), (0, 0)), mode="edge")
@@ -82,4 +87,4 @@ def continue_rows(
         known[:, :, :half] = True
         if on_windows is not None:
             on_windows(k + 1, count)
-    return np.moveaxis(torch.cat(parts, 2)[:, :, :total].numpy(), 1, 2)
+    return np.moveaxis(torch.cat(parts, 2)[:, :, early:total].numpy(), 1, 2)
