@@ -152,5 +152,5 @@ def test_draws_of_which_only_the_values_are_right_score_worse_than_those_that_go
     rng = np.random.default_rng(0)
     real, one, other = (torch.from_numpy(draw(rng, 2000)[1]) for _ in range(3))
     mixed = [torch.from_numpy(rng.permuted(part.numpy(), axis=0)) for part in (one, other)]
-    together, apart = attempts.energy_score(one, other, real), attempts.energy_score(mixed[0], mixed[1], real)
+    together, apart = (attempts.energy_score(*several, real, torch.eye(2)) for several in ((one, other), mixed))
     assert apart > together + 0.02

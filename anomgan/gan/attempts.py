@@ -24,7 +24,7 @@ from anomgan.gan.hide import hide, shown
 from anomgan.gan.networks import Encoder, Generator
 from anomgan.gan.shape import Shape
 
-SMALLEST_UNIT = 0.02
+SMALLEST_UNIT = 0.1
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
 
@@ -63,14 +63,19 @@ def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: 
     return window
 
 
-def latents(encoder: Encoder, shape: Shape, like: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:
-    """Latents (B, Z) to make windows of from nothing: uniform, or, where cells can be hidden, what the encoder makes of
-    windows like these (B, C, L) of which all are."""
+def uniform_latents(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor:
+    """Latents (B, Z) as the generator is trained on them beside those of windows."""
+    return (2.0 * torch.rand(len(like), shape.latent, generator=dice) - 1.0).to(like)
+
+
+def from_nothing(generator: Generator, encoder: Encoder, y: Tensor, dice: torch.Generator) -> Tensor:
+    """Windows (B, C, L) under conditions (B, K) of which nothing is known: of uniform latents, or, where cells can be
+    hidden, of what the encoder makes of windows of which all are."""
+    shape = generator.shape
     if not shape.hiding:
-        return (2.0 * torch.rand(len(like), shape.latent, generator=dice) - 1.0).to(like)
-    noise = torch.randn(len(like), shape.latent, generator=dice).to(like)
-    z: Tensor = encoder(like.new_zeros(len(like), shape.seen, shape.window), y, noise)
-    return z
+        window: Tensor = generator(uniform_latents(shape, y, dice), y)
+        return window
+    return draw(generator, encoder, y.new_zeros(len(y), shape.seen, shape.window), y, dice)
 
 
 def grain_for(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor | None:

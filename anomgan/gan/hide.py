@@ -7,7 +7,7 @@ The kinds are drawn alike often: single cells, a stretch of time in some channel
 import torch
 from torch import Tensor
 
-NOTHING, EVERYTHING = 0.1, 0.1
+NOTHING, EVERYTHING = 0.05, 0.2
 MOST_APART = 8
 KINDS = 5
 NEVER = 1 << 20

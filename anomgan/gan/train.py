@@ -33,7 +33,7 @@ from torch.nn import functional
 from anomgan.config import GameConfig
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
-from anomgan.gan.attempts import ATTEMPTS, grain_for, latents
+from anomgan.gan.attempts import ATTEMPTS, grain_for, uniform_latents
 from anomgan.gan.augment import augment
 from anomgan.gan.coverage import MOST
 from anomgan.gan.disturb import disturb
@@ -137,7 +137,7 @@ def _play(
     rates = (config.learning_rate, config.discriminator_learning_rate or config.learning_rate)
     held, held_y = (torch.from_numpy(part).to(device) for part in holdout[:2])  # (N, C, L), (N, K)
     apart = slice(None, MOST * holdout.overlap, holdout.overlap)
-    fixed = Fixed(held[apart], held_y[apart], shape, config.seed)
+    fixed = Fixed(held[apart], held_y[apart], config.seed)
 
     # ---- what is remembered
     history: list[TrainingHealth] = []
@@ -169,7 +169,7 @@ def _play(
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)
             rebuilt = tried.windows
-            z = latents(encoder, shape, x, y, dice)
+            z = uniform_latents(shape, x, dice)
             made = generator(z, y, grain_for(shape, x, dice))  # (B, C, L)
 
             # ---- discriminator

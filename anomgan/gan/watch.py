@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from anomgan.gan.attempts import complete, grain_for, latents
+from anomgan.gan.attempts import complete, from_nothing
 from anomgan.gan.coverage import coverage_and_density
 from anomgan.gan.networks import Encoder, Generator, Networks
-from anomgan.gan.shape import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +67,14 @@ class Fixed:
     """Held-out windows (N, C, L) and, at every look, the same dice for the generated ones beside them, so that what
     changes is the generator."""
 
-    def __init__(self, held: Tensor, y: Tensor, shape: Shape, seed: int) -> None:
-        self._held, self._y, self._shape, self._seed = held, y, shape, seed
+    def __init__(self, held: Tensor, y: Tensor, seed: int) -> None:
+        self._held, self._y, self._seed = held, y, seed
 
     @torch.inference_mode()
     def coverage_and_density(self, generator: Generator, encoder: Encoder) -> tuple[float, float]:
         """Of the windows that these networks make."""
         dice = torch.Generator().manual_seed(self._seed)
-        z, grain = latents(encoder, self._shape, self._held, self._y, dice), grain_for(self._shape, self._held, dice)
-        return coverage_and_density(self._held, generator(z, self._y, grain))
+        return coverage_and_density(self._held, from_nothing(generator, encoder, self._y, dice))
 
 
 @torch.no_grad()
