@@ -19,11 +19,12 @@ from anomgan.fidelity.detection import Detection, Fit, detection_on_real
 from anomgan.fidelity.discriminative import Discriminative, discriminative_score
 from anomgan.fidelity.dynamics import autocorrelation_difference, correlations, cross_correlation_difference
 from anomgan.fidelity.marginals import kolmogorov_smirnov, wasserstein
-from anomgan.fidelity.neighbours import Manifold, Nearness, manifold, nearness
+from anomgan.fidelity.neighbours import Nearness, nearness
 from anomgan.fidelity.prediction import last_value_error, prediction_error
 from anomgan.fidelity.report import FidelityReport, Figures, make_report
 from anomgan.fidelity.sample import halves
 from anomgan.fidelity.spectrum import log_spectral_distance, welch
+from anomgan.manifold import Manifold, manifold
 
 __all__ = [
     "Detection",

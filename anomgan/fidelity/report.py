@@ -10,7 +10,7 @@ from anomgan.errors import DataError
 from anomgan.fidelity.discriminative import Discriminative, discriminative_score
 from anomgan.fidelity.dynamics import autocorrelation_difference, correlations, cross_correlation_difference
 from anomgan.fidelity.marginals import kolmogorov_smirnov, wasserstein
-from anomgan.fidelity.neighbours import Manifold, Nearness, manifold, nearness
+from anomgan.fidelity.neighbours import Nearness, nearness
 from anomgan.fidelity.prediction import last_value_error, prediction_error
 from anomgan.fidelity.sample import (
     Given,
@@ -25,6 +25,7 @@ from anomgan.fidelity.sample import (
     windows_of,
 )
 from anomgan.fidelity.spectrum import log_spectral_distance, welch
+from anomgan.manifold import Manifold, manifold
 from anomgan.records import Floats
 from anomgan.scaling import fit_scaler
 

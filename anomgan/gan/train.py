@@ -35,13 +35,12 @@ from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
 from anomgan.gan.attempts import ATTEMPTS, grain_for, uniform_latents
 from anomgan.gan.augment import augment
-from anomgan.gan.coverage import MOST
 from anomgan.gan.disturb import disturb
 from anomgan.gan.hide import shown
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks, fold_spectral_norm, grow
 from anomgan.gan.shape import Shape
-from anomgan.gan.watch import Fixed, TrainingHealth, TrainingResult, TrainingStep, held_out_error, spread
+from anomgan.gan.watch import MOST, Fixed, TrainingHealth, TrainingResult, TrainingStep, held_out_error, spread
 
 __all__ = ["Normal", "TrainingHealth", "TrainingResult", "TrainingStep", "choose_device", "train"]
 

@@ -1,20 +1,24 @@
 """What is looked at while the game is played, and what is left of it when it is over."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from anomgan.gan.attempts import complete, from_nothing
-from anomgan.gan.coverage import coverage_and_density
 from anomgan.gan.networks import Encoder, Generator, Networks
+from anomgan.manifold import NEIGHBOURS, manifold
+
+MOST = 256
+"""held-out windows that generated ones are held against at each look"""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingHealth:
     """One look at the game. Accuracies are shares of a batch; diversity is the mean distance between generated
     windows relative to that between real ones (near 0 = mode collapse); coverage and density of generated windows are
-    against held-out ones (`coverage`); reconstruction_error is the mean absolute error on held-out normal windows, in
+    against held-out ones (`manifold`); reconstruction_error is the mean absolute error on held-out normal windows, in
     scaled units, or the energy score where cells are hidden. All but the first four are of the averaged generator."""
 
     step: int
@@ -72,9 +76,14 @@ class Fixed:
 
     @torch.inference_mode()
     def coverage_and_density(self, generator: Generator, encoder: Encoder) -> tuple[float, float]:
-        """Of the windows that these networks make."""
+        """Of the windows that these networks make; NaN for too few held-out ones."""
+        if len(self._held) <= NEIGHBOURS:
+            return math.nan, math.nan
         dice = torch.Generator().manual_seed(self._seed)
-        return coverage_and_density(self._held, from_nothing(generator, encoder, self._y, dice))
+        made = from_nothing(generator, encoder, self._y, dice)
+        real, generated = (windows.flatten(1).double().cpu().numpy() for windows in (self._held, made))
+        found = manifold(real, generated)
+        return found.coverage, found.density
 
 
 @torch.no_grad()
