@@ -89,6 +89,14 @@ def test_one_course_is_another_than_the_middle_and_keeps_what_is_known(folder: P
     assert not np.array_equal(one[~known], middle[~known])
 
 
+def test_variations_train_a_detector_beside_the_recording(folder: Path, tmp_path: Path) -> None:
+    out, model = tmp_path / "more.csv", tmp_path / "pump.safetensors"
+    done = run(folder, "augment", str(folder / "pump.csv"), "--make", "200", "--out", str(out))
+    assert "224 rows of 3 channels" in done.output
+    words = ["train", str(folder / "pump.csv"), str(out), *SMALL[:4], "--out", str(model)]
+    assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
+
+
 def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "fine.csv"
     done = run(folder, "upsample", str(folder / "slow.csv"), "--factor", "4", "--out", str(out))

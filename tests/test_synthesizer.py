@@ -88,6 +88,52 @@ def test_no_rows_cannot_be_made(maker: Synthesizer, rows: int) -> None:
         maker.generate(rows, given={"mode": 0.0})
 
 
+# ---------------------------------------------------------------- augment
+
+
+def uneven() -> TimeSeries:
+    """Of 1,200 rows 80 are of mode 1."""
+    one = plant(ROWS, 5)
+    rows = np.r_[0:100, 200:300, 400:500, 600:700, 800:900, 1000:1100, 100:180]
+    return replace(one, times=one.times[: len(rows)], values=one.values[rows])
+
+
+def test_variations_come_in_pieces_that_no_window_spans(maker: Synthesizer) -> None:
+    made = maker.augment(uneven(), 100)
+    assert len(made) == 128
+    assert made.channels == ("flow", "pressure", "noise", "mode")
+    steps = np.diff(made.times)
+    gaps = np.flatnonzero(steps > (maker.config.max_gap_s or 0.0))
+    np.testing.assert_array_equal(gaps, [31, 63, 95])
+    np.testing.assert_allclose(np.delete(steps, gaps), PERIOD_S)
+    again = maker.augment(uneven(), 100)
+    np.testing.assert_array_equal(made.values, again.values)
+    assert len(Synthesizer.fit(made, maker.config.model_copy(update={"steps": 2})).channels) == 3
+
+
+def test_variations_are_none_of_the_windows_they_vary(maker: Synthesizer) -> None:
+    series = uneven()
+    made = maker.augment(series, 200).values.reshape(-1, 32, 4)[:, :16, :2]
+    real = np.lib.stride_tricks.sliding_window_view(series.values[:, :2], 16, axis=0).transpose(0, 2, 1)
+    nearest = np.array([np.abs(real - one).mean((1, 2)).min() for one in made])
+    assert (nearest > 0.0).all()
+
+
+def test_rare_modes_are_varied_above_all(maker: Synthesizer) -> None:
+    def share(power: float) -> float:
+        return float(np.mean(maker.augment(uneven(), 6000, power=power).values[:, 3]))
+
+    assert share(0.0) < 0.2
+    assert share(6.0) > 1.5 * share(0.0)
+
+
+def test_nothing_to_vary_is_refused(maker: Synthesizer) -> None:
+    with pytest.raises(DataError, match="no 16 consecutive rows"):
+        maker.augment(plant(10), 50)
+    with pytest.raises(DataError, match="at least 1"):
+        maker.augment(uneven(), 0)
+
+
 # ---------------------------------------------------------------- impute
 
 

@@ -56,35 +56,52 @@ def draw_hidden(
     return told
 
 
-def continue_rows(
+def rows_from_nothing(
     networks: Networks,
     carry: Carry,
     conditions: Scores,
     dice: torch.Generator,
     on_windows: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Rows (D, T, C) of normal scores for D devices under conditions (D, T, K), made from nothing.
+    """Rows (D, T, C) of normal scores for D devices under conditions (D, T, K).
 
-    The first window is made with all of it hidden; each next one goes with the newer half of the one before. The first
-    WARM_UP windows are thrown away: what goes on from something is more like life than what begins.
+    The first window is made with all of it hidden. The first WARM_UP windows are thrown away: what goes on from
+    something is more like life than what begins.
     """
     shape = networks.shape
-    half = shape.window // 2
     early = WARM_UP * shape.window
-    conditions = np.pad(conditions, ((0, 0), (early, 0), (0, 0)), mode="edge")
-    devices, total = conditions.shape[:2]
-    count = max(1, -(-(total - half) // half))
-    under = np.pad(conditions, ((0, 0), (0, (count + 1) * half - total), (0, 0)), mode="edge")
-    x = torch.zeros(devices, shape.channels, shape.window)
-    known = torch.zeros_like(x, dtype=torch.bool)
-    parts = []
+    under = np.pad(conditions, ((0, 0), (early, 0), (0, 0)), mode="edge")
+    x = torch.zeros(len(under), shape.channels, shape.window)
+    nothing = torch.zeros_like(x, dtype=torch.bool)
+    y = torch.from_numpy(np.ascontiguousarray(under[:, 0]))
+    begin = with_carry(carry, raw_draws(networks, x, nothing, y, 1, dice), x, nothing)[0]
+    return continue_rows(networks, carry, begin, under, dice, on_windows)[:, early:]
+
+
+def continue_rows(
+    networks: Networks,
+    carry: Carry,
+    begin: torch.Tensor,
+    conditions: Scores,
+    dice: torch.Generator,
+    on_windows: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L).
+
+    Each next window goes with the newer half of the one before.
+    """
+    half = networks.shape.window // 2
+    total = conditions.shape[1]
+    count = max(0, -(-(total - 2 * half) // half))
+    under = np.pad(conditions, ((0, 0), (0, max(0, (count + 2) * half - total)), (0, 0)), mode="edge")
+    known = torch.zeros_like(begin, dtype=torch.bool)
+    known[:, :, :half] = True
+    parts, newest = [begin], begin
     for k in range(count):
-        y = torch.from_numpy(under[:, (k + 2) * half - 1])
-        made = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
-        parts.append(made if k == 0 else made[:, :, half:])
-        x = torch.cat([made[:, :, half:], torch.zeros_like(made[:, :, half:])], 2)
-        known = torch.zeros_like(x, dtype=torch.bool)
-        known[:, :, :half] = True
+        x = torch.cat([newest[:, :, half:], torch.zeros_like(newest[:, :, half:])], 2)
+        y = torch.from_numpy(under[:, (k + 3) * half - 1])
+        newest = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
+        parts.append(newest[:, :, half:])
         if on_windows is not None:
             on_windows(k + 1, count)
-    return np.moveaxis(torch.cat(parts, 2)[:, :, early:total].numpy(), 1, 2)
+    return np.moveaxis(torch.cat(parts, 2)[:, :, :total].numpy(), 1, 2)

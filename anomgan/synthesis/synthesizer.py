@@ -13,8 +13,9 @@ from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError
 from anomgan.gan.train import TrainingStep
 from anomgan.records import Floats, TimeSeries, series_from_array
+from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Given, encode
-from anomgan.synthesis.filling import continue_rows, draw_hidden
+from anomgan.synthesis.filling import draw_hidden, rows_from_nothing
 from anomgan.synthesis.fit import Learned, learn
 from anomgan.synthesis.imputed import Imputed, between, held, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
@@ -22,6 +23,7 @@ from anomgan.synthesis.model_file import pack, unpack
 
 DRAWS = 32
 BAND = 0.9
+RARE = 2.0
 UNLIKE = 0.05
 """how far a period may be from the model's own, as a share of it"""
 
@@ -122,13 +124,34 @@ class Synthesizer:
         times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
         under = encode(learned.conditions, times, given or {})
         dice = torch.Generator().manual_seed(seed)
-        scores = continue_rows(
+        scores = rows_from_nothing(
             learned.networks, learned.carry, np.repeat(under[None], len(devices), axis=0), dice, on_windows
         )
         return [
             TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
             for name, made in zip(devices, scores, strict=True)
         ]
+
+    def augment(
+        self,
+        series: TimeSeries | Sequence[TimeSeries],
+        rows: int,
+        *,
+        power: float = RARE,
+        seed: int = 0,
+        on_windows: Watch | None = None,
+    ) -> TimeSeries:
+        """At least so many rows to learn from beside a training set: variations of its windows, rare ones above all.
+
+        They come in pieces of two windows, apart by gaps in time so that no window spans two. `power` 0 varies all
+        windows alike often. The columns that the model is conditioned on are among the channels. DataError where the
+        series have no window without a gap.
+        """
+        if rows < 1:
+            raise DataError(f"{rows} rows cannot be made; at least 1")
+        several = [series] if isinstance(series, TimeSeries) else list(series)
+        alike = [self._aligned(one, None) for one in several]
+        return vary(self._learned, alike, rows, power, seed, on_windows)
 
     def impute(
         self,

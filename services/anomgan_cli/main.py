@@ -11,6 +11,7 @@ import click
 
 from anomgan.errors import AnomganError
 from anomgan_cli.annotations import annotations
+from anomgan_cli.augment import augment
 from anomgan_cli.benchmark import benchmark
 from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
@@ -55,6 +56,7 @@ COMMANDS: dict[str, click.Command] = {
     "judge": judge,
     "annotations": annotations,
     "generate": generate,
+    "augment": augment,
     "impute": impute,
     "upsample": upsample,
     "dashboard": dashboard,
