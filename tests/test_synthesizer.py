@@ -242,6 +242,67 @@ def test_a_rate_that_is_not_the_model_s_is_refused(maker: Synthesizer) -> None:
         maker.upsample(plant(50), 1)
 
 
+# ---------------------------------------------------------------- transfer
+
+
+def machine(device: str, level: float, amplitude: float, seed: int) -> TimeSeries:
+    """A wave of its own level and amplitude, with noise."""
+    rng = np.random.default_rng(seed)
+    phase = 0.4 * np.arange(ROWS) + rng.uniform(0, 6)
+    values = level + amplitude * np.stack([np.sin(phase), np.cos(phase)], axis=1) + 0.1 * rng.normal(size=(ROWS, 2))
+    return TimeSeries(START_S + PERIOD_S * np.arange(ROWS), values, ("flow", "pressure"), None, (), device)
+
+
+NORTH, SOUTH = machine("north", 10.0, 1.0, 1), machine("south", 14.0, 2.0, 2)
+
+
+@pytest.fixture(scope="module")
+def mover() -> Synthesizer:
+    config = SynthesizerConfig(window=16, width=12, latent=8, steps=500, batch=32, conditions=("device",), device="cpu")
+    return Synthesizer.fit([NORTH, SOUTH], config)
+
+
+def test_a_recording_becomes_the_other_device_s_and_comes_back(mover: Synthesizer) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    moved = mover.transfer(fresh, "south")
+    assert moved.device == "south"
+    assert abs(moved.values.mean() - 14.0) < 1.0
+    assert abs(moved.values.std() - SOUTH.values.std()) < 0.5
+    assert np.corrcoef(moved.values[:, 0], fresh.values[:, 0])[0, 1] > 0.8
+    back = mover.transfer(moved, "north")
+    assert np.abs(back.values - fresh.values).mean() < 0.5 * np.abs(moved.values - fresh.values).mean()
+
+
+def test_a_fault_that_the_generator_does_not_know_is_kept(mover: Synthesizer) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    sick = fresh.values.copy()
+    sick[600:604, 0] += 3.0
+    calm, odd = (mover.transfer(replace(fresh, values=values), "south").values for values in (fresh.values, sick))
+    assert (
+        np.abs(odd[600:604, 0] - calm[600:604, 0]).mean()
+        > 4.0 * np.abs(np.delete(odd - calm, slice(580, 624), 0)).mean()
+    )
+
+
+def test_missing_values_stay_missing_and_others_are_moved(mover: Synthesizer) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    fresh.values[100:110, 1] = np.nan
+    moved = mover.transfer(fresh, "south")
+    np.testing.assert_array_equal(np.isnan(moved.values), np.isnan(fresh.values))
+    np.testing.assert_array_equal(moved.times, fresh.times)
+
+
+def test_devices_that_are_not_known_are_named_and_so_is_a_model_without_devices(
+    mover: Synthesizer, maker: Synthesizer
+) -> None:
+    with pytest.raises(DataError, match="not trained on device 'west', but on north, south"):
+        mover.transfer(NORTH, "west")
+    with pytest.raises(DataError, match="not trained on device 'east'"):
+        mover.transfer(NORTH, "south", origin="east")
+    with pytest.raises(DataError, match="not trained to get from device to device"):
+        maker.transfer(plant(), "b")
+
+
 # ---------------------------------------------------------------- its file
 
 

@@ -38,6 +38,8 @@ class GameConfig(Table):
     """the share of windows that are moved, stretched or blanked before the discriminator sees them"""
     adversarial_weight: float = Field(0.1, ge=0)
     reconstruction_weight: float = Field(10.0, ge=0)
+    cycle_weight: float | None = Field(None, ge=0)
+    """of windows that come back from another device to their own; None = 5 where `device` is a condition"""
     patience: int = Field(8, ge=1)
     """health checks without a better held-out reconstruction before training stops early"""
     seed: int = Field(0, ge=0, lt=2**63)

@@ -34,16 +34,17 @@ TINY = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Windows (B, C, L) for the discriminator to judge, and the error of what was made."""
+    """Windows (B, C, L) for the discriminator to judge under conditions (B, K), and the error of what was made."""
 
     windows: Tensor
+    conditions: Tensor
     error: Tensor
 
 
 def rebuild(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
     """Worn windows made whole: Huber's error of G(E(worn x), y)."""
     rebuilt = generator(encoder(wear(x, dice), y), y)
-    return Attempt(rebuilt, functional.smooth_l1_loss(rebuilt, x, beta=0.5))
+    return Attempt(rebuilt, y, functional.smooth_l1_loss(rebuilt, x, beta=0.5))
 
 
 def complete(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
@@ -52,7 +53,28 @@ def complete(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice:
     seen = shown(x, known)
     first, second = (draw(generator, encoder, seen, y, dice) for _ in range(2))
     mix = torch.randn(x.shape[1], x.shape[1], generator=dice).to(x) / x.shape[1] ** 0.5
-    return Attempt(torch.where(known, x, first), energy_score(first, second, x, mix))
+    return Attempt(torch.where(known, x, first), y, energy_score(first, second, x, mix))
+
+
+def translate(
+    generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, crossed: slice, dice: torch.Generator
+) -> Attempt:
+    """Windows as they would be under other conditions, and the absolute error of what comes back from there.
+
+    The `crossed` columns of the conditions are exchanged within the batch, so that no pairs of windows are needed: Zhu
+    et al. 2017, "Unpaired image-to-image translation using cycle-consistent adversarial networks", eq. 2, with one
+    generator for all conditions as in Choi et al. 2018, "StarGAN", eq. 4.
+    """
+    other = y.clone()
+    other[:, crossed] = y[torch.randperm(len(y), generator=dice).to(y.device)][:, crossed]
+    moved = generator(encoder(see(x, generator.shape), y), other, grain_for(generator.shape, x, dice))
+    back = generator(encoder(see(moved, generator.shape), other), y)
+    return Attempt(moved, other, functional.l1_loss(back, x))
+
+
+def see(x: Tensor, shape: Shape) -> Tensor:
+    """What the encoder sees of windows (B, C, L) that are shown whole."""
+    return shown(x, torch.ones_like(x, dtype=torch.bool)) if shape.hiding else x
 
 
 def draw(generator: Generator, encoder: Encoder, seen: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:

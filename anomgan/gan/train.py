@@ -33,10 +33,9 @@ from torch.nn import functional
 from anomgan.config import GameConfig
 from anomgan.errors import ConfigError, TrainingDiverged
 from anomgan.game import COLLAPSED_BELOW
-from anomgan.gan.attempts import ATTEMPTS, grain_for, uniform_latents
+from anomgan.gan.attempts import ATTEMPTS, grain_for, see, translate, uniform_latents
 from anomgan.gan.augment import augment
 from anomgan.gan.disturb import disturb
-from anomgan.gan.hide import shown
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks, fold_spectral_norm, grow
 from anomgan.gan.shape import Shape
@@ -49,6 +48,7 @@ LATENT_WEIGHT = 0.5
 COLDEST = 0.1
 MARGIN = 1.1
 SMALLEST_REACH = 0.1
+EVERY = slice(None)
 GROWN_AT = 0.5
 """the share of the steps by which networks that grow have done so"""
 
@@ -84,17 +84,19 @@ def train(
     steps: int,
     on_step: Callable[[TrainingStep], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    crossed: slice = EVERY,
 ) -> TrainingResult:
     """Play the game for at most `steps` steps.
 
     `sample(rng, B)` gives B normal windows; `holdout` are N later ones that only choose the best step and stop the game
     early; `reach` (2, C) is the lowest and the highest value that the generator has to make of each channel.
+    `crossed` are the columns of the conditions that windows are sent across, where `cycle_weight` says so.
     KeyboardInterrupt ends it and keeps the best so far.
     The same seed gives the same result bit for bit on the same CPU. Global random state is left as it was.
     Raises TrainingDiverged when a loss is not finite.
     """
     with _one_thread():
-        return _play(sample, holdout, reach, shape, config, steps, on_step, clock)
+        return _play(sample, holdout, reach, shape, config, steps, on_step, clock, crossed)
 
 
 def _play(
@@ -106,6 +108,7 @@ def _play(
     steps: int,
     on_step: Callable[[TrainingStep], None] | None,
     clock: Callable[[], float],
+    crossed: slice,
 ) -> TrainingResult:
     device = choose_device(config.device)
     loss = LOSSES[config.loss]
@@ -147,15 +150,12 @@ def _play(
     def uniform(*size: int) -> Tensor:
         return torch.rand(*size, generator=dice).to(device)
 
-    def see(x: Tensor) -> Tensor:
-        return shown(x, torch.ones_like(x, dtype=torch.bool)) if shape.hiding else x
-
-    def judged(parts: list[Tensor]) -> Tensor:
-        """Logits (P B, H) of P parts of a batch, each under the batch's conditions."""
+    def judged(parts: list[Tensor], under: list[Tensor]) -> Tensor:
+        """Logits (P B, H) of P parts of a batch (B, C, L), each under its conditions (B, K)."""
         x = torch.cat(parts)
         if config.augmentation:
             x = augment(x, config.augmentation, dice)
-        told: Tensor = discriminator(x, y.repeat(len(parts), 1), groups=len(parts))[0]
+        told: Tensor = discriminator(x, torch.cat(under), groups=len(parts))[0]
         return told
 
     try:
@@ -167,13 +167,18 @@ def _play(
 
             # ---- what the generator side makes of it; both players see the same
             tried = attempt(generator, encoder, x, y, dice)
-            rebuilt = tried.windows
             z = uniform_latents(shape, x, dice)
-            made = generator(z, y, grain_for(shape, x, dice))  # (B, C, L)
+            made, under = (
+                [generator(z, y, grain_for(shape, x, dice)), tried.windows],
+                [y, tried.conditions],
+            )  # (B, C, L)
+            sent = translate(generator, encoder, x, y, crossed, dice) if config.cycle_weight else None
+            if sent is not None:
+                made, under = [*made, sent.windows], [*under, sent.conditions]
 
             # ---- discriminator
-            fakes = [made.detach(), rebuilt.detach()] + ([] if shape.hiding else [disturb(x, dice)])
-            logit = judged([x, *fakes])  # (3B or 4B, H)
+            fakes = [windows.detach() for windows in made] + ([] if shape.hiding else [disturb(x, dice)])
+            logit = judged([x, *fakes], [y, *under] + ([] if shape.hiding else [y]))  # (3B to 5B, H)
             logit_real, logit_fake = logit[: len(x)], logit[len(x) :]
             loss_d = loss.discriminator(logit_real, logit_fake)
             if penalty:
@@ -185,12 +190,14 @@ def _play(
 
             # ---- generator and encoder
             discriminator.requires_grad_(False)
-            cycle = functional.mse_loss(encoder(see(made), y), z)
+            latent = functional.mse_loss(encoder(see(made[0], shape), y), z)
             loss_g = (
-                config.adversarial_weight * loss.generator(judged([made, rebuilt]))
+                config.adversarial_weight * loss.generator(judged(made, under))
                 + config.reconstruction_weight * tried.error
-                + LATENT_WEIGHT * cycle
+                + LATENT_WEIGHT * latent
             )
+            if sent is not None:
+                loss_g = loss_g + (config.cycle_weight or 0.0) * sent.error
             make.zero_grad(set_to_none=True)
             torch.autograd.backward(loss_g)
             make.step()
@@ -215,7 +222,7 @@ def _play(
                     best, best_step, best_error = copy.deepcopy(kept), index, error
                 unimproved = 0 if improved or growing else unimproved + 1
                 covered, dense = fixed.coverage_and_density(slow_generator, slow_encoder)
-                diversity = spread(made) / max(spread(x), 1e-9)
+                diversity = spread(made[0]) / max(spread(x), 1e-9)
                 health = TrainingHealth(
                     step=index,
                     steps=steps,

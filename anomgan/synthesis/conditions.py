@@ -68,6 +68,16 @@ def _column(name: str, one: TimeSeries) -> Floats:
     return column
 
 
+def place(conditions: Sequence[Condition], name: str) -> slice:
+    """Where among the columns (K) of the conditions this one stands; nowhere, where it is none of them."""
+    begin = 0
+    for condition in conditions:
+        if condition.name == name:
+            return slice(begin, begin + condition.size)
+        begin += condition.size
+    return slice(0, 0)
+
+
 def of_series(conditions: Sequence[Condition], one: TimeSeries) -> NDArray[np.float32]:
     """(T, K) the conditions of each row of a series."""
     given: dict[str, float | str | Floats] = {}

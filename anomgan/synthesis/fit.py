@@ -4,7 +4,8 @@ What is not configured is chosen from the data by these rules (`choose`), T bein
 
 - window: a sixth of T, rounded down to a multiple of 8, from 16 to 64;
 - steps: one for every three rows of all series, from 1,000 to 4,000; training also stops early;
-- max_gap_s: ten sampling periods.
+- max_gap_s: ten sampling periods;
+- cycle_weight: 5 where `device` is a condition, else 0.
 
 The networks are those of `anomgan.gan`, trained by its one loop, on windows of which cells are hidden.
 """
@@ -25,12 +26,13 @@ from anomgan.pool import Pool, agree
 from anomgan.progress import TrainingBar
 from anomgan.records import TimeSeries
 from anomgan.synthesis.carry import Carry, fit_carry
-from anomgan.synthesis.conditions import Condition, fit_conditions, of_series
+from anomgan.synthesis.conditions import DEVICE, Condition, fit_conditions, of_series, place
 from anomgan.synthesis.marginals import Marginal, fit_marginals, to_scores
 from anomgan.windows import WindowRule, due_ends, segment_starts
 
 MIN_WINDOWS = 8
 MAX_HELD = 512
+CYCLE = 5.0
 MAX_MISSING = 0.2
 """of a window's cells; what is missing in the others is drawn along a line between its neighbours"""
 
@@ -57,6 +59,8 @@ def choose(config: SynthesizerConfig, longest: int, rows: int, period_s: float) 
         "steps": config.steps or min(4000, max(1000, rows // 3)),
         "max_gap_s": config.max_gap_s or 10.0 * period_s,
     }
+    if config.cycle_weight is None:
+        filled["cycle_weight"] = CYCLE if DEVICE in config.conditions else 0.0
     return config.model_copy(update=filled)
 
 
@@ -118,8 +122,16 @@ def learn(
     reach = np.quantile(np.concatenate(rows)[:, : len(channels)], [0.0, 1.0], axis=0).astype(np.float32)
     steps = config.steps or 0
     with TrainingBar(steps, show=progress) as bar:
-        watch = bar.watching(on_step)
-        result = train(lambda rng, count: parted(pool.sample(rng, count)), held, reach, shape, config, steps, watch)
+        result = train(
+            lambda rng, count: parted(pool.sample(rng, count)),
+            held,
+            reach,
+            shape,
+            config,
+            steps,
+            bar.watching(on_step),
+            crossed=place(conditions, DEVICE),
+        )
     carry = fit_carry(result.networks, held, config.seed)
     summary = {
         "series": len(series),

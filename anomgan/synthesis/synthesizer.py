@@ -16,10 +16,12 @@ from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Given, encode
 from anomgan.synthesis.filling import draw_hidden, rows_from_nothing
-from anomgan.synthesis.fit import Learned, learn
+from anomgan.synthesis.fit import Learned, filled, learn
 from anomgan.synthesis.imputed import Imputed, between, held, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
+from anomgan.synthesis.transfer import carry_across
+from anomgan.windows import WindowRule, segment_starts
 
 DRAWS = 32
 BAND = 0.9
@@ -191,6 +193,41 @@ class Synthesizer:
                 f"this model was trained on readings every {self.period_s:g} s"
             )
         return self._filled(between(one, factor), given, draws, seed, on_windows)
+
+    def transfer(
+        self,
+        series: TimeSeries,
+        target: str,
+        *,
+        origin: str | None = None,
+        given: Given | None = None,
+        on_windows: Watch | None = None,
+    ) -> TimeSeries:
+        """A recording of device `origin` (left out, the series' own) as it would be of device `target`.
+
+        Missing values stay missing. DataError for devices that the model was not trained with, and for a model that
+        was not trained on devices at all.
+        """
+        learned = self._learned
+        devices = next((one.levels for one in learned.conditions if one.name == DEVICE), ())
+        if not devices or not self.config.cycle_weight:
+            raise DataError(
+                "this model was not trained to get from device to device; give `anomgan train --synthesizer` "
+                "the recordings of both and `--condition device`"
+            )
+        origin = series.device if origin is None else origin
+        for name in (origin, target):
+            if name not in devices:
+                raise DataError(f"the model was not trained on device {name!r}, but on {', '.join(map(str, devices))}")
+        one = self._aligned(series, given)
+        values = one.values[:, : len(self.channels)]
+        told = self._conditions(one, given)
+        own, other = (encode(learned.conditions, one.times, {**told, DEVICE: name}) for name in (origin, target))
+        rule = WindowRule(self.config.window or 0, 1, self.config.max_gap_s or 0.0, 0)
+        scores = filled(to_scores(learned.marginals, values), segment_starts(one.times, rule))
+        moved = to_values(learned.marginals, carry_across(learned.networks, scores, own, other, on_windows))
+        kept = np.where(np.isnan(values), np.nan, moved)
+        return TimeSeries(one.times, kept, self.channels, one.labels, self.units, target)
 
     def _filled(self, one: TimeSeries, given: Given | None, draws: int, seed: int, on_windows: Watch | None) -> Imputed:
         learned = self._learned
