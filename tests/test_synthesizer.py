@@ -192,6 +192,31 @@ def test_missing_rows_are_put_in_where_a_gap_is_short_and_a_long_one_stays(maker
     assert found.series.labels.sum() == 1
 
 
+def test_what_lies_behind_a_long_gap_changes_nothing(maker: Synthesizer) -> None:
+    whole = plant(120)
+    whole.values[35:40, 0] = np.nan
+    rows = np.r_[0:40, 80:120]
+    cut = TimeSeries(whole.times[rows], whole.values[rows], whole.channels, None, (), "a")
+    other = cut.values.copy()
+    other[40:, :3] += 5.0
+    found, again = (maker.impute(replace(cut, values=values)).series.values for values in (cut.values, other))
+    np.testing.assert_array_equal(found[:40], again[:40])
+
+
+def test_readings_at_another_rate_are_refused_where_faster_and_refined_where_slower(maker: Synthesizer) -> None:
+    fast = replace(plant(50), times=START_S + 30.0 * np.arange(50))
+    with pytest.raises(DataError, match="every 30 s; this model was trained on readings every 60 s"):
+        maker.impute(fast)
+    assert len(maker.impute(plant(99)[::2]).series) == 99
+
+
+def test_a_value_beyond_all_that_was_seen_stays_as_it_is(maker: Synthesizer) -> None:
+    series = plant(60)
+    series.values[10, 0], series.values[11, 0] = 99.125, np.nan
+    found = maker.impute(series)
+    assert found.series.values[10, 0] == found.one[10, 0] == found.low[10, 0] == 99.125
+
+
 def test_a_series_shorter_than_a_window_is_filled_too(maker: Synthesizer) -> None:
     short = plant(5)
     short.values[2, 0] = np.nan

@@ -4,7 +4,7 @@ Windows overlap by half, and of each only the middle half is taken, so that ever
 a quarter of a window known or hidden on either side, and belongs to one window. Beyond the ends nothing is known.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -24,14 +24,27 @@ def draw_hidden(
     carry: Carry,
     rows: Scores,
     conditions: Scores,
+    stretches: Sequence[slice],
     draws: int,
     dice: torch.Generator,
-    on_windows: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Rows (T, C) of normal scores, NaN = hidden, under conditions (T, K) -> draws (S, T, C); known cells stay.
 
-    `on_windows` hears how many windows of how many are done.
+    No window spans two `stretches`. `on_rows` hears how many rows of how many are done.
     """
+    told = np.empty((draws, *rows.shape), np.float32)
+    for some in stretches:
+        told[:, some] = _draw_hidden(networks, carry, rows[some], conditions[some], draws, dice)
+        if on_rows is not None:
+            on_rows(some.stop, len(rows))
+    return told
+
+
+def _draw_hidden(
+    networks: Networks, carry: Carry, rows: Scores, conditions: Scores, draws: int, dice: torch.Generator
+) -> Scores:
+    """The draws (S, T, C) of one stretch."""
     length = networks.shape.window
     quarter, half = length // 4, length // 2
     count = -(-len(rows) // half)
@@ -51,8 +64,6 @@ def draw_hidden(
         for n, begin in enumerate(some):
             rest = told[:, begin : begin + half]
             rest[:] = np.moveaxis(inner[:, n], 2, 1)[:, : rest.shape[1]]
-        if on_windows is not None:
-            on_windows(at + len(some), len(begins))
     return told
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from anomgan.errors import DataError
 from anomgan.records import Floats, TimeSeries
 
 LATE = 1.5
@@ -24,11 +25,17 @@ class Imputed:
     one: Floats
 
 
-def with_missing_rows(series: TimeSeries, most: int) -> TimeSeries:
-    """The series with rows of NaN where a step lacks up to `most` of them; labels of those are False."""
-    period = series.period_s
+def with_missing_rows(series: TimeSeries, period_s: float, most: int) -> TimeSeries:
+    """The series with rows of NaN where a step lacks up to `most` of them at this period; labels of those are False.
+
+    DataError where readings come faster than that.
+    """
+    if series.period_s < period_s / LATE:
+        raise DataError(
+            f"readings come every {series.period_s:g} s; this model was trained on readings every {period_s:g} s"
+        )
     steps = np.diff(series.times)
-    lacking = np.where(steps > LATE * period, np.round(steps / period).astype(np.int64) - 1, 0)
+    lacking = np.where(steps > LATE * period_s, np.round(steps / period_s).astype(np.int64) - 1, 0)
     return _spread(series, np.where(lacking > most, 0, lacking))
 
 

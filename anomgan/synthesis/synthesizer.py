@@ -1,7 +1,6 @@
 """Synthesizer: learns what a device's data look like, and makes, completes and refines such data."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Self
 
@@ -13,15 +12,15 @@ from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError
 from anomgan.gan.train import TrainingStep
 from anomgan.records import Floats, TimeSeries, series_from_array
+from anomgan.synthesis.aligned import aligned, conditions_of, stretches
 from anomgan.synthesis.augment import vary
-from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Given, encode
+from anomgan.synthesis.conditions import DEVICE, Given, encode
 from anomgan.synthesis.filling import draw_hidden, rows_from_nothing
 from anomgan.synthesis.fit import Learned, filled, learn
-from anomgan.synthesis.imputed import Imputed, between, held, with_missing_rows
+from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.transfer import carry_across
-from anomgan.windows import WindowRule, segment_starts
 
 DRAWS = 32
 BAND = 0.9
@@ -152,7 +151,7 @@ class Synthesizer:
         if rows < 1:
             raise DataError(f"{rows} rows cannot be made; at least 1")
         several = [series] if isinstance(series, TimeSeries) else list(series)
-        alike = [self._aligned(one, None) for one in several]
+        alike = [aligned(self._learned, one, None) for one in several]
         return vary(self._learned, alike, rows, power, seed, on_windows)
 
     def impute(
@@ -166,11 +165,12 @@ class Synthesizer:
     ) -> Imputed:
         """A series with what is missing filled in: values, rows, and channels that are not there at all.
 
-        Known values stay as they are. A gap in time of up to a window's rows is filled with rows at the series' own
-        period; a longer one stays. Conditions are read from the series, or `given`. DataError where nothing is known.
+        Known values stay as they are. A gap in time of up to a window's rows is filled with rows at the model's period;
+        a longer one stays. Conditions are read from the series, or `given`. DataError where nothing is known, and for
+        readings that come faster than those the model was trained on.
         """
-        one = self._aligned(series, given)
-        return self._filled(with_missing_rows(one, self.config.window or 0), given, draws, seed, on_windows)
+        one = with_missing_rows(aligned(self._learned, series, given), self.period_s, self.config.window or 0)
+        return self._filled(one, given, draws, seed, on_windows)
 
     def upsample(
         self,
@@ -185,7 +185,7 @@ class Synthesizer:
         """A series of slow readings at `factor` times their rate, which must be the model's own. Readings stay."""
         if factor < 2:
             raise DataError(f"a factor of {factor} refines nothing; at least 2")
-        one = self._aligned(series, given, period_s=self.period_s * factor)
+        one = aligned(self._learned, series, given, self.period_s * factor)
         fine = one.period_s / factor
         if abs(fine - self.period_s) > UNLIKE * self.period_s:
             raise DataError(
@@ -219,14 +219,17 @@ class Synthesizer:
         for name in (origin, target):
             if name not in devices:
                 raise DataError(f"the model was not trained on device {name!r}, but on {', '.join(map(str, devices))}")
-        one = self._aligned(series, given)
+        one = aligned(learned, series, given)
         values = one.values[:, : len(self.channels)]
-        told = self._conditions(one, given)
+        told = conditions_of(learned.conditions, one, given)
         own, other = (encode(learned.conditions, one.times, {**told, DEVICE: name}) for name in (origin, target))
-        rule = WindowRule(self.config.window or 0, 1, self.config.max_gap_s or 0.0, 0)
-        scores = filled(to_scores(learned.marginals, values), segment_starts(one.times, rule))
-        moved = to_values(learned.marginals, carry_across(learned.networks, scores, own, other, on_windows))
-        kept = np.where(np.isnan(values), np.nan, moved)
+        scores = to_scores(learned.marginals, values)
+        for rows in stretches(self.config, one):
+            whole = filled(scores[rows], np.zeros(rows.stop - rows.start, np.int64))
+            scores[rows] = carry_across(learned.networks, whole, own[rows], other[rows])
+            if on_windows is not None:
+                on_windows(rows.stop, len(one))
+        kept = np.where(np.isnan(values), np.nan, to_values(learned.marginals, scores))
         return TimeSeries(one.times, kept, self.channels, one.labels, self.units, target)
 
     def _filled(self, one: TimeSeries, given: Given | None, draws: int, seed: int, on_windows: Watch | None) -> Imputed:
@@ -235,45 +238,24 @@ class Synthesizer:
         hidden = np.isnan(values)
         if hidden.all():
             raise DataError(f"{one.device or 'the series'}: there is not a single value to go by")
-        under = encode(learned.conditions, one.times, self._conditions(one, given))
+        under = encode(learned.conditions, one.times, conditions_of(learned.conditions, one, given))
         dice = torch.Generator().manual_seed(seed)
-        scores = to_scores(learned.marginals, values)
-        told = draw_hidden(learned.networks, learned.carry, scores, under, draws, dice, on_windows)
-        low, middle, high = (
-            np.where(hidden, to_values(learned.marginals, np.quantile(told, share, axis=0)), values)
-            for share in ((1.0 - BAND) / 2.0, 0.5, (1.0 + BAND) / 2.0)
+        told = draw_hidden(
+            learned.networks,
+            learned.carry,
+            to_scores(learned.marginals, values),
+            under,
+            stretches(self.config, one),
+            draws,
+            dice,
+            on_windows,
         )
-        labels = None if one.labels is None else one.labels
-        filled = TimeSeries(one.times, middle, self.channels, labels, self.units, one.device)
-        return Imputed(filled, low, high, hidden, to_values(learned.marginals, told[0]))
 
-    def _conditions(self, one: TimeSeries, given: Given | None) -> Mapping[str, float | str | Floats]:
-        """By name what the series or the caller says of each condition that the times do not."""
-        told: dict[str, float | str | Floats] = dict(given or {})
-        for condition in self._learned.conditions:
-            if condition.name in one.channels:
-                told.setdefault(condition.name, held(one.values[:, one.channels.index(condition.name)]))
-            elif condition.name == DEVICE and one.device in condition.levels:
-                told.setdefault(DEVICE, one.device)
-        return told
+        def in_units(scores: NDArray[np.floating[Any]]) -> Floats:
+            return np.where(hidden, to_values(learned.marginals, scores), values)
 
-    def _aligned(self, series: TimeSeries | Floats, given: Given | None, period_s: float = 0.0) -> TimeSeries:
-        """A series with this model's channels in its order, those it lacks read NaN, and the columns it is conditioned
-        on behind them; DataError where it has none of them, or an array's width differs."""
-        columns = [c.name for c in self._learned.conditions if c.name not in (HOUR, WEEKDAY, DEVICE)]
-        wanted = (*self.channels, *(name for name in columns if name not in (given or {})))
-        if not isinstance(series, TimeSeries):
-            one = series_from_array(series, period_s or self.period_s)
-            if len(one.channels) != len(self.channels):
-                raise DataError(f"an array of {len(one.channels)} channels for a model of {len(self.channels)}")
-            series = replace(one, channels=self.channels)
-        at = {name: i for i, name in enumerate(series.channels)}
-        if not any(name in at for name in self.channels):
-            raise DataError(
-                f"none of the model's channels {', '.join(self.channels)} is among {', '.join(series.channels)}"
-            )
-        missing = np.full(len(series), np.nan)
-        values: list[NDArray[np.float64]] = [series.values[:, at[n]] if n in at else missing for n in wanted]
-        present = tuple(name for name in wanted if name in at or name in self.channels)
-        kept = [column for name, column in zip(wanted, values, strict=True) if name in present]
-        return TimeSeries(series.times, np.stack(kept, axis=1), present, series.labels, (), series.device)
+        low, middle, high = (
+            in_units(np.quantile(told, q, axis=0)) for q in ((1.0 - BAND) / 2.0, 0.5, (1.0 + BAND) / 2.0)
+        )
+        series = TimeSeries(one.times, middle, self.channels, one.labels, self.units, one.device)
+        return Imputed(series, low, high, hidden, in_units(told[0]))

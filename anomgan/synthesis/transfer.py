@@ -10,8 +10,6 @@ networks learn it from unpaired recordings (`gan.attempts.translate`). Windows o
 differences are averaged under a Hann window, so that there are no seams.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,7 +27,6 @@ def carry_across(
     rows: Scores,
     own: Scores,
     other: Scores,
-    on_windows: Callable[[int, int], None] | None = None,
 ) -> Scores:
     """Rows (T, C) of normal scores without NaN, recorded under conditions `own` (T, K), as they were under `other`."""
     shape = networks.shape
@@ -49,7 +46,5 @@ def carry_across(
         for n, begin in enumerate(begins):
             summed[begin : begin + length] += hann * moved[n].T
             weight[begin : begin + length] += hann
-        if on_windows is not None:
-            on_windows(at + len(begins), count)
     told = rows + (summed / weight)[before : before + len(rows)]
     return told.astype(np.float32)
