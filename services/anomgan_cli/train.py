@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from anomgan.synthesis.synthesizer import Synthesizer
 
 
+WORTH_A_WORD = ("collapsed", "oscillating")
+"""games that no detector should be left with; `inspect` tells of the others too"""
+
+
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[CSV...]")
 @click.option("--from-mqtt", metavar="30m", help="Record what devices send for so long, and learn from that.")
@@ -183,7 +187,7 @@ def _told(detector: "Detector") -> str:
             _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
-            *([] if game.balance == "unknown" else [f"{game.balance} game: {game.sentence} {game.advice}".rstrip()]),
+            *([f"{game.balance} game: {game.sentence} {game.advice}"] if game.balance in WORTH_A_WORD else []),
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )
