@@ -109,7 +109,7 @@ def _draw_game(part: SubFigure, summary: Mapping[str, Any]) -> None:
             handles = [Line2D([], [], color=colour, label=name) for _, name, colour in ends]
             axis.legend(
                 handles=handles,
-                loc="lower right" if kind == "share" else "upper right",
+                loc="lower right" if kind == "share" else "best",
                 fontsize=TINY,
                 handlelength=1.0,
             )
