@@ -16,6 +16,8 @@ from anomgan.synthesis.carry import Carry, raw_draws, with_carry
 BATCH = 256
 WARM_UP = 2
 """windows"""
+EDGE = 8
+"""the share of a window that is its edge, as a divisor"""
 Scores = NDArray[np.float32]
 
 
@@ -97,22 +99,27 @@ def continue_rows(
     dice: torch.Generator,
     on_windows: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L).
+    """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L), but for their last EDGE.
 
-    Each next window goes with the newer half of the one before.
+    Each next window goes with the newest half of what there is. Its last EDGE is thrown away, where convolutions see
+    the window end.
     """
-    half = networks.shape.window // 2
+    length = networks.shape.window
+    half, edge = length // 2, length // EDGE
     total = conditions.shape[1]
-    count = max(0, -(-(total - 2 * half) // half))
-    under = np.pad(conditions, ((0, 0), (0, max(0, (count + 2) * half - total)), (0, 0)), mode="edge")
+    made = begin[:, :, : length - edge]
+    count = max(0, -(-(total - made.shape[2]) // (half - edge)))
     known = torch.zeros_like(begin, dtype=torch.bool)
     known[:, :, :half] = True
-    parts, newest = [begin], begin
+    parts = [made]
+    newest = made[:, :, -half:]
     for k in range(count):
-        x = torch.cat([newest[:, :, half:], torch.zeros_like(newest[:, :, half:])], 2)
-        y = torch.from_numpy(under[:, (k + 3) * half - 1])
-        newest = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
-        parts.append(newest[:, :, half:])
+        at = length - edge + k * (half - edge)  # rows that there are
+        y = torch.from_numpy(np.ascontiguousarray(conditions[:, min(at + half, total) - 1]))
+        x = torch.cat([newest, torch.zeros_like(newest)], 2)
+        drawn = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
+        parts.append(drawn[:, :, half : length - edge])
+        newest = drawn[:, :, half - edge : length - edge]
         if on_windows is not None:
             on_windows(k + 1, count)
     return np.moveaxis(torch.cat(parts, 2)[:, :, :total].numpy(), 1, 2)
