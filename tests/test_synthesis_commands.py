@@ -104,6 +104,20 @@ def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Pa
     np.testing.assert_array_equal(read_series(out).values[::4], read_series(folder / "slow.csv").values[:, :2])
 
 
+def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_path: Path) -> None:
+    (folder / "pump-2.csv").write_text(table(ROWS).replace(",5.", ",6."))
+    model, out = tmp_path / "pumps.safetensors", tmp_path / "as-pump.csv"
+    words = ["train", str(folder / "pump.csv"), str(folder / "pump-2.csv"), "--synthesizer", "--condition", "device"]
+    trained = CliRunner().invoke(cli, [*words, *SMALL, "--out", str(model)], catch_exceptions=False)
+    assert trained.exit_code == 0, trained.output
+    words = ["transfer", str(model), str(folder / "pump-2.csv"), "--to", "pump", "--out", str(out)]
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert f"{ROWS} rows of pump-2.csv as of pump" in done.output
+    moved, before = read_series(out), read_series(folder / "pump-2.csv")
+    np.testing.assert_array_equal(moved.times, before.times)
+    assert not np.array_equal(moved.values, before.values)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -116,6 +130,7 @@ def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Pa
         ("impute GAN other.csv --out x.csv", "none of the model's channels is there: flow, pressure"),
         ("impute GAN nowhere.csv --out x.csv", "nowhere.csv: no such file"),
         ("upsample GAN slow.csv --factor 2 --out x.csv", "this model was trained on readings every 1 s"),
+        ("transfer GAN pump.csv --to pump-2 --out x.csv", "was not trained to get from device to device"),
         ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
         ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
         ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),

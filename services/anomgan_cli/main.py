@@ -35,6 +35,7 @@ from anomgan_cli.score import score
 from anomgan_cli.simulate import simulate
 from anomgan_cli.terminal import guard_warnings, say
 from anomgan_cli.train import train
+from anomgan_cli.transfer import transfer
 from anomgan_cli.upsample import upsample
 
 COMMANDS: dict[str, click.Command] = {
@@ -59,6 +60,7 @@ COMMANDS: dict[str, click.Command] = {
     "augment": augment,
     "impute": impute,
     "upsample": upsample,
+    "transfer": transfer,
     "dashboard": dashboard,
     "homeassistant": homeassistant,
     "fidelity": fidelity,
