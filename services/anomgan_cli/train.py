@@ -10,6 +10,7 @@ import click
 
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
 from anomgan_cli.terminal import say
+from anomgan_cli.train_settings import all_settings, set_option
 
 if TYPE_CHECKING:
     from anomgan.detector import Detector
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WORTH_A_WORD = ("collapsed", "oscillating")
 """games that no detector should be left with; `inspect` tells of the others too"""
+HOW_TO_SET = "Each is a --set NAME=VALUE."
 
 
 @click.command()
@@ -46,6 +48,7 @@ WORTH_A_WORD = ("collapsed", "oscillating")
 @click.option("--alarms-per-week", type=float, help="False alarms a device may raise in a week; left out: 1.")
 @click.option("--seed", type=int, help="The same seed gives the same model; left out: 0.")
 @click.option("--device", metavar="auto|cpu|cuda", help="Where to train; left out: auto.")
+@set_option("augmentation=0.3 or minibatch_statistics=true")
 @click.option("--health", type=click.Path(path_type=Path), help="Write the training's health as JSON lines.")
 @click.option("--report", type=click.Path(path_type=Path), help="Draw how it went: .png, .pdf or .svg.")
 @click.option("--synthesizer", is_flag=True, help="Learn to make and complete such data, not to find anomalies.")
@@ -63,11 +66,12 @@ def train(
     ignore: Sequence[str],
     channels: Sequence[str],
     rows: slice,
+    chosen: dict[str, Any],
     health: Path | None,
     report: Path | None,
     synthesizer: bool,
     condition: Sequence[str],
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
 
@@ -79,6 +83,9 @@ def train(
     anomgan train pump.csv --time datetime --ignore anomaly --rows :400 --out pump.safetensors
     anomgan train --from-mqtt 30m --config detector.toml --out pump.safetensors
     anomgan train --from-influx "bucket plant range 7d measurement pump" --config detector.toml --out pump.safetensors
+    anomgan train pump.csv --set augmentation=0.3 --set minibatch_statistics=true --out pump.safetensors
+
+    --set changes any setting that `anomgan inspect` shows of a model's configuration, also one without an option.
 
     --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
     learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode.
@@ -100,13 +107,11 @@ def train(
             check_writable(target)
     if [bool(files), from_mqtt is not None, from_influx is not None].count(True) != 1:
         raise click.UsageError("give one of CSV..., --from-mqtt and --from-influx")
-    given = {key: value for key, value in settings.items() if value is not None}
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
-    if synthesizer:
-        given |= {"conditions": tuple(condition)}
-        if report is not None or "alarms_per_week" in given:
-            raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
+    if synthesizer and (report is not None or options["alarms_per_week"] is not None):
+        raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
+    given = all_settings(options | {"conditions": tuple(condition)}, chosen)
     config: DetectorConfig | SynthesizerConfig
     if synthesizer:
         config = parse_config(SynthesizerConfig, given, "anomgan train")
@@ -187,7 +192,11 @@ def _told(detector: "Detector") -> str:
             _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
-            *([f"{game.balance} game: {game.sentence} {game.advice}"] if game.balance in WORTH_A_WORD else []),
+            *(
+                [f"{game.balance} game: {game.sentence} {game.advice} {HOW_TO_SET}"]
+                if game.balance in WORTH_A_WORD
+                else []
+            ),
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )
