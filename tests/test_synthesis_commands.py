@@ -97,6 +97,16 @@ def test_variations_train_a_detector_beside_the_recording(folder: Path, tmp_path
     assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
 
 
+def test_a_dead_channel_in_the_file_is_filled_from_the_others(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "pump.csv").read_text().splitlines()[:100]
+    dead = [lines[0], *(",".join([cells[0], "", *cells[2:]]) for cells in (line.split(",") for line in lines[1:]))]
+    (tmp_path / "dead.csv").write_text("\n".join(dead))
+    out = tmp_path / "{device}-filled.csv"
+    done = run(folder, "impute", str(tmp_path / "dead.csv"), "--out", str(out))
+    assert "99 rows, 0 of them new, 99 cells filled in" in done.output
+    assert np.isfinite(read_series(tmp_path / "dead-filled.csv").values).all()
+
+
 def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "fine.csv"
     done = run(folder, "upsample", str(folder / "slow.csv"), "--factor", "4", "--out", str(out))
@@ -112,7 +122,7 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
     assert trained.exit_code == 0, trained.output
     words = ["transfer", str(model), str(folder / "pump-2.csv"), "--to", "pump", "--out", str(out)]
     done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert f"{ROWS} rows of pump-2.csv as of pump" in done.output
+    assert f"{ROWS} rows of pump-2 as of pump" in done.output
     moved, before = read_series(out), read_series(folder / "pump-2.csv")
     np.testing.assert_array_equal(moved.times, before.times)
     assert not np.array_equal(moved.values, before.values)
@@ -131,6 +141,16 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
         ("impute GAN nowhere.csv --out x.csv", "nowhere.csv: no such file"),
         ("upsample GAN slow.csv --factor 2 --out x.csv", "this model was trained on readings every 1 s"),
         ("transfer GAN pump.csv --to pump-2 --out x.csv", "was not trained to get from device to device"),
+        ("impute GAN --out x.csv", "give CSV or --from-influx, one of them"),
+        ("impute GAN pump.csv --from-influx q --config c --out x.csv", "give CSV or --from-influx, one of them"),
+        ("augment GAN --make 9 --out x.csv", "give CSV... or --from-influx, one of them"),
+        ("impute GAN --from-influx q --out x.csv", "--from-influx and --config, which says how to get in, go together"),
+        ("impute GAN pump.csv --config c --out x.csv", "--from-influx and --config, which says how to get in, go"),
+        ("impute GAN --from-influx q --config c --rows :9 --out x.csv", "--rows goes with CSV, not with --from-influx"),
+        ("impute GAN --from-influx q --config none.toml --out x.csv", "none.toml: no such file"),
+        ("export --from-influx q --out x.csv", "give both --from-influx and --config"),
+        ("train --from-influx q --config c --ignore a --out x", "--ignore goes with CSV, not with --from-influx"),
+        ("train --from-mqtt 9s --config c --channels a --out x", "--channels goes with CSV, not with --from-mqtt"),
         ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
         ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
         ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.influx_input import config_option, from_influx_option, refuse_beside
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
 from anomgan_cli.terminal import say
 from anomgan_cli.train_settings import all_settings, set_option
@@ -27,8 +28,8 @@ HOW_TO_SET = "Each is a --set NAME=VALUE."
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[CSV...]")
 @click.option("--from-mqtt", metavar="30m", help="Record what devices send for so long, and learn from that.")
-@click.option("--from-influx", metavar='"bucket B range 7d measurement M"', help="Learn from what an InfluxDB holds.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The detector.toml to get in by.")
+@from_influx_option
+@config_option
 @click.option("--fleet", type=int, default=0, show_default=True, help="Which [[fleets]] of it, from 0.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file to write (.safetensors).")
 @time_option
@@ -107,6 +108,9 @@ def train(
             check_writable(target)
     if [bool(files), from_mqtt is not None, from_influx is not None].count(True) != 1:
         raise click.UsageError("give one of CSV..., --from-mqtt and --from-influx")
+    if not files:
+        live = "--from-mqtt" if from_influx is None else "--from-influx"
+        refuse_beside(live, time=time, ignore=ignore, channels=channels, rows=rows)
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
     if synthesizer and (report is not None or options["alarms_per_week"] is not None):
