@@ -32,15 +32,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (where / "slow.csv").write_text(table(40, step_s=4))
     (where / "other.csv").write_text("time,level\n0,1\n1,2\n")
     words = ["train", str(where / "pump.csv"), "--synthesizer", "--condition", "mode", *SMALL]
+    words += ["--report", str(where / "training.png")]
     done = CliRunner().invoke(cli, [*words, "--out", str(where / "gan.safetensors")])
     assert done.exit_code == 0, done.output
     assert "trained 40 steps" in done.output
-    assert "wrote" in done.output
+    assert "band of 90 %: held " in done.output
+    assert f"wrote {where / 'training.png'}" in done.output
     return where
 
 
 def run(folder: Path, verb: str, *words: str) -> Result:
     return CliRunner().invoke(cli, [verb, str(folder / "gan.safetensors"), *words], catch_exceptions=False)
+
+
+def test_the_report_of_a_training_is_a_picture(folder: Path) -> None:
+    assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_says_what_a_synthesizer_was_trained_on_and_what_it_can_do(folder: Path) -> None:
+    told = " ".join(run(folder, "inspect").output.split())
+    for words in (
+        "a synthesizer written by anomgan",
+        "series 1, 400 rows, 1 s apart devices pump from 2026-01-05 00:00:00 to 2026-01-05 00:06:39",
+        "windows of 16 rows, ",
+        "architecture conv, hinge game",
+        "game unknown: The game was looked at too seldom to say.",
+        "steps 40 (finished), best at ",
+        "flow m3/h, -1 to 1, half of it within ",
+        "pressure 4 to 6, half of it within ",
+        ", 3 decimals",
+        "mode one of 1, 2",
+        "bands of 90 % held ",
+        "configuration steps 40",
+    ):
+        assert words in told
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -154,7 +179,8 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
         ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
         ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
         ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),
-        ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week are a detector's"),
+        ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week is a detector's"),
+        ("train pump.csv --synthesizer --report x.jpg --out x", "x.jpg: a picture's file ends in .png, .pdf or .svg"),
     ],
 )
 def test_bad_input_is_one_clear_line(

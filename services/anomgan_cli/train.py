@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 WORTH_A_WORD = ("collapsed", "oscillating")
-"""games that no detector should be left with; `inspect` tells of the others too"""
+"""games that no model should be left with; `inspect` tells of the others too"""
 HOW_TO_SET = "Each is a --set NAME=VALUE."
 
 
@@ -113,8 +113,8 @@ def train(
         refuse_beside(live, time=time, ignore=ignore, channels=channels, rows=rows)
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
-    if synthesizer and (report is not None or options["alarms_per_week"] is not None):
-        raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
+    if synthesizer and options["alarms_per_week"] is not None:
+        raise click.UsageError("--alarms-per-week is a detector's; leave it out with --synthesizer")
     given = all_settings(options | {"conditions": tuple(condition)}, chosen)
     config: DetectorConfig | SynthesizerConfig
     if synthesizer:
@@ -141,7 +141,12 @@ def train(
 
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
-            say(_went(maker))
+            say(_told_of_synthesizer(maker))
+            if report is not None:
+                from anomgan_cli.synthesizer_plots import synthesizer_report
+
+                write_bytes(report, synthesizer_report(maker, series, form_of(report)))
+                say(f"wrote {report}")
         else:
             from anomgan.detector import Detector
 
@@ -187,23 +192,32 @@ def _read_live(from_mqtt: str | None, from_influx: str | None, path: Path | None
 
 def _told(detector: "Detector") -> str:
     """How the training went, whether its game was healthy, and what in its data looks like sick sensors."""
-    from anomgan.game import game_of
-
     summary, budget = detector.summary, detector.config.alarms_per_week
-    game = game_of(summary["course"], detector.config.loss)
     return "\n".join(
         [
             _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
-            *(
-                [f"{game.balance} game: {game.sentence} {game.advice} {HOW_TO_SET}"]
-                if game.balance in WORTH_A_WORD
-                else []
-            ),
+            *_told_of_game(detector),
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )
+
+
+def _told_of_synthesizer(maker: "Synthesizer") -> str:
+    """How the training went, whether its game was healthy, and how often the band held what was hidden."""
+    from anomgan_cli.synthesizer_shown import bands
+
+    return "\n".join([_went(maker), *(f"band {name}: {words}" for name, words in bands(maker)), *_told_of_game(maker)])
+
+
+def _told_of_game(model: "Detector | Synthesizer") -> list[str]:
+    """What is worth a word of its health, and what to do."""
+    from anomgan.game import game_of
+
+    game = game_of(model.summary["course"], model.config.loss)
+    ill = game.balance in WORTH_A_WORD
+    return [f"{game.balance} game: {game.sentence} {game.advice} {HOW_TO_SET}"] if ill else []
 
 
 def _went(model: "Detector | Synthesizer") -> str:
