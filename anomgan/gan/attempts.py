@@ -25,6 +25,7 @@ from anomgan.gan.networks import Encoder, Generator
 from anomgan.gan.shape import Shape
 
 SMALLEST_UNIT = 0.1
+"""of a view: one in which windows hardly move does not count for its noise alone"""
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
 

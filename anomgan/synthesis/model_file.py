@@ -57,7 +57,9 @@ def unpack(data: bytes, where: str) -> Learned:
     """The inverse of `pack`; ModelFileError for a truncated, foreign, newer or inconsistent file."""
     header = sealed_header(data, where)
     if header.get("kind") != SYNTHESIZER:
-        raise ModelFileError(f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan synthesizer`)")
+        raise ModelFileError(
+            f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan train --synthesizer`)"
+        )
     if header["format"] != FORMAT:
         raise ModelFileError(
             f"{where}: written by a newer anomgan ({header.get('library_version', '?')}, format {header['format']}); "
@@ -67,7 +69,7 @@ def unpack(data: bytes, where: str) -> Learned:
 
 
 def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
-    config = SynthesizerConfig.model_validate_json(_json(header["config"]))
+    config = SynthesizerConfig.model_validate_json(json.dumps(header["config"]))  # JSON's lists are its tuples
     channels, units = take_channels(header)
     conditions = tuple(_condition(one) for one in header["conditions"])
     if tuple(one.name for one in conditions) != config.conditions:
@@ -90,11 +92,6 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     period_s = number(header["period_s"], "period_s", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
-
-
-def _json(config: object) -> str:
-
-    return json.dumps(config)
 
 
 def _condition(given: dict[str, Any]) -> Condition:
