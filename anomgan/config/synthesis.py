@@ -1,6 +1,6 @@
 """How a synthesizer is built."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from anomgan.config.game import GameConfig
 
@@ -22,3 +22,11 @@ class SynthesizerConfig(GameConfig):
     adversarial_weight: float = Field(0.3, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     patience: int = Field(60, ge=1)
+
+    @field_validator("conditions")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for name in value if value.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is named twice")
+        return value
