@@ -11,7 +11,6 @@ from anomgan_cli.terminal import say
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@recordings_option(several=True)
 @click.option("--make", required=True, type=click.IntRange(1, 100_000_000), help="At least so many rows.")
 @click.option(
     "--power",
@@ -22,6 +21,7 @@ from anomgan_cli.terminal import say
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV or Parquet to write.")
 @seed_option
+@recordings_option(several=True)
 def augment(model: Path, recordings: Recordings, make: int, power: float, out: Path, seed: int) -> None:
     """Make variations of the windows in CSV or Parquet, of rare operating modes above all, to train with beside them.
 

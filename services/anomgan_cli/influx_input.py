@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from anomgan.synthesis.synthesizer import Synthesizer
 
 from_influx_option = click.option(
-    "--from-influx", metavar='"bucket B range 7d measurement M"', help="Take what an InfluxDB holds."
+    "--from-influx", metavar='"bucket B range 7d measurement M"', help="What an InfluxDB holds, instead of files."
 )
 config_option = click.option(
     "--config", "config_path", type=click.Path(path_type=Path), help="The detector.toml to get in by."

@@ -11,13 +11,13 @@ from anomgan_cli.terminal import say
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@recordings_option()
 @click.option("--to", "target", required=True, metavar="DEVICE", help="A device that the model was trained with.")
 @click.option(
     "--from", "origin", metavar="DEVICE", help="Whose recording it is; left out: the file's or device's name."
 )
 @series_out_option
 @given_option
+@recordings_option()
 def transfer(
     model: Path, recordings: Recordings, target: str, origin: str | None, out: Path, given: dict[str, float | str]
 ) -> None:
