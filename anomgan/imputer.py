@@ -2,10 +2,10 @@
 
 What a detector expects comes from its own reconstruction of the odd window, which the fault has a part in. Here the
 blamed channels are hidden over the odd rows, and a synthesizer of the same device completes them from the other
-channels and the rows before. As few channels are hidden as it takes until the detector finds nothing odd in the rest of
-the window at the peak: first the one that contributed most, then, again and again, the one that contributes most to
-what is left. Where half of the channels would not do, nothing is left to go by, and the detector's own word stays; so
-it does for a fault of the machine that shows everywhere.
+channels and the rows before. As few channels are hidden as it takes until the window at the peak, with what was imputed
+in their place, is calm to the detector: first the one that contributed most, then, again and again, the one that
+contributes most to what is still odd. Where half of the channels are not enough, too little is left to go by, and the
+detector's own word stays: so it does for a fault of the machine that shows everywhere.
 
 imputer = Imputer(Detector.load("pump.safetensors"), Synthesizer.load("pump-gan.safetensors"))
 for told in imputer.events(series):
@@ -73,16 +73,14 @@ class Imputer:
         """
         one = self.detector.aligned(series)
         one = one[: int(np.searchsorted(one.times, event.end_s, "right"))]
-        window = self._window(one, oddest)
-        if window is None:
+        if self._window(one, one.values, oddest) is None:
             return Explained(event, None, TOO_FEW_ROWS, "its oddest window is not among the rows that are known")
-        hidden = self._blamed(event, window, oddest.threshold)
-        if not hidden:
-            return Explained(event, None, EVERYWHERE, "it shows in so many channels that too few are left to go by")
         try:
-            expected = self._impute(event, hidden, one)
+            expected = self._expected(event, oddest, one, rule.close_level * oddest.threshold)
         except DataError as error:
             return Explained(event, None, REFUSED, str(error))
+        if expected is None:
+            return Explained(event, None, EVERYWHERE, "it shows in so many channels that too few are left to go by")
         return Explained(retold(rule, event, self._seen(oddest, one, expected), onsets), expected)
 
     def events(self, series: TimeSeries, rule: DecideConfig | None = None) -> list[Explained]:
@@ -97,35 +95,38 @@ class Imputer:
         events = decide_all(rule, self.detector.verdicts(series), remember)
         return [self.explain(rule, *last[event.id], series) for event in events]
 
-    def _window(self, one: TimeSeries, oddest: Verdict) -> NDArray[np.float32] | None:
-        """The scaled window (C, L) that ends with the oddest verdict; None where the rows are not there."""
+    def _expected(self, event: Event, oddest: Verdict, one: TimeSeries, calm: float) -> Expected | None:
+        """What was imputed of as few channels as it takes, and of the others that the event names, as many as there is
+        room for; None where half of all channels are not enough."""
+        most = int(self.detector.parts.measured.sum()) // 2
+        leads = [self.detector.channels.index(name) for name in event.channels]
+        hidden = leads[:1]
+        while len(hidden) <= most:
+            expected = self._impute(event, hidden, one)
+            values = one.values.copy()
+            values[len(one) - len(expected.times) :, hidden] = expected.middle
+            window = self._window(one, values, oddest)
+            assert window is not None  # noqa: S101 the rows are the same
+            seen = self.detector.examine_windows(window)
+            if seen.surprise[0] < calm:
+                others = [channel for channel in leads if channel not in hidden][: most - len(hidden)]
+                return self._impute(event, [*hidden, *others], one) if others else expected
+            share = seen.contribution[0].copy()
+            share[hidden] = -1.0
+            hidden = [*hidden, int(share.argmax())]
+        return None
+
+    def _window(self, one: TimeSeries, values: Floats, oddest: Verdict) -> NDArray[np.float32] | None:
+        """The scaled window (1, C, L) of these values that ends with the oddest verdict; None where it is not whole."""
         at = int(np.searchsorted(one.times, oddest.time_s))
         starts, rule = segment_starts(one.times, self.detector.rule), self.detector.rule
         known = oddest.channels == self.detector.channels and at < len(one) and one.times[at] == oddest.time_s
         if not known or at - starts[at] + 1 < rule.window:
             return None
-        rows = hold_missing(self.detector.scale(one.values), starts, rule)
-        window: NDArray[np.float32] = gather_windows(rows, np.array([at]), rule.window)[0]
+        window: NDArray[np.float32] = gather_windows(
+            hold_missing(self.detector.scale(values), starts, rule), np.array([at]), rule.window
+        )
         return window
-
-    def _blamed(self, event: Event, window: NDArray[np.float32], threshold: float) -> list[int]:
-        """The channels to hide: without them the rest of the window is not odd, and half of them are left; [] = none
-        do. Of the others that the event names, as many as there is room for."""
-        detector = self.detector
-        most = int(detector.parts.measured.sum()) // 2
-        leads = [detector.channels.index(name) for name in event.channels]
-        hidden = leads[:1]
-        while len(hidden) <= most:
-            rest = window.copy()
-            rest[hidden] = np.nan
-            seen = detector.examine_windows(rest[None])
-            if seen.surprise[0] < threshold:
-                others = [channel for channel in leads if channel not in hidden]
-                return [*hidden, *others[: most - len(hidden)]]
-            share = seen.contribution[0].copy()
-            share[hidden] = -1.0
-            hidden = [*hidden, int(share.argmax())]
-        return []
 
     def _impute(self, event: Event, hidden: list[int], one: TimeSeries) -> Expected:
         """The hidden channels from before the first onset until the end."""
