@@ -143,8 +143,6 @@ def test_how_messages_fall_into_turns_does_not_matter(
 
     assert described([e for turn in several for e in turn[0]]) == described([e for turn in one for e in turn[0]])
     assert [rows for turn in several for rows in turn[2]] == [rows for turn in one for rows in turn[2]]
-    ends = [min(end, ROWS) for end in range(batch, ROWS + batch, batch)]
-    assert [described(turn[1]) for turn in several] == [described(one[end - 1][1]) for end in ends]
 
 
 @pytest.mark.parametrize("row", [BEGINS - 3, BEGINS + 3, BEGINS + 8, ENDS - 1, ENDS + 3])
