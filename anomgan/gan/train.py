@@ -85,18 +85,20 @@ def train(
     on_step: Callable[[TrainingStep], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     crossed: slice = EVERY,
+    fine: NDArray[np.float32] | None = None,
 ) -> TrainingResult:
     """Play the game for at most `steps` steps.
 
     `sample(rng, B)` gives B normal windows; `holdout` are N later ones that only choose the best step and stop the game
     early; `reach` (2, C) is the lowest and the highest value that the generator has to make of each channel.
-    `crossed` are the columns of the conditions that windows are sent across, where `cycle_weight` says so.
+    `crossed` are the columns of the conditions that windows are sent across, where `cycle_weight` says so; `fine`
+    (scales, C) how far rows usually are from the next, where cells are hidden.
     KeyboardInterrupt ends it and keeps the best so far.
     The same seed gives the same result bit for bit on the same CPU. Global random state is left as it was.
     Raises TrainingDiverged when a loss is not finite.
     """
     with _one_thread():
-        return _play(sample, holdout, reach, shape, config, steps, on_step, clock, crossed)
+        return _play(sample, holdout, reach, shape, config, steps, on_step, clock, crossed, fine)
 
 
 def _play(
@@ -109,6 +111,7 @@ def _play(
     on_step: Callable[[TrainingStep], None] | None,
     clock: Callable[[], float],
     crossed: slice,
+    fine: NDArray[np.float32] | None,
 ) -> TrainingResult:
     device = choose_device(config.device)
     loss = LOSSES[config.loss]
@@ -128,6 +131,8 @@ def _play(
     low, high = torch.from_numpy(reach)[:, :, None]  # (C, 1) each
     generator.centre.copy_((low + high) / 2)
     generator.reach.copy_((MARGIN * (high - low) / 2).clamp_min(SMALLEST_REACH))
+    if fine is not None:
+        generator.fine.copy_(torch.from_numpy(fine))
     generator.to(device)
     makers = nn.ModuleList([generator, encoder])
     slow_generator, slow_encoder = copy.deepcopy(generator), copy.deepcopy(encoder)

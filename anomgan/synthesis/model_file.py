@@ -49,6 +49,7 @@ def pack(learned: Learned) -> bytes:
         "conditions": [asdict(one) for one in learned.conditions],
         "marginals": [{"spread": one.spread, "decimals": one.decimals} for one in learned.marginals],
         "summary": learned.summary,
+        "scales": learned.networks.shape.scales,
     }
     return seal(header, tensors)
 
@@ -75,7 +76,9 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     size = sum(one.size for one in conditions)
     if size > MOST_CONDITIONS or config.window is None or config.steps is None:
         raise ValueError("the configuration is not resolved")
-    shape = Shape(len(channels), config.window, config.latent, config.width, size, True, config.minibatch_statistics)
+    scales = int(header["scales"])
+    size += scales if scales > 1 else 0
+    shape = Shape(len(channels), config.window, config.latent, config.width, size, True, scales, config.minibatch_statistics)
     networks = take_networks(shape, config.architecture, tensors)
     wide = (len(channels), len(FAR) + 1)
     carry = Carry(

@@ -15,7 +15,9 @@ from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.synthesis.aligned import aligned, conditions_of, stretches
 from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, Given, encode
-from anomgan.synthesis.filling import draw_hidden, rows_from_nothing
+from anomgan.synthesis.filling import draw_hidden
+from anomgan.synthesis.scales import under as at_scale
+from anomgan.synthesis.unrolling import some_rows
 from anomgan.synthesis.fit import Learned, filled, learn
 from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
@@ -125,9 +127,7 @@ class Synthesizer:
         times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
         under = encode(learned.conditions, times, given or {})
         dice = torch.Generator().manual_seed(seed)
-        scores = rows_from_nothing(
-            learned.networks, learned.carry, np.repeat(under[None], len(devices), axis=0), dice, on_windows
-        )
+        scores = some_rows(learned.networks, under, len(devices), rows, dice)
         return [
             TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
             for name, made in zip(devices, scores, strict=True)
@@ -239,6 +239,7 @@ class Synthesizer:
         if hidden.all():
             raise DataError(f"{one.device or 'the series'}: there is not a single value to go by")
         under = encode(learned.conditions, one.times, conditions_of(learned.conditions, one, given))
+        under = at_scale(under, 0, learned.networks.shape.scales)
         dice = torch.Generator().manual_seed(seed)
         told = draw_hidden(
             learned.networks,
