@@ -55,6 +55,19 @@ def test_any_number_of_rows_can_be_made_and_more_rows_begin_alike(maker: Synthes
     np.testing.assert_array_equal(short.values, long.values[:rows])
 
 
+@pytest.mark.parametrize("rows", [1, 20, 39])
+def test_rows_whose_conditions_change_begin_alike_however_many_are_asked_for(rows: int) -> None:
+    config = SynthesizerConfig(window=16, width=12, latent=8, steps=2, conditions=("mode", "hour"), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+    modes = (np.arange(40) // 3 % 2).astype(float)
+    modes[rows:] = modes[rows - 1]
+    (short,) = maker.generate(rows, START_S, given={"mode": modes[:rows]})
+    (long,) = maker.generate(40, START_S, given={"mode": modes})
+    np.testing.assert_array_equal(short.values, long.values[:rows])
+    (later,) = maker.generate(40, START_S + 43_200.0, given={"mode": modes})
+    assert not np.array_equal(later.values, long.values)
+
+
 def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer) -> None:
     torch.manual_seed(99)
     first = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=1)

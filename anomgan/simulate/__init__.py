@@ -9,6 +9,7 @@ for tick in ticks(scenario, 3000):        # the rows after those, one at a time
 from anomgan.simulate.faults import Fault
 from anomgan.simulate.fleet import schedule, simulate
 from anomgan.simulate.kinds import KINDS
+from anomgan.simulate.learned_kind import LearnedKind, OpenModel
 from anomgan.simulate.live import LivePlan, Wish
 from anomgan.simulate.network import INCIDENTS, Network
 from anomgan.simulate.scenario import Scenario, ScenarioConfig, check_scenario, parse_scenario
@@ -20,8 +21,10 @@ __all__ = [
     "KINDS",
     "SENSOR_FAULTS",
     "Fault",
+    "LearnedKind",
     "LivePlan",
     "Network",
+    "OpenModel",
     "Scenario",
     "ScenarioConfig",
     "Tick",

@@ -112,6 +112,8 @@ def _encode(condition: Condition, times: Floats, given: Given) -> Floats:
         raise DataError(f"condition {name!r} is needed: {wanted}")
     value = given[name]
     if not condition.levels:
+        if isinstance(value, str):
+            raise DataError(f"condition {name!r}: {value!r} is not a number")
         column = np.broadcast_to(np.asarray(value, np.float64), times.shape)
         return ((column - condition.centre) / condition.spread)[:, None]
     rows = np.broadcast_to(np.asarray(value), times.shape)

@@ -124,12 +124,14 @@ class Synthesizer:
         if rows < 1:
             raise DataError(f"{rows} rows cannot be made; at least 1")
         learned = self._learned
-        times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
-        under = encode(learned.conditions, times, given or {})
+        ahead = self.config.window or 0  # the newest window reaches beyond the last row
+        times = start_s + learned.period_s * np.arange(rows + ahead, dtype=np.float64)
+        told = {name: np.pad(one, (0, ahead), "edge") if np.ndim(one) else one for name, one in (given or {}).items()}
+        under = encode(learned.conditions, times, told)
         dice = torch.Generator().manual_seed(seed)
         scores = some_rows(learned.networks, under, len(devices), rows, dice)
         return [
-            TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
+            TimeSeries(times[:rows], to_values(learned.marginals, made[:rows]), self.channels, None, self.units, name)
             for name, made in zip(devices, scores, strict=True)
         ]
 
