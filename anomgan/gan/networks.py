@@ -76,10 +76,10 @@ class Generator(nn.Module):
 
     A latent of a few numbers cannot say what every single row is. So where the shape hides cells, a window has a level
     and a slope of its own, to which the body adds the rest, and it is finished beside two things: noise of its own for
-    every cell, the grain (Karras et al. 2019, "A style-based generator architecture", section 3.2), and the line through
-    the cells that are shown, of which it keeps as much as it trusts (a gate as in Srivastava et al. 2015, "Highway
-    networks", eq. 2). What is added then is counted in the channel's usual step from row to row, `fine`, which may be a
-    thousandth of its reach.
+    every cell, the grain (Karras et al. 2019, "A style-based generator architecture", section 3.2), and the line
+    through the cells that are shown, of which it keeps as much as it trusts (a gate as in Srivastava et al. 2015,
+    "Highway networks", eq. 2). What is added then is counted in the channel's usual step from row to row, `fine`, which
+    may be a thousandth of its reach.
     """
 
     centre: Tensor

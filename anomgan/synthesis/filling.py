@@ -4,23 +4,21 @@ Windows overlap by half, and of each only the middle half is taken, so that ever
 a quarter of a window known or hidden on either side, and belongs to one window. Beyond the ends nothing is known.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anomgan.gan.attempts import draw
+from anomgan.gan.hide import shown
 from anomgan.gan.networks import Networks
 from anomgan.synthesis.carry import Carry, raw_draws, with_carry
 
 BATCH = 256
-WARM_UP = 2
-"""windows"""
 EDGE = 8
 """the share of a window that is its edge, as a divisor"""
 Scores = NDArray[np.float32]
-Under = Callable[[int], Scores]
-"""a row, counted from the first -> the conditions (D, K) of that row; also of rows that nobody asks for in the end"""
 
 
 def draw_hidden(
@@ -71,85 +69,28 @@ def _draw_hidden(
     return told
 
 
-def rows_from_nothing(
-    networks: Networks,
-    carry: Carry,
-    conditions: Scores,
-    dice: torch.Generator,
-    on_windows: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Rows (D, T, C) of normal scores for D devices under conditions (D, T, K).
-
-    The first window is made with all of it hidden. The first WARM_UP windows are thrown away: what goes on from
-    something is more like life than what begins.
-    """
-    early = WARM_UP * networks.shape.window
-    under = np.pad(conditions, ((0, 0), (early, 0), (0, 0)), mode="edge")
-    begin = begin_from_nothing(networks, carry, under[:, 0], dice)
-    return continue_rows(networks, carry, begin, under, dice, on_windows)[:, early:]
+@torch.inference_mode()
+def completed(
+    networks: Networks, x: torch.Tensor, known: torch.Tensor, y: torch.Tensor, dice: torch.Generator
+) -> torch.Tensor:
+    """Windows (D, C, L) as they may be where they are not known, under conditions (D, K)."""
+    return torch.where(known, x, draw(networks.generator, networks.encoder, shown(x, known), y, dice))
 
 
-def endless_rows(networks: Networks, carry: Carry, under: Under, dice: torch.Generator) -> Iterator[Scores]:
-    """The rows of `rows_from_nothing`, piece after piece (D, R, C) without end; `under` row 0 is all that is before."""
-    left = early = WARM_UP * networks.shape.window
-    begin = begin_from_nothing(networks, carry, under(0), dice)
-    for made in continued(networks, carry, begin, lambda row: under(max(row - early, 0)), dice):
-        rows = made[:, :, left:]
-        left = max(0, left - made.shape[2])
-        yield np.moveaxis(rows.numpy(), 1, 2)
-
-
-def begin_from_nothing(networks: Networks, carry: Carry, conditions: Scores, dice: torch.Generator) -> torch.Tensor:
-    """Windows (D, C, L) under conditions (D, K) of which nothing is known."""
-    shape = networks.shape
-    x = torch.zeros(len(conditions), shape.channels, shape.window)
-    nothing = torch.zeros_like(x, dtype=torch.bool)
-    y = torch.from_numpy(np.ascontiguousarray(conditions))
-    return with_carry(carry, raw_draws(networks, x, nothing, y, 1, dice), x, nothing)[0]
-
-
-def continue_rows(
-    networks: Networks,
-    carry: Carry,
-    begin: torch.Tensor,
-    conditions: Scores,
-    dice: torch.Generator,
-    on_windows: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L), but for their last EDGE."""
-    total = conditions.shape[1]
-    pieces = continued(networks, carry, begin, lambda row: conditions[:, min(row, total - 1)], dice)
-    parts = [next(pieces)]
-    there = parts[0].shape[2]
-    while there < total:
-        parts.append(next(pieces))
-        there += parts[-1].shape[2]
-        if on_windows is not None:
-            left = max(0, -(-(total - there) // parts[-1].shape[2]))
-            on_windows(len(parts) - 1, len(parts) - 1 + left)
-    return np.moveaxis(torch.cat(parts, 2)[:, :, :total].numpy(), 1, 2)
-
-
-def continued(
-    networks: Networks, carry: Carry, begin: torch.Tensor, under: Under, dice: torch.Generator
-) -> Iterator[torch.Tensor]:
-    """Rows that begin with windows (D, C, L), but for their last EDGE, piece after piece (D, C, R) without end.
+def continue_rows(networks: Networks, begin: torch.Tensor, conditions: Scores, dice: torch.Generator) -> Scores:
+    """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L), but for their last EDGE.
 
     Each next window goes with the newest half of what there is. Its last EDGE is thrown away, where convolutions see
     the window end.
     """
     length = networks.shape.window
     half, edge = length // 2, length // EDGE
+    total = conditions.shape[1]
     made = begin[:, :, : length - edge]
-    yield made
     known = torch.zeros_like(begin, dtype=torch.bool)
     known[:, :, :half] = True
-    newest = made[:, :, -half:]
-    there = made.shape[2]
-    while True:
-        y = torch.from_numpy(np.ascontiguousarray(under(there + half - 1)))
-        x = torch.cat([newest, torch.zeros_like(newest)], 2)
-        drawn = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
-        yield drawn[:, :, half : length - edge]
-        newest = drawn[:, :, half - edge : length - edge]
-        there += half - edge
+    while made.shape[2] < total:
+        x = torch.cat([made[:, :, -half:], torch.zeros_like(made[:, :, -half:])], 2)
+        y = torch.from_numpy(np.ascontiguousarray(conditions[:, min(made.shape[2] + half, total) - 1]))
+        made = torch.cat([made, completed(networks, x, known, y, dice)[:, :, half : length - edge]], 2)
+    return np.moveaxis(made[:, :, :total].numpy(), 1, 2)

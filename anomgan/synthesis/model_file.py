@@ -27,7 +27,7 @@ from anomgan.synthesis.conditions import Condition
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
-FORMAT = 1
+FORMAT = 2
 MOST_CONDITIONS = 10_000
 
 
@@ -48,8 +48,8 @@ def pack(learned: Learned) -> bytes:
         "period_s": learned.period_s,
         "conditions": [asdict(one) for one in learned.conditions],
         "marginals": [{"spread": one.spread, "decimals": one.decimals} for one in learned.marginals],
-        "summary": learned.summary,
         "scales": learned.networks.shape.scales,
+        "summary": learned.summary,
     }
     return seal(header, tensors)
 
@@ -75,12 +75,12 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     conditions = tuple(_condition(one) for one in header["conditions"])
     if tuple(one.name for one in conditions) != config.conditions:
         raise ValueError("the conditions are not those of the configuration")
-    size = sum(one.size for one in conditions)
+    scales = int(number(header["scales"], "scales", positive=True))
+    size = sum(one.size for one in conditions) + (scales if scales > 1 else 0)
     if size > MOST_CONDITIONS or config.window is None or config.steps is None:
         raise ValueError("the configuration is not resolved")
-    scales = int(header["scales"])
-    size += scales if scales > 1 else 0
-    shape = Shape(len(channels), config.window, config.latent, config.width, size, True, scales, config.minibatch_statistics)
+    sizes = len(channels), config.window, config.latent, config.width, size
+    shape = Shape(*sizes, hiding=True, scales=scales, statistics=config.minibatch_statistics)
     networks = take_networks(shape, config.architecture, tensors)
     wide = (len(channels), len(FAR) + 1)
     carry = Carry(

@@ -8,15 +8,17 @@ import numpy as np
 import torch
 
 from anomgan.errors import DataError
+from anomgan.gan.attempts import from_nothing
 from anomgan.records import Floats
 from anomgan.simulate.kind import DECIMALS, Channel
 from anomgan.simulate.learned_kind import Given, LearnedKind
 from anomgan.simulate.normal import ENDS, Usual
 from anomgan.synthesis.conditions import HOUR, WEEKDAY, encode
-from anomgan.synthesis.filling import begin_from_nothing, endless_rows
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import Marginal, to_values
 from anomgan.synthesis.model_file import unpack
+from anomgan.synthesis.scales import told_scale
+from anomgan.synthesis.unrolling import endless_rows
 
 WINDOWS = 288
 """made to see what is usual, spread over the week before the run"""
@@ -48,8 +50,10 @@ class SimulatedModel:
         if timed:
             raise DataError(f"condition {timed[0]!r} follows from the times; it cannot be given")
         week_s = start_s - WEEK_S * (np.arange(WINDOWS) + 0.5) / WINDOWS
-        under = encode(learned.conditions, week_s, given)
-        scores = begin_from_nothing(learned.networks, learned.carry, under, torch.Generator().manual_seed(0))
+        networks = learned.networks
+        under = told_scale(encode(learned.conditions, week_s, given), 0, networks.shape.scales)
+        dice = torch.Generator().manual_seed(0)
+        scores = from_nothing(networks.generator, networks.encoder, torch.from_numpy(under), dice)
         windows = to_values(learned.marginals, np.moveaxis(scores.numpy(), 1, 2))  # (N, L, C)
         resolutions = np.array([_resolution(one) for one in learned.marginals])
         spread = np.maximum(windows.std(axis=(0, 1)), resolutions)
@@ -73,7 +77,7 @@ class SimulatedModel:
             return encode(learned.conditions, np.array([begin_s + step_s * row]), given)
 
         dice = torch.Generator().manual_seed(seed)
-        for scores in endless_rows(learned.networks, learned.carry, under, dice):
+        for scores in endless_rows(learned.networks, under, dice):
             values = to_values(learned.marginals, scores[0])
             yield values[-made % every :: every]
             made += len(values)

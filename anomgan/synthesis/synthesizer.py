@@ -16,13 +16,13 @@ from anomgan.synthesis.aligned import aligned, conditions_of, stretches
 from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, Given, encode
 from anomgan.synthesis.filling import draw_hidden
-from anomgan.synthesis.scales import under as at_scale
-from anomgan.synthesis.unrolling import some_rows
 from anomgan.synthesis.fit import Learned, filled, learn
 from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
+from anomgan.synthesis.scales import told_scale
 from anomgan.synthesis.transfer import carry_across
+from anomgan.synthesis.unrolling import some_rows
 
 DRAWS = 32
 BAND = 0.9
@@ -124,14 +124,19 @@ class Synthesizer:
         if rows < 1:
             raise DataError(f"{rows} rows cannot be made; at least 1")
         learned = self._learned
-        ahead = self.config.window or 0  # the newest window reaches beyond the last row
-        times = start_s + learned.period_s * np.arange(rows + ahead, dtype=np.float64)
-        told = {name: np.pad(one, (0, ahead), "edge") if np.ndim(one) else one for name, one in (given or {}).items()}
-        under = encode(learned.conditions, times, told)
-        dice = torch.Generator().manual_seed(seed)
-        scores = some_rows(learned.networks, under, len(devices), rows, dice)
+        times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
+        known = encode(learned.conditions, times, given or {})
+        last = {name: one[-1:] if isinstance(one, np.ndarray) else one for name, one in (given or {}).items()}
+
+        def under(row: int) -> NDArray[np.float32]:
+            """Slow rows are made ahead of time; columns that are given end with the last row."""
+            late = times[:1] + learned.period_s * row
+            told = known[row : row + 1] if row < rows else encode(learned.conditions, late, last)
+            return np.repeat(told, len(devices), axis=0)
+
+        scores = some_rows(learned.networks, under, rows, torch.Generator().manual_seed(seed), on_windows)
         return [
-            TimeSeries(times[:rows], to_values(learned.marginals, made[:rows]), self.channels, None, self.units, name)
+            TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
             for name, made in zip(devices, scores, strict=True)
         ]
 
@@ -224,7 +229,7 @@ class Synthesizer:
         one = aligned(learned, series, given)
         values = one.values[:, : len(self.channels)]
         told = conditions_of(learned.conditions, one, given)
-        own, other = (encode(learned.conditions, one.times, {**told, DEVICE: name}) for name in (origin, target))
+        own, other = (self._under(one.times, {**told, DEVICE: name}) for name in (origin, target))
         scores = to_scores(learned.marginals, values)
         for rows in stretches(self.config, one):
             whole = filled(scores[rows], np.zeros(rows.stop - rows.start, np.int64))
@@ -234,14 +239,17 @@ class Synthesizer:
         kept = np.where(np.isnan(values), np.nan, to_values(learned.marginals, scores))
         return TimeSeries(one.times, kept, self.channels, one.labels, self.units, target)
 
+    def _under(self, times: Floats, given: Given) -> NDArray[np.float32]:
+        """(T, K) what the networks are told of these times."""
+        return told_scale(encode(self._learned.conditions, times, given), 0, self._learned.networks.shape.scales)
+
     def _filled(self, one: TimeSeries, given: Given | None, draws: int, seed: int, on_windows: Watch | None) -> Imputed:
         learned = self._learned
         values = one.values[:, : len(self.channels)]
         hidden = np.isnan(values)
         if hidden.all():
             raise DataError(f"{one.device or 'the series'}: there is not a single value to go by")
-        under = encode(learned.conditions, one.times, conditions_of(learned.conditions, one, given))
-        under = at_scale(under, 0, learned.networks.shape.scales)
+        under = self._under(one.times, conditions_of(learned.conditions, one, given))
         dice = torch.Generator().manual_seed(seed)
         told = draw_hidden(
             learned.networks,

@@ -4,8 +4,8 @@
   it goes on best, among WAITING that wait. As a window leaves only when it is used, each is used as often as it is
   made: what is slow is as frequent as in the windows, however long the rows become, where a chain of windows that are
   each made to follow the last would drift to where its errors cancel out.
-- Between them, at each scale, a quarter of a window at a time: it goes with the newest half window of its own scale, and
-  with the rows of the coarser scale in the half that is to come. So no independent pieces meet anywhere.
+- Between them, at each scale, a quarter of a window at a time: it goes with the newest half window of its own scale,
+  and with the rows of the coarser scale in the half that is to come. So no independent pieces meet anywhere.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from anomgan.gan.attempts import draw
-from anomgan.gan.hide import shown
+from anomgan.gan.attempts import from_nothing
+from anomgan.gan.hide import FACTOR
 from anomgan.gan.networks import Networks
-from anomgan.synthesis.scales import FACTOR, told_scale
+from anomgan.synthesis.filling import completed
+from anomgan.synthesis.scales import told_scale
 
 WAITING = 32
 WARM_UP = 1
@@ -78,12 +79,9 @@ def _skeleton(networks: Networks, told: _Told, dice: torch.Generator) -> Iterato
 
     def fresh(y: Tensor) -> Tensor:
         """(N, C, 4) of windows under conditions (N, K)."""
-        parts = []
-        for some in y.split(BATCH):
-            x = torch.zeros(len(some), shape.channels, shape.window)
-            made = _completed(networks, x, torch.zeros_like(x, dtype=torch.bool), some, dice)
-            parts.append(made[:, :, apart // 2 :: apart].clone())
-        return torch.cat(parts)
+        parts = (from_nothing(networks.generator, networks.encoder, some, dice) for some in torch.split(y, BATCH))
+        with torch.inference_mode():
+            return torch.cat([made[:, :, apart // 2 :: apart].clone() for made in parts])
 
     def enough(y: Tensor) -> Tensor:
         """(D, WAITING, C, 4)."""
@@ -128,14 +126,8 @@ def _between(
         x = torch.cat([newest, x[:, :, newest.shape[2] :]], 2)
         known = torch.cat([torch.ones_like(newest, dtype=torch.bool), known[:, :, newest.shape[2] :]], 2)
         y = told((at + length - 1) * stride, scale)
-        whole = _completed(networks, x, known, y, dice)
+        whole = completed(networks, x, known, y, dice)
         made = whole[:, :, newest.shape[2] : half + quarter]
         newest = whole[:, :, quarter : half + quarter]
         done += made.shape[2]
         yield made
-
-
-@torch.inference_mode()
-def _completed(networks: Networks, x: Tensor, known: Tensor, y: Tensor, dice: torch.Generator) -> Tensor:
-    """Windows (D, C, L) as they may be where they are not known."""
-    return torch.where(known, x, draw(networks.generator, networks.encoder, shown(x, known), y, dice))
