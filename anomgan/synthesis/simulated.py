@@ -13,7 +13,7 @@ from anomgan.simulate.kind import DECIMALS, Channel
 from anomgan.simulate.learned_kind import Given, LearnedKind
 from anomgan.simulate.normal import ENDS, Usual
 from anomgan.synthesis.conditions import HOUR, WEEKDAY, encode
-from anomgan.synthesis.filling import begin_from_nothing, endless_rows
+from anomgan.synthesis.filling import Scores, begin_from_nothing, endless_rows
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import Marginal, to_values
 from anomgan.synthesis.model_file import unpack
@@ -69,7 +69,7 @@ class SimulatedModel:
         """Rows (R, C), piece after piece without end: each `every`-th of one device that begins at `begin_s`."""
         learned, made = self.learned, 0
 
-        def under(row: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        def under(row: int) -> Scores:
             return encode(learned.conditions, np.array([begin_s + step_s * row]), given)
 
         dice = torch.Generator().manual_seed(seed)
