@@ -1,7 +1,10 @@
 """Devices that behave like recorded ones take part in a simulated run as all others do."""
 
+import re
+import tomllib
 import tracemalloc
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from recorded_bench import CHANNELS, MODEL, PERIOD_S, UNITS, devices, learned, r
 from anomgan.errors import ConfigError, ModelFileError
 from anomgan.records import TimeSeries
 from anomgan.simulate import SENSOR_FAULTS, LivePlan, Scenario, Wish, parse_scenario, schedule, simulate, ticks
+from anomgan.simulate.device_table import DevicesConfig
 from anomgan.simulate.fault_plan import table_of
 from anomgan.simulate.fleet import blocks, parts
 from anomgan.simulate.learned_kind import LearnedKind, device_seed
@@ -19,6 +23,7 @@ from anomgan.simulate.randomness import BLOCK
 from anomgan.synthesis.simulated import SimulatedModel
 from anomgan.synthesis.synthesizer import Synthesizer
 
+REFERENCE = Path(__file__).parents[1] / "configs" / "simulate.toml"
 ROWS = 400
 CLOCK = {"period_s": PERIOD_S, "duration_s": ROWS * PERIOD_S, "seed": 3}
 PUMPS = {"kind": "pump", "name": "pump-", "site": "north"}
@@ -91,6 +96,14 @@ def test_what_is_usual_follows_the_condition(plant: Plant) -> None:
         assert (usual.mean[:2] < usual.top[:2]).all()
     made = [np.mean([one.values[:, 0] for one in simulate(plant(devices(given={"mode": mode})))]) for mode in (1, 2)]
     assert made[0] + 2.0 < made[1]
+
+
+def test_the_table_that_the_reference_shows_can_be_put_in_force(plant: Plant) -> None:
+    text = REFERENCE.read_text(encoding="utf-8")
+    shown = re.findall(r"(?m)^# ([a-z_]+ = .*)$", text[text.index('# engine = "gan"') : text.index("# Faults with")])
+    (table,) = tomllib.loads("[[devices]]\n" + "\n".join(shown))["devices"]
+    assert set(table) == set(DevicesConfig.model_fields) - {"kind", "settings", "network"}
+    assert plant(table).groups[0].names == ("bench-1", "bench-2")
 
 
 # ---------------------------------------------------------------- the same rows, however they are taken
@@ -313,7 +326,7 @@ def test_a_model_that_cannot_be_opened_is_named_with_the_reason() -> None:
 
     with pytest.raises(ConfigError, match=f"^plant.toml: devices.0.model: {MODEL}: truncated$"):
         parse_scenario(document, "plant.toml", broken)
-    with pytest.raises(ConfigError, match=r'^plant.toml: devices.0.engine: "gan" wants somebody who opens models'):
+    with pytest.raises(ConfigError, match=r'^plant.toml: devices.0.engine: "gan" needs an open_model'):
         parse_scenario(document, "plant.toml")
 
 

@@ -4,6 +4,8 @@ scenario = parse_scenario(tomllib.loads(text), "plant.toml")
 series = simulate(scenario, 0, 3000)      # one labelled TimeSeries per device
 for tick in ticks(scenario, 3000):        # the rows after those, one at a time
     ...
+
+Devices of `engine = "gan"` need `parse_scenario(..., open_model)`, such as that of `anomgan.synthesis.simulated`.
 """
 
 from anomgan.simulate.faults import Fault

@@ -143,6 +143,8 @@ def quantise(channels: tuple[Channel, ...], values: Floats) -> Floats:
 
 def in_steps(values: Floats, step: Floats) -> Floats:
     """Values (..., C) in whole steps (C,); as they come where a step is 0."""
-    whole = np.where(step > 0, step, 1.0)
-    told: Floats = np.round(np.rint(values / whole) * whole, DECIMALS)  # the nearest double to the decimal number, so
-    return told if (step > 0).all() else np.where(step > 0, told, values)  # that 0.3 is printed as 0.3
+    stepped = step > 0
+    whole = np.where(stepped, step, 1.0)
+    # the nearest double to the decimal number, so that 0.3 is printed as 0.3
+    told: Floats = np.round(np.rint(values / whole) * whole, DECIMALS)
+    return told if stepped.all() else np.where(stepped, told, values)

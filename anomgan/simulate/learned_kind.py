@@ -75,7 +75,7 @@ def open_kind(
 ) -> LearnedKind:
     """The kind that a `[[devices]]` table asks for; ConfigError names `place` and the key."""
     if open_model is None:
-        raise ConfigError(f'{place}.engine: "gan" wants somebody who opens models, and nobody here does')
+        raise ConfigError(f'{place}.engine: "gan" needs an open_model, such as that of anomgan.synthesis.simulated')
     try:
         opened = open_model(model)
     except AnomganError as error:
@@ -94,7 +94,7 @@ def open_kind(
 
 
 def device_seed(seed: int, site: str, name: str) -> int:
-    """The seed of one device: with it `anomgan generate` makes the same rows."""
+    """The seed of one device, with which `Synthesizer.generate` makes the same rows."""
     return stream_key(seed, site, name, "rows")[0] >> 1
 
 

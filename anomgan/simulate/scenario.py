@@ -179,12 +179,12 @@ def check_scenario(
     groups = []
     for index, table in enumerate(config.devices):
         place = f"{where}: devices.{index}"
+        kind, settings = kind_of(table, config.clock.start.timestamp(), config.clock.period_s, open_model, place)
         if published and not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
             if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/{}"):
                 raise ConfigError(f"{place}.{key}: {text!r} cannot stand in a topic")
-        kind, settings = kind_of(table, config.clock.start.timestamp(), config.clock.period_s, open_model, place)
         names = tuple(f"{table.name}{number}" for number in range(1, table.count + 1))
         groups.append(Group(kind, settings, table.site, names))
     counted = Counter((group.site, name) for group in groups for name in group.names)

@@ -18,7 +18,7 @@ from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import Marginal, to_values
 from anomgan.synthesis.model_file import unpack
 from anomgan.synthesis.scales import told_scale
-from anomgan.synthesis.unrolling import endless_rows
+from anomgan.synthesis.unrolling import Scores, endless_rows
 
 WINDOWS = 288
 """made to see what is usual, spread over the week before the run"""
@@ -73,7 +73,7 @@ class SimulatedModel:
         """Rows (R, C), piece after piece without end: each `every`-th of one device that begins at `begin_s`."""
         learned, made = self.learned, 0
 
-        def under(row: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        def under(row: int) -> Scores:
             return encode(learned.conditions, np.array([begin_s + step_s * row]), given)
 
         dice = torch.Generator().manual_seed(seed)
