@@ -34,7 +34,7 @@ def play(steps: int, sample: Sample = sines.sampled, **changes: Any) -> Training
     shape = Shape(
         2, LENGTH, config.latent, config.width, conditions, hiding=True, statistics=config.minibatch_statistics
     )
-    return train(sample, held(np.random.default_rng(99), 256), REACH, shape, config, steps)
+    return train(sample, held(np.random.default_rng(99), 256), REACH, shape, config, steps, fine=sines.FINE)
 
 
 def completed(networks: Networks, windows: Windows, known: NDArray[np.bool_], mode: int | None = None) -> Windows:
@@ -152,5 +152,7 @@ def test_draws_of_which_only_the_values_are_right_score_worse_than_those_that_go
     rng = np.random.default_rng(0)
     real, one, other = (torch.from_numpy(draw(rng, 2000)[1]) for _ in range(3))
     mixed = [torch.from_numpy(rng.permuted(part.numpy(), axis=0)) for part in (one, other)]
-    together, apart = (attempts.energy_score(*several, real, torch.eye(2)) for several in ((one, other), mixed))
+    together, apart = (
+        attempts.energy_score(*several, real, torch.eye(2), torch.ones(1, 2, 1)) for several in ((one, other), mixed)
+    )
     assert apart > together + 0.02

@@ -1,14 +1,18 @@
-"""Channels as normal scores and back: whatever values a channel takes, the networks see a bell.
+"""Channels as scores and back: numbers of mean 0 and variance 1 that a network makes more easily than the values.
 
-A value becomes the standard normal number that is as rare: z = Φ⁻¹(F(v)), F being the channel's distribution in the
-training data (van der Waerden 1952's normal scores), so that skew, heavy tails and a valve that is either open or shut
-need not be learned by a generator, and what it makes has the channel's own values:
+What is easy depends on how a channel moves, so its score is a mixture of two, by how large its steps from row to row
+are against its spread (`slow`, 0 for white noise):
 
-- a value that is held by more than SHARE of the rows is an atom: it reads as the middle of its probability, and every
-  number that falls on that probability gives it back, so that zeros stay zeros;
-- between atoms, F is piecewise linear through KNOTS quantiles;
-- a value beyond the training data's extremes is read as that, one spread of the channel being one unit; none is made;
-- what comes back is rounded to the decimals that the channel has.
+- as rare: the standard normal number that is as rare as the value, z = Φ⁻¹(F(v)) (van der Waerden 1952's normal
+  scores). What is mostly noise has its own distribution then, skew and tails, whatever its network makes of a bell.
+- along the values: linear but for what lies far out (an inverse hyperbolic sine). What is slow keeps its shape:
+  normal scores would stretch every level at which it stood for long, and squeeze those in between, so that the same
+  noise would be small here and large there.
+
+A value that stands out, and every value of a channel that has FEW, is an atom: it takes up a stretch of numbers, reads
+as its middle, and all of it gives it back, so that zeros stay zeros. A value beyond the training data's extremes is
+read as that, `spread` being one unit; none is made: what would lie beyond is reflected. What comes back is rounded to
+the decimals that the channel has.
 """
 
 from collections.abc import Sequence
@@ -24,14 +28,15 @@ from anomgan.records import Floats
 from anomgan.scaling import usable
 
 KNOTS = 200
-SHARE = 0.01
 FEW = 16
-NEIGHBOURS = 3
-STANDS_OUT = 5.0
+SHARE, STANDS_OUT, NEIGHBOURS = 0.01, 5.0, 3
+"""an atom's share of the rows is above this, and so many times that of its neighbours, so many on either side"""
 LINEAR = 3.0
-GAP = 0.5
+"""spreads beyond which values are squeezed"""
 WIDE = 3.0
-WHITE = 2.0 / np.pi**0.5
+"""numbers that an atom of all rows takes up"""
+GAP = 0.5
+"""between an atom and its neighbours there are no values that would need more numbers"""
 MOST_DECIMALS = 9
 _NORMAL = NormalDist()
 
@@ -62,7 +67,8 @@ def fit_marginal(column: Floats) -> Marginal:
     atom, share = atoms[picked], shares[picked]
     low, high = np.quantile(course, [0.05, 0.95])
     spread = float(high - low) / 3.29 or float(np.std(course)) or 1.0
-    slow = 1.0 - min(1.0, float(np.mean(np.abs(np.diff(course)))) / (WHITE * (float(np.std(course)) or 1.0)))
+    steps = float(np.sqrt(np.mean(np.diff(course) ** 2))) if len(course) > 1 else 0.0
+    slow = 1.0 - min(1.0, steps / (np.sqrt(2.0) * (float(np.std(course)) or 1.0)))
 
     # along the values: linear but for what lies far out, atoms taking up WIDE of their share
     apart = np.diff(LINEAR * np.arcsinh((distinct[picked] - np.median(course)) / (LINEAR * spread)))
@@ -74,8 +80,7 @@ def fit_marginal(column: Floats) -> Marginal:
     rare = np.stack([upper[picked] - np.where(atom, share, share / 2), upper[picked] - np.where(atom, 0.0, share / 2)])
     edge = 0.5 / len(course)
     normal = np.vectorize(_NORMAL.inv_cdf, otypes=[float])(rare.clip(edge, 1.0 - edge))
-    edges, normal = (_standardised(part, distinct[picked], distinct, shares) for part in (edges, normal))
-    scores = slow * edges + (1.0 - slow) * normal  # (2, J)
+    scores = slow * _standardised(edges, distinct[picked], distinct, shares) + (1.0 - slow) * normal  # (2, J)
     both = np.stack([scores, np.broadcast_to(distinct[picked], scores.shape)]).transpose(0, 2, 1).reshape(2, -1)
     kept = np.repeat(atom, 2) | (np.arange(both.shape[1]) % 2 == 0)
     return Marginal(np.maximum.accumulate(both[0][kept]), both[1][kept], spread, _decimals(distinct))

@@ -2,7 +2,8 @@
 
 A window of L rows shows nothing of what takes longer. So the networks also learn windows of every FACTOR-th row, every
 FACTOR²-th and so on, as long as the recordings hold ENOUGH of them that share no rows. Which scale a window has is told
-them as a condition, one of so many (`told_scale`).
+them as a condition, one of so many (`told_scale`). A coarse window tells of the conditions at its newest row only where
+they were the same, but for STEADY, all along: others are no windows.
 """
 
 import itertools
@@ -19,6 +20,10 @@ from anomgan.records import Floats
 
 ENOUGH = 8
 SMALLEST_STEP = 1e-3
+STEADY = 0.5
+"""a change of a condition's numbers, of which 1 is from one category to another"""
+AHEAD = 1024
+"""rows that are looked at at once"""
 MAX_MISSING = 0.2
 """of a window's cells; what is missing in the others is drawn along a line between its neighbours"""
 Scores = NDArray[np.float32]
@@ -39,11 +44,28 @@ class Recording:
         """The rows between gaps in time."""
         return segments(self.starts)
 
+    def runs(self) -> list[slice]:
+        """The rows between gaps in time and changes of the conditions."""
+        return [run for rows in self.segments() for run in _runs(self.conditions, rows)]
+
 
 def segments(starts: NDArray[np.int64]) -> list[slice]:
     """The rows of each segment, where each row (T,) says which one its segment starts with."""
     edges = [*np.flatnonzero(starts == np.arange(len(starts))).tolist(), len(starts)]
     return [slice(begin, end) for begin, end in itertools.pairwise(edges)]
+
+
+def _runs(conditions: Scores, rows: slice) -> list[slice]:
+    """The rows of a segment, parted where the conditions (T, K) have changed."""
+    found, begin, at = [], rows.start, rows.start
+    while at < rows.stop and conditions.shape[1]:
+        ahead = conditions[at : min(at + AHEAD, rows.stop)]
+        changed = (np.abs(ahead - conditions[begin]) > STEADY).any(axis=1)
+        at += int(changed.argmax()) if changed.any() else len(ahead)
+        if changed.any():
+            found.append(slice(begin, at))
+            begin = at
+    return [*found, slice(begin, rows.stop)]
 
 
 def told_scale(conditions: Scores, scale: int, scales: int) -> Scores:
@@ -62,7 +84,7 @@ class Scales:
     """
 
     def __init__(self, recordings: Sequence[Recording], window: int) -> None:
-        lengths = [rows.stop - rows.start for one in recordings for rows in one.segments()]
+        lengths = [rows.stop - rows.start for one in recordings for rows in one.runs()]
         count = 1
         while sum(length // (window * FACTOR**count) for length in lengths) >= ENOUGH:
             count += 1
@@ -102,7 +124,7 @@ def _pools(recordings: Sequence[Recording], window: int, stride: int) -> tuple[P
     rows, early, late = [], [], []
     for one in recordings:
         whole = np.concatenate([one.scores, one.conditions], axis=1)
-        for segment in one.segments():
+        for segment in one.segments() if stride == 1 else one.runs():
             for begin in range(segment.start, min(segment.start + stride, segment.stop)):
                 at = np.arange(begin, segment.stop, stride)
                 ends = np.arange(window - 1, len(at))

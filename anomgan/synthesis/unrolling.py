@@ -19,13 +19,11 @@ from anomgan.gan.attempts import from_nothing
 from anomgan.gan.hide import FACTOR
 from anomgan.gan.networks import Networks
 from anomgan.synthesis.filling import completed
-from anomgan.synthesis.scales import told_scale
+from anomgan.synthesis.scales import STEADY, told_scale
 
 WAITING = 32
 WARM_UP = 1
 """windows that are thrown away: what goes on from something is more like life than what begins"""
-AGED = 0.5
-"""a change of the conditions that makes what waits useless"""
 BATCH = 1024
 Scores = NDArray[np.float32]
 Under = Callable[[int], Scores]
@@ -80,8 +78,7 @@ def _skeleton(networks: Networks, told: _Told, dice: torch.Generator) -> Iterato
     def fresh(y: Tensor) -> Tensor:
         """(N, C, 4) of windows under conditions (N, K)."""
         parts = (from_nothing(networks.generator, networks.encoder, some, dice) for some in torch.split(y, BATCH))
-        with torch.inference_mode():
-            return torch.cat([made[:, :, apart // 2 :: apart].clone() for made in parts])
+        return torch.cat([made[:, :, apart // 2 :: apart] for made in parts])
 
     def enough(y: Tensor) -> Tensor:
         """(D, WAITING, C, 4)."""
@@ -99,7 +96,7 @@ def _skeleton(networks: Networks, told: _Told, dice: torch.Generator) -> Iterato
         done += chosen.shape[2] * apart
         yield chosen
         y = told(done * stride, scale)
-        if y.shape[1] and float((y - known_under).abs().max()) > AGED:
+        if y.shape[1] and float((y - known_under).abs().max()) > STEADY:
             known_under, waiting = y, enough(y)
         else:
             waiting[devices, best] = fresh(y)
