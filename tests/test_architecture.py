@@ -67,7 +67,7 @@ MAY_IMPORT = {
     "vus": "records",
     "evaluation": "errors matching records vus",
     "fidelity": "errors evaluation fidelity manifold records scaling vus windows",
-    "synthesis": "config errors gan manifold pool progress records scaling sealed_file simulate synthesis windows",
+    "synthesis": "config errors game gan manifold pool progress records scaling sealed_file simulate synthesis windows",
     "synthesis_baselines": "errors records",
     "rates": "records",
     "judging": "errors judging matching rates records wire",
@@ -101,6 +101,8 @@ ONLY_IN: dict[str, str | tuple[str, ...]] = {
         for name in (
             "plot_style",
             "plots",
+            "game_plots",
+            "synthesizer_plots",
             "training_plots",
             "benchmark_plots",
             "judge_plots",

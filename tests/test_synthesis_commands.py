@@ -32,15 +32,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (where / "slow.csv").write_text(table(40, step_s=4))
     (where / "other.csv").write_text("time,level\n0,1\n1,2\n")
     words = ["train", str(where / "pump.csv"), "--synthesizer", "--condition", "mode", *SMALL]
+    words += ["--report", str(where / "training.png")]
     done = CliRunner().invoke(cli, [*words, "--out", str(where / "gan.safetensors")])
     assert done.exit_code == 0, done.output
     assert "trained 40 steps" in done.output
-    assert "wrote" in done.output
+    assert "band of 90 %: held " in done.output
+    assert f"wrote {where / 'training.png'}" in done.output
     return where
 
 
 def run(folder: Path, verb: str, *words: str) -> Result:
     return CliRunner().invoke(cli, [verb, str(folder / "gan.safetensors"), *words], catch_exceptions=False)
+
+
+def test_the_report_of_a_training_is_a_picture(folder: Path) -> None:
+    assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_says_what_a_synthesizer_was_trained_on_and_what_it_can_do(folder: Path) -> None:
+    told = " ".join(run(folder, "inspect").output.split())
+    for words in (
+        "a synthesizer written by anomgan",
+        "series 1, 400 rows, 1 s apart devices pump from 2026-01-05 00:00:00 to 2026-01-05 00:06:39",
+        "windows of 16 rows, ",
+        "architecture conv, hinge game",
+        "game unknown: The game was looked at too seldom to say.",
+        "steps 40 (finished), best at ",
+        "flow m3/h, -1 to 1, half of it within ",
+        "pressure 4 to 6, half of it within ",
+        ", 3 decimals",
+        "mode one of 1, 2",
+        "bands of 90 % held ",
+        "configuration steps 40",
+    ):
+        assert words in told
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -97,6 +122,16 @@ def test_variations_train_a_detector_beside_the_recording(folder: Path, tmp_path
     assert CliRunner().invoke(cli, words, catch_exceptions=False).exit_code == 0
 
 
+def test_a_dead_channel_in_the_file_is_filled_from_the_others(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "pump.csv").read_text().splitlines()[:100]
+    dead = [lines[0], *(",".join([cells[0], "", *cells[2:]]) for cells in (line.split(",") for line in lines[1:]))]
+    (tmp_path / "dead.csv").write_text("\n".join(dead))
+    out = tmp_path / "{device}-filled.csv"
+    done = run(folder, "impute", str(tmp_path / "dead.csv"), "--out", str(out))
+    assert "99 rows, 0 of them new, 99 cells filled in" in done.output
+    assert np.isfinite(read_series(tmp_path / "dead-filled.csv").values).all()
+
+
 def test_a_slow_recording_comes_back_at_the_full_rate(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "fine.csv"
     done = run(folder, "upsample", str(folder / "slow.csv"), "--factor", "4", "--out", str(out))
@@ -112,7 +147,7 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
     assert trained.exit_code == 0, trained.output
     words = ["transfer", str(model), str(folder / "pump-2.csv"), "--to", "pump", "--out", str(out)]
     done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert f"{ROWS} rows of pump-2.csv as of pump" in done.output
+    assert f"{ROWS} rows of pump-2 as of pump" in done.output
     moved, before = read_series(out), read_series(folder / "pump-2.csv")
     np.testing.assert_array_equal(moved.times, before.times)
     assert not np.array_equal(moved.values, before.values)
@@ -131,10 +166,21 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
         ("impute GAN nowhere.csv --out x.csv", "nowhere.csv: no such file"),
         ("upsample GAN slow.csv --factor 2 --out x.csv", "this model was trained on readings every 1 s"),
         ("transfer GAN pump.csv --to pump-2 --out x.csv", "was not trained to get from device to device"),
+        ("impute GAN --out x.csv", "give CSV or --from-influx, one of them"),
+        ("impute GAN pump.csv --from-influx q --config c --out x.csv", "give CSV or --from-influx, one of them"),
+        ("augment GAN --make 9 --out x.csv", "give CSV... or --from-influx, one of them"),
+        ("impute GAN --from-influx q --out x.csv", "--from-influx and --config, which says how to get in, go together"),
+        ("impute GAN pump.csv --config c --out x.csv", "--from-influx and --config, which says how to get in, go"),
+        ("impute GAN --from-influx q --config c --rows :9 --out x.csv", "--rows goes with CSV, not with --from-influx"),
+        ("impute GAN --from-influx q --config none.toml --out x.csv", "none.toml: no such file"),
+        ("export --from-influx q --out x.csv", "give both --from-influx and --config"),
+        ("train --from-influx q --config c --ignore a --out x", "--ignore goes with CSV, not with --from-influx"),
+        ("train --from-mqtt 9s --config c --channels a --out x", "--channels goes with CSV, not with --from-mqtt"),
         ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
         ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
         ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),
-        ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week are a detector's"),
+        ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week is a detector's"),
+        ("train pump.csv --synthesizer --report x.jpg --out x", "x.jpg: a picture's file ends in .png, .pdf or .svg"),
     ],
 )
 def test_bad_input_is_one_clear_line(

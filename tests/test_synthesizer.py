@@ -353,6 +353,13 @@ def test_a_saved_model_makes_the_same_rows(maker: Synthesizer, tmp_path: Path) -
     assert again.summary["steps"] == maker.summary["steps"]
 
 
+def test_a_model_of_a_single_channel_is_saved_and_read_back() -> None:
+    wave = np.sin(np.arange(200) / 5)
+    one = Synthesizer.fit(wave, SynthesizerConfig(window=16, width=4, latent=2, steps=2, batch=8, device="cpu"))
+    first, second = (some.generate(30)[0].values for some in (one, Synthesizer(unpack(pack(one.parts), "x"))))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_a_detector_s_file_is_no_synthesizer_s(maker: Synthesizer) -> None:
     from anomgan.model_file import unpack as detector_of
 

@@ -15,7 +15,7 @@ from anomgan.errors import DataError
 from anomgan.gan.hide import hide
 from anomgan.pool import spaced
 from anomgan.records import Floats, TimeSeries
-from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, of_series
+from anomgan.synthesis.conditions import columns_of, of_series
 from anomgan.synthesis.filling import completed, continue_rows
 from anomgan.synthesis.fit import Learned, filled
 from anomgan.synthesis.marginals import to_scores, to_values
@@ -77,14 +77,9 @@ def vary(
     gap_s = 2.0 * (learned.config.max_gap_s or 10.0 * learned.period_s)
     own_s = learned.period_s * np.arange(length)
     times = np.concatenate([k * (own_s[-1] + gap_s) + own_s for k in range(count)])
-    names = (*learned.channels, *_columns(learned))
-    units = (*learned.units, *("" for _ in _columns(learned)))
+    told = columns_of(learned.conditions)
+    names, units = (*learned.channels, *told), (*learned.units, *("" for _ in told))
     return TimeSeries(times, np.concatenate(pieces), names, None, units, "augmented")
-
-
-def _columns(learned: Learned) -> tuple[str, ...]:
-    """The columns among the conditions."""
-    return tuple(one.name for one in learned.conditions if one.name not in (HOUR, WEEKDAY, DEVICE))
 
 
 def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
@@ -100,7 +95,7 @@ def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
             ends = ends[spaced(len(ends), most)]
             scores = filled(to_scores(learned.marginals, one.values[:, :width]), starts)
             windows = gather_windows(scores, ends, window)
-            columns = one.values[ends][:, [one.channels.index(name) for name in _columns(learned)]]
+            columns = one.values[ends][:, [one.channels.index(name) for name in columns_of(learned.conditions)]]
             told = told_scale(of_series(learned.conditions, one)[ends], 0, learned.networks.shape.scales)
             found.append(_Real(windows, told, columns, ends + before))
         before += len(one) + window

@@ -41,6 +41,11 @@ class Condition:
         return 2 if self.name == HOUR else 7 if self.name == WEEKDAY else len(self.levels) or 1
 
 
+def columns_of(conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """The columns among the conditions: what neither the times nor the device's name tell."""
+    return tuple(one.name for one in conditions if one.name not in (HOUR, WEEKDAY, DEVICE))
+
+
 def fit_conditions(names: Sequence[str], series: Sequence[TimeSeries]) -> tuple[Condition, ...]:
     """What is known of each named condition; DataError names one that no column has, or that lacks a value."""
     return tuple(_fit(name, series) for name in names)
@@ -80,12 +85,9 @@ def place(conditions: Sequence[Condition], name: str) -> slice:
 
 def of_series(conditions: Sequence[Condition], one: TimeSeries) -> NDArray[np.float32]:
     """(T, K) the conditions of each row of a series."""
-    given: dict[str, float | str | Floats] = {}
-    for condition in conditions:
-        if condition.name == DEVICE:
-            given[DEVICE] = one.device
-        elif condition.name not in (HOUR, WEEKDAY):
-            given[condition.name] = _column(condition.name, one)
+    given: dict[str, float | str | Floats] = {name: _column(name, one) for name in columns_of(conditions)}
+    if any(condition.name == DEVICE for condition in conditions):
+        given[DEVICE] = one.device
     return encode(conditions, one.times, given)
 
 

@@ -5,6 +5,7 @@ a quarter of a window known or hidden on either side, and belongs to one window.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,13 @@ EDGE = 8
 Scores = NDArray[np.float32]
 
 
+class Drawn(NamedTuple):
+    """What is kept of the draws: quantiles (Q, T, C), and one of them (T, C); known cells are as they are in both."""
+
+    quantiles: Scores
+    one: Scores
+
+
 def draw_hidden(
     networks: Networks,
     carry: Carry,
@@ -28,32 +36,40 @@ def draw_hidden(
     conditions: Scores,
     stretches: Sequence[slice],
     draws: int,
+    shares: Sequence[float],
     dice: torch.Generator,
     on_rows: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Rows (T, C) of normal scores, NaN = hidden, under conditions (T, K) -> draws (S, T, C); known cells stay.
+) -> Drawn:
+    """Rows (T, C) of normal scores, NaN = hidden, under conditions (T, K) -> quantiles, at `shares`, of so many draws.
 
-    No window spans two `stretches`. `on_rows` hears how many rows of how many are done.
+    No window spans two `stretches`. `on_rows` hears how many rows of how many are done. A cell's draws are let go of
+    when its quantiles are known, so that memory does not grow with them times the rows.
     """
-    told = np.empty((draws, *rows.shape), np.float32)
+    kept = np.repeat(rows[None], len(shares) + 1, axis=0)  # (Q + 1, T, C), the last is one draw
     for some in stretches:
-        told[:, some] = _draw_hidden(networks, carry, rows[some], conditions[some], draws, dice)
+        _draw_hidden(networks, carry, rows[some], conditions[some], draws, shares, dice, kept[:, some])
         if on_rows is not None:
             on_rows(some.stop, len(rows))
-    return told
+    return Drawn(kept[:-1], kept[-1])
 
 
 def _draw_hidden(
-    networks: Networks, carry: Carry, rows: Scores, conditions: Scores, draws: int, dice: torch.Generator
-) -> Scores:
-    """The draws (S, T, C) of one stretch."""
+    networks: Networks,
+    carry: Carry,
+    rows: Scores,
+    conditions: Scores,
+    draws: int,
+    shares: Sequence[float],
+    dice: torch.Generator,
+    kept: Scores,
+) -> None:
+    """One stretch, put into `kept` (Q + 1, T, C)."""
     length = networks.shape.window
     quarter, half = length // 4, length // 2
     count = -(-len(rows) // half)
     after = count * half + quarter - len(rows)
     padded = np.pad(rows, ((quarter, after), (0, 0)), constant_values=np.nan)
     under = np.pad(conditions, ((quarter, after), (0, 0)), mode="edge")
-    told = np.broadcast_to(rows, (draws, *rows.shape)).copy()
     begins = [k * half for k in range(count) if np.isnan(rows[k * half : (k + 1) * half]).any()]
     for at in range(0, len(begins), BATCH):
         some = begins[at : at + BATCH]
@@ -63,10 +79,10 @@ def _draw_hidden(
         x = torch.where(known, x, 0.0)
         made = with_carry(carry, raw_draws(networks, x, known, y, draws, dice), x, known)  # (S, N, C, L)
         inner = made[:, :, :, quarter : quarter + half].numpy()
+        told = np.stack([*(np.quantile(inner, share, axis=0) for share in shares), inner[0]])  # (Q + 1, N, C, L / 2)
         for n, begin in enumerate(some):
-            rest = told[:, begin : begin + half]
-            rest[:] = np.moveaxis(inner[:, n], 2, 1)[:, : rest.shape[1]]
-    return told
+            rest = kept[:, begin : begin + half]
+            rest[:] = np.moveaxis(told[:, n], 1, 2)[:, : rest.shape[1]]
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ What is not configured is chosen from the data by these rules (`choose`), T bein
 The networks are those of `anomgan.gan`, trained by its one loop, on windows of which cells are hidden.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from anomgan.gan.train import TrainingStep, train
 from anomgan.pool import agree
 from anomgan.progress import TrainingBar
 from anomgan.records import TimeSeries
+from anomgan.synthesis.account import account
 from anomgan.synthesis.carry import Carry, fit_carry
 from anomgan.synthesis.conditions import DEVICE, Condition, fit_conditions, of_series, place
 from anomgan.synthesis.marginals import Marginal, fit_marginals, to_scores
@@ -53,14 +55,14 @@ class Learned:
 
 def choose(config: SynthesizerConfig, longest: int, rows: int, period_s: float) -> SynthesizerConfig:
     """The configuration with every None replaced by the rules above; `rows` are those of all series."""
-    filled = {
+    chosen = {
         "window": config.window or min(64, max(16, longest // 6 // 8 * 8)),
         "steps": config.steps or min(5000, max(3000, rows // 3)),
         "max_gap_s": config.max_gap_s or 10.0 * period_s,
     }
     if config.cycle_weight is None:
-        filled["cycle_weight"] = CYCLE if DEVICE in config.conditions else 0.0
-    return config.model_copy(update=filled)
+        chosen["cycle_weight"] = CYCLE if DEVICE in config.conditions else 0.0
+    return config.model_copy(update=chosen)
 
 
 def learn(
@@ -131,13 +133,17 @@ def learn(
     summary = {
         "series": len(series),
         "rows": sum(map(len, series)),
+        "first_time_s": float(min(one.times[0] for one in series)),
+        "last_time_s": float(max(one.times[-1] for one in series)),
         "training_windows": len(pool),
+        "held_out_windows": len(later),
         "steps": result.steps,
         "best_step": result.best_step,
         "seconds": round(result.seconds, 3),
         "stopped": result.stopped,
         "device": result.device,
         "last_health": asdict(result.health[-1]) if result.health else {},
+        **account(series, result, held, marginals, config.seed),
     }
     units = tuple(first.units[i] for i in columns)
     return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
@@ -146,11 +152,11 @@ def learn(
 def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
     """(T, C) with what is missing drawn along a line between its neighbours, or held at the ends, in each segment."""
     whole = scores.copy()
-    for begin in np.unique(starts):
-        part = whole[starts == begin]
+    edges = [0, *(np.flatnonzero(np.diff(starts)) + 1).tolist(), len(whole)]
+    for begin, end in itertools.pairwise(edges):
+        part = whole[begin:end]
         index = np.arange(len(part))
         for c in range(part.shape[1]):
             known = ~np.isnan(part[:, c])
             part[:, c] = np.interp(index, index[known], part[known, c]) if known.any() else 0.0
-        whole[starts == begin] = part
     return whole

@@ -70,7 +70,7 @@ def unpack(data: bytes, where: str) -> Learned:
 
 
 def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
-    config = SynthesizerConfig.model_validate_json(_json(header["config"]))
+    config = SynthesizerConfig.model_validate_json(json.dumps(header["config"]))  # JSON's lists are its tuples
     channels, units = take_channels(header)
     conditions = tuple(_condition(one) for one in header["conditions"])
     if tuple(one.name for one in conditions) != config.conditions:
@@ -95,11 +95,6 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     period_s = number(header["period_s"], "period_s", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
-
-
-def _json(config: object) -> str:
-
-    return json.dumps(config)
 
 
 def _condition(given: dict[str, Any]) -> Condition:

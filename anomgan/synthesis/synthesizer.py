@@ -258,6 +258,7 @@ class Synthesizer:
             under,
             stretches(self.config, one),
             draws,
+            ((1.0 - BAND) / 2.0, 0.5, (1.0 + BAND) / 2.0),
             dice,
             on_windows,
         )
@@ -265,8 +266,6 @@ class Synthesizer:
         def in_units(scores: NDArray[np.floating[Any]]) -> Floats:
             return np.where(hidden, to_values(learned.marginals, scores), values)
 
-        low, middle, high = (
-            in_units(np.quantile(told, q, axis=0)) for q in ((1.0 - BAND) / 2.0, 0.5, (1.0 + BAND) / 2.0)
-        )
+        low, middle, high = (in_units(scores) for scores in told.quantiles)
         series = TimeSeries(one.times, middle, self.channels, one.labels, self.units, one.device)
-        return Imputed(series, low, high, hidden, in_units(told[0]))
+        return Imputed(series, low, high, hidden, in_units(told.one))

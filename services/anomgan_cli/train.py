@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.influx_input import config_option, from_influx_option, refuse_beside
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
 from anomgan_cli.terminal import say
+from anomgan_cli.train_settings import all_settings, set_option
 
 if TYPE_CHECKING:
     from anomgan.detector import Detector
@@ -19,14 +21,15 @@ if TYPE_CHECKING:
 
 
 WORTH_A_WORD = ("collapsed", "oscillating")
-"""games that no detector should be left with; `inspect` tells of the others too"""
+"""games that no model should be left with; `inspect` tells of the others too"""
+HOW_TO_SET = "Each is a --set NAME=VALUE."
 
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[CSV...]")
 @click.option("--from-mqtt", metavar="30m", help="Record what devices send for so long, and learn from that.")
-@click.option("--from-influx", metavar='"bucket B range 7d measurement M"', help="Learn from what an InfluxDB holds.")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The detector.toml to get in by.")
+@from_influx_option
+@config_option
 @click.option("--fleet", type=int, default=0, show_default=True, help="Which [[fleets]] of it, from 0.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The model file to write (.safetensors).")
 @time_option
@@ -46,6 +49,7 @@ WORTH_A_WORD = ("collapsed", "oscillating")
 @click.option("--alarms-per-week", type=float, help="False alarms a device may raise in a week; left out: 1.")
 @click.option("--seed", type=int, help="The same seed gives the same model; left out: 0.")
 @click.option("--device", metavar="auto|cpu|cuda", help="Where to train; left out: auto.")
+@set_option("augmentation=0.3 or minibatch_statistics=true")
 @click.option("--health", type=click.Path(path_type=Path), help="Write the training's health as JSON lines.")
 @click.option("--report", type=click.Path(path_type=Path), help="Draw how it went: .png, .pdf or .svg.")
 @click.option("--synthesizer", is_flag=True, help="Learn to make and complete such data, not to find anomalies.")
@@ -63,11 +67,12 @@ def train(
     ignore: Sequence[str],
     channels: Sequence[str],
     rows: slice,
+    chosen: dict[str, Any],
     health: Path | None,
     report: Path | None,
     synthesizer: bool,
     condition: Sequence[str],
-    **settings: Any,
+    **options: Any,
 ) -> None:
     """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
 
@@ -79,6 +84,9 @@ def train(
     anomgan train pump.csv --time datetime --ignore anomaly --rows :400 --out pump.safetensors
     anomgan train --from-mqtt 30m --config detector.toml --out pump.safetensors
     anomgan train --from-influx "bucket plant range 7d measurement pump" --config detector.toml --out pump.safetensors
+    anomgan train pump.csv --set augmentation=0.3 --set minibatch_statistics=true --out pump.safetensors
+
+    --set changes any setting that `anomgan inspect` shows of a model's configuration, also one without an option.
 
     --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
     learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode.
@@ -100,13 +108,14 @@ def train(
             check_writable(target)
     if [bool(files), from_mqtt is not None, from_influx is not None].count(True) != 1:
         raise click.UsageError("give one of CSV..., --from-mqtt and --from-influx")
-    given = {key: value for key, value in settings.items() if value is not None}
+    if not files:
+        live = "--from-mqtt" if from_influx is None else "--from-influx"
+        refuse_beside(live, time=time, ignore=ignore, channels=channels, rows=rows)
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
-    if synthesizer:
-        given |= {"conditions": tuple(condition)}
-        if report is not None or "alarms_per_week" in given:
-            raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
+    if synthesizer and options["alarms_per_week"] is not None:
+        raise click.UsageError("--alarms-per-week is a detector's; leave it out with --synthesizer")
+    given = all_settings(options | {"conditions": tuple(condition)}, chosen)
     config: DetectorConfig | SynthesizerConfig
     if synthesizer:
         config = parse_config(SynthesizerConfig, given, "anomgan train")
@@ -132,7 +141,12 @@ def train(
 
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
-            say(_went(maker))
+            say(_told_of_synthesizer(maker))
+            if report is not None:
+                from anomgan_cli.synthesizer_plots import synthesizer_report
+
+                write_bytes(report, synthesizer_report(maker, series, form_of(report)))
+                say(f"wrote {report}")
         else:
             from anomgan.detector import Detector
 
@@ -178,19 +192,32 @@ def _read_live(from_mqtt: str | None, from_influx: str | None, path: Path | None
 
 def _told(detector: "Detector") -> str:
     """How the training went, whether its game was healthy, and what in its data looks like sick sensors."""
-    from anomgan.game import game_of
-
     summary, budget = detector.summary, detector.config.alarms_per_week
-    game = game_of(summary["course"], detector.config.loss)
     return "\n".join(
         [
             _went(detector),
             f"calibrated on {summary['calibration_windows']} held-out windows: anomalous from surprise "
             f"{detector.threshold:.2f} on, for at most {budget:g} false alarm{'' if budget == 1 else 's'} a week",
-            *([f"{game.balance} game: {game.sentence} {game.advice}"] if game.balance in WORTH_A_WORD else []),
+            *_told_of_game(detector),
             *(f"learned as normal, but it looks like a sick sensor: {reason}" for reason in summary["suspicious"]),
         ]
     )
+
+
+def _told_of_synthesizer(maker: "Synthesizer") -> str:
+    """How the training went, whether its game was healthy, and how often the band held what was hidden."""
+    from anomgan_cli.synthesizer_shown import bands
+
+    return "\n".join([_went(maker), *(f"band {name}: {words}" for name, words in bands(maker)), *_told_of_game(maker)])
+
+
+def _told_of_game(model: "Detector | Synthesizer") -> list[str]:
+    """What is worth a word of its health, and what to do."""
+    from anomgan.game import game_of
+
+    game = game_of(model.summary["course"], model.config.loss)
+    ill = game.balance in WORTH_A_WORD
+    return [f"{game.balance} game: {game.sentence} {game.advice} {HOW_TO_SET}"] if ill else []
 
 
 def _went(model: "Detector | Synthesizer") -> str:
