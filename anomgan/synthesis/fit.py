@@ -91,10 +91,8 @@ def learn(
         starts = segment_starts(one.times, rule)
         scores = to_scores(marginals, one.values[:, columns])
         rows.append(np.concatenate([filled(scores, starts), of_series(conditions, one)], axis=1))
-        ends = due_ends(starts, rule)
-        missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
-        ends = ends[(missing[ends + 1] - missing[ends + 1 - window]) / window <= MAX_MISSING]
-        cut = round(len(one) * (1.0 - config.holdout))
+        ends = known_ends(scores, starts, rule)
+        cut = trained_rows(config, len(one))
         early.append(ends[ends < cut])
         late.append(ends[ends - window + 1 >= cut])
     pool, later = Pool(rows, early, window), Pool(rows, late, window)
@@ -146,6 +144,19 @@ def learn(
     }
     units = tuple(first.units[i] for i in columns)
     return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
+
+
+def trained_rows(config: SynthesizerConfig, rows: int) -> int:
+    """How many of the first rows of a series train; the others are held out."""
+    return round(rows * (1.0 - config.holdout))
+
+
+def known_ends(scores: NDArray[np.float32], starts: NDArray[np.int64], rule: WindowRule) -> NDArray[np.int64]:
+    """(N,) the newest rows of the windows of scores (T, C) that have no gap and of which enough is known."""
+    ends = due_ends(starts, rule)
+    missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
+    known: NDArray[np.int64] = ends[(missing[ends + 1] - missing[ends + 1 - rule.window]) / rule.window <= MAX_MISSING]
+    return known
 
 
 def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:

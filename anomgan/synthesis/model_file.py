@@ -57,7 +57,9 @@ def unpack(data: bytes, where: str) -> Learned:
     """The inverse of `pack`; ModelFileError for a truncated, foreign, newer or inconsistent file."""
     header = sealed_header(data, where)
     if header.get("kind") != SYNTHESIZER:
-        raise ModelFileError(f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan synthesizer`)")
+        raise ModelFileError(
+            f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan train --synthesizer`)"
+        )
     if header["format"] != FORMAT:
         raise ModelFileError(
             f"{where}: written by a newer anomgan ({header.get('library_version', '?')}, format {header['format']}); "

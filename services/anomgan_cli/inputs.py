@@ -110,7 +110,7 @@ def read_for_training(
             odd = sorted(set(one.channels) ^ set(first.channels))
             if odd:
                 raise DataError(f"{path}: channels differ from those of {paths[0]}: {', '.join(odd)}")
-            _check_units(path, one, first, str(paths[0]))
+            check_units(path, one, first, str(paths[0]))
             one = read_series(path, time=time, ignore=ignore, channels=first.channels, rows=rows)
         say(describe(path, one), err=err)
         several.append(one)
@@ -146,7 +146,7 @@ def read_for_model(
         raise DataError(f"{path}: none of the model's channels is there: {', '.join(model.channels)}")
     wanted += [name for name in columns if name in there and name not in ignore]
     series = read_series(path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows)
-    _check_units(path, series, model, "the model")
+    check_units(path, series, model, "the model")
     if len(series) < least:
         raise DataError(f"{path}: {len(series)} rows, fewer than the {least} of one window of the model")
     say(describe(path, series))
@@ -160,7 +160,7 @@ def read_for_model(
     return series
 
 
-def _check_units(
+def check_units(
     path: Path, series: "TimeSeries", other: "TimeSeries | Detector | Synthesizer", name_of_other: str
 ) -> None:
     """DataError where both name a unit for a channel and the units differ."""
