@@ -10,6 +10,7 @@ What is not configured is chosen from the data by these rules (`choose`), T bein
 The networks are those of `anomgan.gan`, trained by its one loop, on windows of which cells are hidden.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -162,11 +163,11 @@ def known_ends(scores: NDArray[np.float32], starts: NDArray[np.int64], rule: Win
 def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
     """(T, C) with what is missing drawn along a line between its neighbours, or held at the ends, in each segment."""
     whole = scores.copy()
-    for begin in np.unique(starts):
-        part = whole[starts == begin]
+    edges = np.flatnonzero(np.diff(starts, prepend=-1, append=-1))
+    for begin, end in itertools.pairwise(edges):
+        part = whole[begin:end]  # a view
         index = np.arange(len(part))
         for c in range(part.shape[1]):
             known = ~np.isnan(part[:, c])
             part[:, c] = np.interp(index, index[known], part[known, c]) if known.any() else 0.0
-        whole[starts == begin] = part
     return whole
