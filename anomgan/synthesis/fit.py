@@ -31,7 +31,7 @@ from anomgan.synthesis.carry import Carry, fit_carry
 from anomgan.synthesis.conditions import DEVICE, Condition, fit_conditions, of_series, place
 from anomgan.synthesis.marginals import Marginal, fit_marginals, to_scores
 from anomgan.synthesis.scales import MAX_MISSING, Recording, Scales
-from anomgan.windows import WindowRule, segment_starts
+from anomgan.windows import WindowRule, due_ends, segment_starts
 
 MIN_WINDOWS = 8
 MAX_HELD = 512
@@ -91,8 +91,7 @@ def learn(
     for one in series:
         starts = segment_starts(one.times, rule)
         scores = to_scores(marginals, one.values[:, columns])
-        cut = round(len(one) * (1.0 - config.holdout))
-        missing = np.isnan(scores).mean(1)
+        missing, cut = np.isnan(scores).mean(1), trained_rows(config, len(one))
         recordings.append(Recording(filled(scores, starts), of_series(conditions, one), missing, starts, cut))
     scales = Scales(recordings, window)
     pool, later = scales.early[0], scales.late[0]
@@ -147,6 +146,19 @@ def learn(
     }
     units = tuple(first.units[i] for i in columns)
     return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
+
+
+def trained_rows(config: SynthesizerConfig, rows: int) -> int:
+    """How many of the first rows of a series train; the others are held out."""
+    return round(rows * (1.0 - config.holdout))
+
+
+def known_ends(scores: NDArray[np.float32], starts: NDArray[np.int64], rule: WindowRule) -> NDArray[np.int64]:
+    """(N,) the newest rows of the windows of scores (T, C) that have no gap and of which enough is known."""
+    ends = due_ends(starts, rule)
+    missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
+    known: NDArray[np.int64] = ends[(missing[ends + 1] - missing[ends + 1 - rule.window]) / rule.window <= MAX_MISSING]
+    return known
 
 
 def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ from anomgan.synthesis.fit import Learned, filled, learn
 from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
+from anomgan.synthesis.private_fit import learn_privately
 from anomgan.synthesis.scales import told_scale
 from anomgan.synthesis.transfer import carry_across
 from anomgan.synthesis.unrolling import some_rows
@@ -57,7 +58,9 @@ class Synthesizer:
         """
         several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
         alike = [one if isinstance(one, TimeSeries) else series_from_array(one) for one in several]
-        return cls(learn(alike, config or SynthesizerConfig(), progress=progress, on_step=on_step))
+        config = config or SynthesizerConfig()
+        how = learn if config.epsilon is None else learn_privately
+        return cls(how(alike, config, progress=progress, on_step=on_step))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one safetensors file, atomically."""
