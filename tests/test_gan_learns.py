@@ -55,7 +55,7 @@ def generated(networks: Networks, count: int = 512, mode: int | None = None) -> 
     return completed(networks, nothing, nothing.astype(bool), mode)
 
 
-STEPS: dict[ArchitectureName, int] = {"mlp": 200, "conv": 500, "pyramid": 300, "progressive": 300}
+STEPS: dict[ArchitectureName, int] = {"mlp": 200, "conv": 500, "pyramid": 300, "progressive": 450}
 
 
 @pytest.mark.parametrize("architecture", list(ARCHITECTURES))
@@ -97,7 +97,7 @@ STABILISERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", list(STABILISERS))
 def test_with_every_stabiliser_the_mixture_is_learned(name: str) -> None:
-    told = fidelity(generated(play(300, architecture="mlp", **STABILISERS[name]).networks))
+    told = fidelity(generated(play(450, architecture="mlp", **STABILISERS[name]).networks))
     assert told.learned, told
 
 

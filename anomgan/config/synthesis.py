@@ -25,7 +25,7 @@ class SynthesizerConfig(GameConfig):
     latent: int = Field(32, ge=2, le=256)
     learning_rate: float = Field(3e-3, gt=0)
     discriminator_learning_rate: float | None = Field(1e-3, gt=0)
-    adversarial_weight: float = Field(0.3, ge=0)
+    adversarial_weight: float = Field(1.0, ge=0)
     ema_decay: float = Field(0.99, ge=0, lt=1)
     patience: int = Field(60, ge=1)
     epsilon: float | None = Field(None, ge=0.01, le=50)
