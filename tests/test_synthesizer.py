@@ -1,5 +1,6 @@
 """The synthesizer: what it makes, completes and refuses."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,6 +224,17 @@ def test_readings_at_another_rate_are_refused_where_faster_and_refined_where_slo
     assert len(maker.impute(plant(99)[::2]).series) == 99
 
 
+def test_memory_does_not_grow_with_the_draws_of_rows_that_are_known(maker: Synthesizer) -> None:
+    series, draws = plant(20_000), 512
+    series.values[9_000, 0] = np.nan
+    tracemalloc.start()
+    found = maker.impute(series, draws=draws)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.hidden.sum() == 1
+    assert peak < draws * len(series) * 3 * 4 / 4  # a quarter of what all draws would take as float32
+
+
 def test_a_value_beyond_all_that_was_seen_stays_as_it_is(maker: Synthesizer) -> None:
     series = plant(60)
     series.values[10, 0], series.values[11, 0] = 99.125, np.nan
@@ -278,6 +290,8 @@ def test_a_rate_that_is_not_the_model_s_is_refused(maker: Synthesizer) -> None:
         maker.upsample(plant(50), 2)
     with pytest.raises(DataError, match="at least 2"):
         maker.upsample(plant(50), 1)
+    with pytest.raises(DataError, match="a single row has no rate"):
+        maker.upsample(plant(1), 2)
 
 
 # ---------------------------------------------------------------- transfer
@@ -389,3 +403,12 @@ def test_too_little_data_and_unlike_series_are_refused() -> None:
         Synthesizer.fit(plant(30), SynthesizerConfig(window=16))
     with pytest.raises(DataError, match="disagree on their channels"):
         Synthesizer.fit([plant(), replace(plant(), channels=("a", "b", "c", "d"))])
+
+
+def test_conditions_that_leave_no_channel_or_come_twice_are_refused() -> None:
+    one = plant()
+    alone = replace(one, values=one.values[:, 3:], channels=("mode",), units=())
+    with pytest.raises(DataError, match=r"every channel is a condition \(mode\)"):
+        Synthesizer.fit(alone, SynthesizerConfig(conditions=("mode",)))
+    with pytest.raises(ValueError, match="'mode' is named twice"):
+        SynthesizerConfig(conditions=("mode", "hour", "mode"))

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anomgan.config.game import GameConfig
 
@@ -40,12 +40,20 @@ class SynthesizerConfig(GameConfig):
     """with an epsilon, each channel's lowest and highest value and, where it has one, its step, from elsewhere than the
     data: a sensor's data sheet, say"""
 
+    @field_validator("conditions")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((name for name in value if value.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice!r} is named twice")
+        return value
+
     @model_validator(mode="after")
     def _is_private(self) -> Self:
         if self.epsilon is None:
-            given = {"protected_rows", "ranges"} & self.model_fields_set
-            if given:
-                raise ValueError(f"{min(given)} goes with epsilon")
+            for name, given in (("protected_rows", self.protected_rows), ("ranges", self.ranges)):
+                if given:
+                    raise ValueError(f"{name} goes with epsilon")
             return self
         for name, (low, high, *step) in self.ranges.items():
             if low >= high or (step and not 0 < step[0] <= high - low):

@@ -84,6 +84,8 @@ def learn(
     conditions = fit_conditions(config.conditions, series)
     columns = [i for i, name in enumerate(first.channels) if name not in config.conditions]
     channels = tuple(first.channels[i] for i in columns)
+    if not channels:
+        raise DataError(f"every channel is a condition ({', '.join(config.conditions)}), so that none is left to learn")
     marginals = fit_marginals(np.concatenate([one.values[:, columns] for one in series]), channels)
 
     rule = WindowRule(window, 1, max_gap_s, 0)

@@ -196,6 +196,8 @@ class Synthesizer:
         if factor < 2:
             raise DataError(f"a factor of {factor} refines nothing; at least 2")
         one = aligned(self._learned, series, given, self.period_s * factor)
+        if len(one) < 2:
+            raise DataError("a single row has no rate that could be refined")
         fine = one.period_s / factor
         if abs(fine - self.period_s) > UNLIKE * self.period_s:
             raise DataError(
