@@ -98,8 +98,6 @@ def evaluate(
         series=series,
         channels=detector.channels,
         expected=expected,
-        low=low,
-        high=high,
         contribution=by_row(seen.contribution, newest),
         scores=scores,
         threshold=detector.threshold,
@@ -108,6 +106,8 @@ def evaluate(
         matching=matching,
         title=_title(series.device, result),
         figures=f"VUS-PR {result.vus_pr:.3f}, AUC-PR {result.auc_pr:.3f}",
+        low=None if imputer is None else low,
+        high=None if imputer is None else high,
     )
     write_bytes(target, evaluation_plot(picture, form))
     say(f"wrote {target}")

@@ -41,13 +41,11 @@ Rows = NDArray[np.floating[Any]]
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """What `evaluation_plot` draws. values, expected, contribution (T, C) in the order of channels; scores (T,);
-    low, high (T, C): the edges of what is likely where `expected` was imputed, NaN elsewhere."""
+    low, high (T, C): the edges of what is likely where `expected` was imputed, NaN elsewhere; None = nowhere."""
 
     series: TimeSeries
     channels: tuple[str, ...]
     expected: Rows
-    low: Rows
-    high: Rows
     contribution: Rows
     scores: Floats
     threshold: float
@@ -56,6 +54,8 @@ class Picture:
     matching: Matching
     title: str
     figures: str
+    low: Rows | None = None
+    high: Rows | None = None
 
 
 def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
@@ -77,7 +77,8 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
             name = picture.channels[c]
             observed = series.values[:, series.channels.index(name)] if name in series.channels else None
             unit = series.units[series.channels.index(name)] if observed is not None else ""
-            axis.fill_between(times, picture.low[:, c], picture.high[:, c], color=EXPECTED, alpha=0.3, linewidth=0)
+            if picture.low is not None and picture.high is not None:
+                axis.fill_between(times, picture.low[:, c], picture.high[:, c], color=EXPECTED, alpha=0.3, linewidth=0)
             _draw_channel(axis, times, observed, picture.expected[:, c])
             named(axis, name, unit)
         _draw_scores(axes[-2], times, picture.scores, picture.threshold)
@@ -93,7 +94,7 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
         label_times(axes[-1], series.times[0])
         drawn.align_ylabels(axes)
         head(drawn, picture.title, picture.figures)
-        keys_below(drawn, _keys(bool(false), imputed=bool(np.isfinite(picture.low).any())))
+        keys_below(drawn, _keys(bool(false), imputed=picture.low is not None))
         return image(drawn, form)
 
 
