@@ -115,7 +115,7 @@ def test_generator_and_discriminator_follow_the_condition() -> None:
 
 
 def test_a_window_shown_whole_comes_back_and_hidden_cells_are_those_of_its_mode() -> None:
-    networks = play(400, architecture="mlp").networks
+    networks = play(500, architecture="mlp").networks
     mode, windows = draw(np.random.default_rng(3), 200)
     whole = completed(networks, windows, np.ones_like(windows, bool))
     assert np.abs(whole - windows).mean() < 0.25 * np.abs(windows).mean()

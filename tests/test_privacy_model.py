@@ -16,6 +16,7 @@ from anomgan.errors import DataError, ModelFileError
 from anomgan.records import Floats, TimeSeries
 from anomgan.synthesis.judged import realness, seen_windows
 from anomgan.synthesis.marginals import to_scores
+from anomgan.synthesis.scales import told_scale
 from anomgan.synthesis.synthesizer import Synthesizer
 from anomgan_cli.main import cli
 
@@ -79,7 +80,8 @@ def test_the_discriminator_is_asked_under_each_window_s_own_condition(folder: Pa
         scores = to_scores(learned.marginals, series.values[:, :2])
         begins = np.arange(0, rows - 15, 4)  # a quarter of a window apart, as the report asks
         x = torch.from_numpy(np.stack([scores[begin : begin + 16].T for begin in begins]))
-        y = torch.from_numpy(np.eye(2, dtype=np.float32)[series.values[begins + 15, 2].astype(int)])
+        mode = np.eye(2, dtype=np.float32)[series.values[begins + 15, 2].astype(int)]
+        y = torch.from_numpy(told_scale(mode, 0, learned.networks.shape.scales))
         asked.append(learned.networks.discriminator(x, y)[0].mean(1).double().numpy())
     assert figures["measures"]["membership inference, discriminator"]["value"] == pytest.approx(area(*asked))
 
@@ -131,7 +133,7 @@ def test_files_that_do_not_go_with_the_model_are_refused_by_name(
 
 def test_a_condition_that_no_file_has_can_be_given_and_must_be_known(folder: Path) -> None:
     assert privacy(folder, "--given", "mode=1", held_out="bare.csv").exit_code == 0
-    with pytest.raises(DataError, match=r"condition 'mode': 7\.0 is none of 0\.0, 1\.0"):
+    with pytest.raises(DataError, match=r"condition 'mode': 7 is none of 0, 1"):
         privacy(folder, "--given", "mode=7", held_out="bare.csv")
 
 

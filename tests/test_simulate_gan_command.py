@@ -125,7 +125,7 @@ def test_what_is_no_model_of_such_devices_is_refused_by_name(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{ mode = 2 }", "{ mode = 3 }", "devices.0.given: condition 'mode': 3 is none of 1.0, 2.0"),
+        ("{ mode = 2 }", "{ mode = 3 }", "devices.0.given: condition 'mode': 3 is none of 1, 2"),
         ("{ mode = 2 }", "{ mod = 2 }", "devices.0.given: unknown condition 'mod'; this model's are mode, hour"),
         ("{ mode = 2 }", "{ mode = [2] }", "devices.0.given: 'mode' is neither a number nor a text"),
         ("period_s = 4.0", "period_s = 5.0", f"devices.0.model: {MODEL} knows readings every 4 s, of which clock."),

@@ -81,7 +81,10 @@ def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer
     assert not np.array_equal(first[0].values, first[1].values)
 
 
-def test_what_is_made_follows_its_condition(maker: Synthesizer) -> None:
+def test_what_is_made_follows_its_condition() -> None:
+    config = SynthesizerConfig(window=32, width=12, latent=8, steps=600, batch=32, conditions=("mode",), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+
     def speed(mode: float) -> float:
         several = maker.generate(200, given={"mode": mode}, devices=[str(i) for i in range(8)])
         return float(np.mean([np.abs(np.diff(one.values[:, 0])).mean() for one in several]))

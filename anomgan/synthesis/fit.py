@@ -143,11 +143,16 @@ def learn(
         "seconds": round(result.seconds, 3),
         "stopped": result.stopped,
         "device": result.device,
-        "last_health": asdict(result.health[-1]) if result.health else {},
-        **account(series, result, held, marginals, config.seed),
+        "last_health": known(asdict(result.health[-1])) if result.health else {},
+        **account(series, result, scales.finest(MAX_HELD), marginals, config.seed),
     }
     units = tuple(first.units[i] for i in columns)
     return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
+
+
+def known(figures: dict[str, Any]) -> dict[str, Any]:
+    """Without those that nobody could tell."""
+    return {name: value for name, value in figures.items() if value == value}  # NaN is not itself
 
 
 def trained_rows(config: SynthesizerConfig, rows: int) -> int:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from anomgan_cli.inputs import moment
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from anomgan.synthesis.synthesizer import Synthesizer
 
 MOST_NAMED = 20
-OFTEN = 0.1
-"""the share of rows from which a value counts as one that a channel stays at"""
+MOST_STAYS = 8
 FAR_OFF = 0.1
 """a band that holds so much less or more than it should is worth a word"""
 
@@ -75,24 +73,17 @@ def last(health: Mapping[str, Any]) -> str:
 
 
 def of_channel(unit: str, one: "Marginal") -> str:
-    """`m3/h, 0 to 5.25, half of it within 2.1 to 3, 2 decimals; 41 % at 0`."""
+    """`m3/h, 0 to 5.25, 2 decimals; stays at 0`."""
     import numpy as np
 
-    quartiles = np.interp([NormalDist().inv_cdf(share) for share in (0.25, 0.75)], one.scores, one.values)
-    words = f"{one.values[0]:.6g} to {one.values[-1]:.6g}, half of it within {quartiles[0]:.4g} to {quartiles[1]:.4g}"
+    words = f"{one.values[0]:.6g} to {one.values[-1]:.6g}"
     decimals = "" if one.decimals < 0 else f", {one.decimals} decimal{'' if one.decimals == 1 else 's'}"
     if one.values[0] == one.values[-1]:
         return f"{unit}{unit and ', '}always {one.values[0]:.6g}"
     again = np.flatnonzero(np.diff(one.values) == 0)
-    held = {float(one.values[i]): share(one.scores[i], one.scores[i + 1]) for i in again}
-    often = sorted(((part, value) for value, part in held.items() if part >= OFTEN), reverse=True)
-    stays = ", ".join(f"{100 * part:.0f} % at {value:.6g}" for part, value in often)
-    return f"{unit}{unit and ', '}{words}{decimals}{stays and '; '}{stays}"
-
-
-def share(low: float, high: float) -> float:
-    """The probability between two normal scores."""
-    return NormalDist().cdf(float(high)) - NormalDist().cdf(float(low))
+    stays = ", ".join(f"{one.values[i]:.6g}" for i in again[:MOST_STAYS])
+    more = ", ..." if len(again) > MOST_STAYS else ""
+    return f"{unit}{unit and ', '}{words}{decimals}{stays and '; stays at '}{stays}{more}"
 
 
 def of_condition(one: "Condition") -> str:
