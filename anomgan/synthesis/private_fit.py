@@ -19,7 +19,7 @@ Not covered, and told with the model (`NOT_COVERED`): what is known of a recordi
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import inf, nan
@@ -163,7 +163,7 @@ def learn_privately(
     return Learned(config, channels, first.units, period_s, (), marginals, result.networks, carry, summary)
 
 
-def guarantee(summary: dict[str, Any]) -> str:
+def guarantee(summary: Mapping[str, Any]) -> str:
     """What a model's training promises, as a sentence; "" where it promises nothing."""
     told = summary.get("privacy")
     if not told:

@@ -1,6 +1,5 @@
 """What a synthesizer's file holds, in tables of words."""
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ Table = tuple[str, list[tuple[str, str]]]
 
 
 def tables(maker: "Synthesizer") -> list[Table]:
-    """Title and rows of each: data, training, channels, conditions, bands, configuration."""
+    """Title and rows of each: data, training, channels, conditions, bands, privacy, configuration."""
     from anomgan.game import game_of
 
     config, summary, learned = maker.config, maker.summary, maker.parts
@@ -54,6 +53,7 @@ def tables(maker: "Synthesizer") -> list[Table]:
         ("channels", channels),
         ("conditions", conditions),
         ("bands", bands(maker)),
+        ("privacy", of_privacy(summary)),
         ("configuration", [(name, str(value)) for name, value in config.model_dump().items()]),
     ]
 
@@ -62,11 +62,12 @@ def last(health: Mapping[str, Any]) -> str:
     """The last look at the game in a line."""
     against = (
         ""
-        if math.isnan(health["coverage"])
+        if "coverage" not in health
         else f"; of held-out windows {100 * health['coverage']:.0f} % covered, density {health['density']:.2f}"
     )
+    real = f"{100 * health['accuracy_real']:.0f} % of real and " if "accuracy_real" in health else ""
     return (
-        f"{100 * health['accuracy_real']:.0f} % of real and {100 * health['accuracy_generated']:.0f} % of generated "
+        f"{real}{100 * health['accuracy_generated']:.0f} % of generated "
         f"windows judged rightly, diversity {health['diversity']:.2f}{against}, energy score "
         f"{health['best_reconstruction_error']:.3f} at best"
     )
@@ -119,3 +120,21 @@ def names(several: list[str]) -> str:
     """With commas; of many the first ones and how many more."""
     more = len(several) - MOST_NAMED
     return ", ".join(several[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def of_privacy(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training promised, and by which noise."""
+    from anomgan.synthesis.private_fit import guarantee
+
+    told = summary.get("privacy")
+    if not told:
+        return [("guarantee", "none: `anomgan train --synthesizer --epsilon` gives one")]
+    looks = zip(("distributions", "correlations", "discriminator"), told["looks"], strict=True)
+    return [
+        ("guarantee", guarantee(summary)),
+        ("by", f"{told['accountant']}; {told['units']} blocks, gradients of at most {told['max_grad_norm']:g}"),
+        *(
+            (name, f"noise multiplier {look['noise_multiplier']:.3g}, {look['times']} times {look['rate']:.2g} of them")
+            for name, look in looks
+        ),
+    ]
