@@ -12,6 +12,7 @@ from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError, ModelFileError
 from anomgan.records import TimeSeries
 from anomgan.sealed_file import seal, sealed_header
+from anomgan.synthesis.fit import filled
 from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.synthesizer import Synthesizer
 
@@ -396,6 +397,20 @@ def test_a_newer_or_damaged_file_is_refused(maker: Synthesizer) -> None:
         unpack(packed[:-100], "x")
     with pytest.raises(ModelFileError, match="do not fit together"):
         unpack(seal(header, {"a": torch.zeros(1)}), "x")
+
+
+# ---------------------------------------------------------------- what is missing where it is learned from
+
+
+def test_lines_between_neighbours_end_at_gaps_however_many_there_are() -> None:
+    nan = np.nan
+    scores = np.array([[1, nan], [nan, nan], [3, nan], [nan, 5], [7, nan], [nan, 9], [nan, nan]], np.float32)
+    starts = np.array([0, 0, 0, 3, 3, 3, 6])
+    expected = [[1, 0], [2, 0], [3, 0], [7, 5], [7, 7], [7, 9], [0, 0]]
+    np.testing.assert_array_equal(filled(scores, starts), np.array(expected, np.float32))
+    rows = 200_000  # a pass over all rows for each segment would take hours
+    alone = np.arange(rows, dtype=np.float32)[:, None]
+    np.testing.assert_array_equal(filled(alone, np.arange(rows)), alone)
 
 
 # ---------------------------------------------------------------- what cannot be learned from
