@@ -58,7 +58,7 @@ class Imputer:
         for fault in _misfits(detector, synthesizer):
             raise ModelFileError(f"{where}: does not fit the detector: {fault}")
         self.detector = detector
-        self._synthesizer = synthesizer
+        self.synthesizer = synthesizer
         self._context = (synthesizer.config.window or 0) // 2
         self.rows = detector.rule.window + self._context
         """of a device, up to an event's opening, that it goes by"""
@@ -136,7 +136,7 @@ class Imputer:
         begin = max(0, first - self._context)
         values = one.values[begin:].copy()
         values[first - begin :, hidden] = np.nan
-        found = self._synthesizer.impute(replace(one[begin:], values=values), draws=DRAWS)
+        found = self.synthesizer.impute(replace(one[begin:], values=values), draws=DRAWS)
         times = one.times[first:]
         rows = np.searchsorted(found.series.times, times)
         columns = [found.series.channels.index(name) for name in channels]

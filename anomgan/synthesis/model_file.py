@@ -29,6 +29,7 @@ from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
 FORMAT = 2
 MOST_CONDITIONS = 10_000
+LONGEST_S = 1e9
 
 
 def pack(learned: Learned) -> bytes:
@@ -93,6 +94,8 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     told = zip(channels, header["marginals"], strict=True)
     marginals = tuple(_marginal(name, numbers, tensors) for name, numbers in told)
     period_s = number(header["period_s"], "period_s", positive=True)
+    if period_s > LONGEST_S:
+        raise ValueError(f"period_s is {period_s:g}")
     summary = {**header["summary"], "library_version": header["library_version"]}
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
 

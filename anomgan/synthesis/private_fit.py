@@ -31,9 +31,10 @@ from torch import Tensor
 
 from anomgan.config import SynthesizerConfig
 from anomgan.errors import ConfigError, DataError
+from anomgan.game import course_of
 from anomgan.gan.private import Private, need_opacus
 from anomgan.gan.shape import Shape
-from anomgan.gan.train import Normal, TrainingStep, train
+from anomgan.gan.train import Normal, TrainingHealth, TrainingStep, train
 from anomgan.pool import agree
 from anomgan.progress import TrainingBar
 from anomgan.records import TimeSeries
@@ -148,6 +149,7 @@ def learn_privately(
         "stopped": result.stopped,
         "device": result.device,
         "last_health": _finite(asdict(result.health[-1])) if result.health else {},
+        "course": course_of([_hidden(look) for look in result.health]),
         "privacy": {
             "epsilon": round(spent(looks, delta), 4),
             "delta": delta,
@@ -178,8 +180,11 @@ def guarantee(summary: Mapping[str, Any]) -> str:
 
 def _public(step: TrainingStep) -> TrainingStep:
     """A look at the game without what it says of real windows themselves."""
-    health = step.health
-    return replace(step, health=health and replace(health, discriminator_loss=nan, accuracy_real=nan))
+    return replace(step, health=step.health and _hidden(step.health))
+
+
+def _hidden(health: TrainingHealth) -> TrainingHealth:
+    return replace(health, discriminator_loss=nan, accuracy_real=nan)
 
 
 def _finite(health: dict[str, Any]) -> dict[str, Any]:
