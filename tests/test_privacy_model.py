@@ -131,7 +131,7 @@ def test_files_that_do_not_go_with_the_model_are_refused_by_name(
 
 def test_a_condition_that_no_file_has_can_be_given_and_must_be_known(folder: Path) -> None:
     assert privacy(folder, "--given", "mode=1", held_out="bare.csv").exit_code == 0
-    with pytest.raises(DataError, match="condition 'mode': 7.0 is none of 0.0, 1.0"):
+    with pytest.raises(DataError, match=r"condition 'mode': 7.0 is none of 0.0, 1.0"):
         privacy(folder, "--given", "mode=7", held_out="bare.csv")
 
 

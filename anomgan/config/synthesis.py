@@ -43,9 +43,9 @@ class SynthesizerConfig(GameConfig):
     @model_validator(mode="after")
     def _is_private(self) -> Self:
         if self.epsilon is None:
-            given = {"protected_rows", "ranges"} & self.model_fields_set
-            if given:
-                raise ValueError(f"{min(given)} goes with epsilon")
+            for name in ("protected_rows", "ranges"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} goes with epsilon")
             return self
         for name, (low, high, *step) in self.ranges.items():
             if low >= high or (step and not 0 < step[0] <= high - low):

@@ -148,8 +148,8 @@ def learn(
 
 
 def trained_rows(config: SynthesizerConfig, rows: int) -> int:
-    """How many of the first rows of a series train; the others are held out."""
-    return round(rows * (1.0 - config.holdout))
+    """How many of the first rows of a series train; the others are held out. With an epsilon, all do."""
+    return rows if config.epsilon is not None else round(rows * (1.0 - config.holdout))
 
 
 def known_ends(scores: NDArray[np.float32], starts: NDArray[np.int64], rule: WindowRule) -> NDArray[np.int64]:

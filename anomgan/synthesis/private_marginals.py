@@ -1,7 +1,8 @@
 """Channels' distributions from private data: histograms with noise, over ranges that are known without the data.
 
-Twice, for a range is mostly wider than what a channel does: first over the range, then over what of it holds more than
-the noise. Each block of time has one vote, shared among its rows. A count that noise alone explains is taken for none.
+Twice, for a range is mostly wider than what a channel does: first over the range, then over where there is more than
+noise, and a bin on either side. Each block of time has one vote, shared among its rows. Noise would have a distribution
+function fall here and there: taken is the middle between the least one above it and the greatest below that do not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +18,10 @@ from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
 BINS = 64
 ROUNDS = 2
-SEEN = 2.0
+SEEN = 4.0
 """standard deviations of the noise from which a count is more than noise"""
-SURE = 4.0
-"""the same for where a channel goes at all"""
+PARTS = 8
+"""of a bin"""
 FINE = 4
 """decimals of a range's width, where it has no step"""
 Range = tuple[float, float] | tuple[float, float, float]
@@ -34,7 +35,7 @@ def check_ranges(ranges: Mapping[str, Range], channels: Sequence[str]) -> None:
     if lacking:
         raise ConfigError(
             f"ranges: {', '.join(lacking)} without one; with an epsilon each channel needs its lowest and highest "
-            "value from elsewhere than the data, for these tell too"
+            "value from elsewhere than the data, for these tell too (`--range NAME=LOW:HIGH`)"
         )
     if strays:
         raise ConfigError(f"ranges: there is no channel {', '.join(strays)}; there are {', '.join(channels)}")
@@ -52,21 +53,30 @@ def private_marginals(
 
     A block of more rows shares its vote among them.
     """
-    rows = np.bincount(blocks.block, minlength=blocks.count)
-    votes = 1.0 / np.maximum(rows, most_rows)[blocks.block]  # (T,)
     most = sqrt(values.shape[1])  # of a block, whose votes in each channel are 1 at most
+    noise = noise_multiplier * most
     edges = [_bins(one) for one in ranges]
     for turn in range(ROUNDS):
-        counts = [
-            noised(_histogram(column, votes, edge), noise_multiplier, most, rng)
-            for column, edge in zip(values.T, edges, strict=True)
-        ]
+        counts = [noised(one, noise_multiplier, most, rng) for one in histograms(values, edges, blocks, most_rows)]
         if turn < ROUNDS - 1:
-            floor = SURE * noise_multiplier * most
-            edges = [_closer(*told, floor) for told in zip(ranges, edges, counts, strict=True)]
-    floor = SEEN * noise_multiplier * most
+            edges = [_closer(*told, SEEN * noise) for told in zip(ranges, edges, counts, strict=True)]
     tail = 0.5 / (blocks.count * most_rows)
-    return tuple(_marginal(*told, floor, tail) for told in zip(ranges, edges, counts, strict=True))
+    return tuple(_marginal(*told, tail) for told in zip(ranges, edges, counts, strict=True))
+
+
+def histograms(values: Floats, edges: Sequence[Floats], blocks: Blocks, most_rows: int) -> list[Floats]:
+    """Of each channel of values (T, C) the votes (len(edges) - 1,) between its edges, of a block at most 1 in all.
+
+    Values beyond the edges count in the outermost bins; missing ones do not.
+    """
+    rows = np.bincount(blocks.block, minlength=blocks.count)
+    votes = 1.0 / np.maximum(rows, most_rows)[blocks.block]  # (T,)
+    told = []
+    for column, edge in zip(values.T, edges, strict=True):
+        known, bins = ~np.isnan(column), len(edge) - 1
+        place = (np.searchsorted(edge, column[known], "right") - 1).clip(0, bins - 1)
+        told.append(np.bincount(place, votes[known], bins).astype(np.float64))
+    return told
 
 
 def _bins(one: Range) -> Floats:
@@ -83,20 +93,12 @@ def _discrete(one: Range, edges: Floats) -> bool:
     return len(one) == 3 and bool(np.isclose(edges[1] - edges[0], one[2]))
 
 
-def _histogram(column: Floats, votes: Floats, edges: Floats) -> Floats:
-    """(len(edges) - 1,) votes of the values (T,) that are known; those beyond the edges count in the last bins."""
-    known = ~np.isnan(column)
-    place = np.searchsorted(edges, column[known], "right") - 1
-    counts = np.bincount(place.clip(0, len(edges) - 2), votes[known], len(edges) - 1)
-    return np.asarray(counts, np.float64)
-
-
 def _closer(one: Range, edges: Floats, counts: Floats, floor: float) -> Floats:
-    """Bins over the part of a range where counts are above the floor."""
+    """Bins over the part of a range where counts are above the floor, and a bin on either side."""
     seen = np.flatnonzero(counts > floor)
     if _discrete(one, edges) or len(seen) == 0:
         return edges
-    low, high = edges[seen[0]], edges[seen[-1] + 1]
+    low, high = edges[max(0, seen[0] - 1)], edges[min(len(counts), seen[-1] + 2)]
     if len(one) == 3:  # bins begin and end between values
         low, high = (one[0] + one[2] * (round((end - one[0]) / one[2]) - 0.5) for end in (low, high))
         if round((high - low) / one[2]) <= BINS:
@@ -104,22 +106,21 @@ def _closer(one: Range, edges: Floats, counts: Floats, floor: float) -> Floats:
     return np.linspace(low, high, BINS + 1)
 
 
-def _marginal(one: Range, edges: Floats, counts: Floats, floor: float, tail: float) -> Marginal:
-    """The distribution that noisy counts tell of; even over all bins, where there is nothing but noise."""
-    told = np.where(counts > floor, counts, 0.0)
-    if not told.any():
-        told = np.ones_like(counts)
-    used = np.flatnonzero(told)
-    told, edges = told[used[0] : used[-1] + 1], edges[used[0] : used[-1] + 2]
-    shares = np.concatenate([[0.0], np.cumsum(told) / told.sum()])
+def _marginal(one: Range, edges: Floats, counts: Floats, tail: float) -> Marginal:
+    """The distribution that noisy counts tell of; an even one, where these are less than nothing."""
+    rising = np.cumsum(counts if counts.sum() > 0.0 else np.ones_like(counts))
+    rising = (np.maximum.accumulate(rising) + np.minimum.accumulate(rising[::-1])[::-1]) / 2.0
+    shares = np.concatenate([[0.0], (rising / rising[-1]).clip(0.0, 1.0)])
+    told = np.diff(shares) > 0.0
     low, high = np.interp([0.05, 0.95], shares, edges)
     spread = float(high - low) / 3.29 or float(edges[-1] - edges[0])
     if _discrete(one, edges):
-        middle = (edges[1:] + edges[:-1])[told > 0] / 2.0
-        values = np.repeat(middle, 2)
-        shares = np.stack([shares[:-1][told > 0], shares[1:][told > 0]], 1).ravel()
+        values = np.repeat((edges[1:] + edges[:-1])[told] / 2.0, 2)
+        shares = np.stack([shares[:-1][told], shares[1:][told]], 1).ravel()
     else:
-        values = edges.clip(one[0], one[1])
+        values = np.interp(np.arange(PARTS * len(counts) + 1) / PARTS, np.arange(len(edges)), edges)
+        shares = np.interp(values, edges, shares)  # even within a bin, which scores are not
+        values = values.clip(one[0], one[1])
     scores = np.array([_NORMAL.inv_cdf(float(np.clip(share, tail, 1.0 - tail))) for share in shares])
     return Marginal(scores, values, spread, _decimals(one))
 

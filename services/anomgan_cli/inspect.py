@@ -11,10 +11,18 @@ from anomgan_cli.terminal import say
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def inspect(model: Path) -> None:
-    """Show what MODEL holds: data, training, calibration, size."""
+    """Show what MODEL holds: data, training, calibration, size; of a synthesizer also what its training promises."""
+    from anomgan.adapters.files import read_model_bytes
     from anomgan.detector import Detector
     from anomgan.game import game_of
+    from anomgan.sealed_file import SYNTHESIZER, sealed_header
 
+    if sealed_header(read_model_bytes(model), str(model)).get("kind") == SYNTHESIZER:
+        from anomgan_cli.inspect_synthesizer import tables_of
+
+        for title, lines in tables_of(model):
+            _table(title, lines)
+        return
     detector = Detector.load(model)
     config, summary, parts = detector.config, detector.summary, detector.parts
     game = game_of(summary.get("course") or {}, config.loss)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,21 @@ def parse_given(context: click.Context, parameter: click.Parameter, value: Seque
         except ValueError:
             given[name.strip()] = text.strip()
     return given
+
+
+def parse_ranges(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, Any]:
+    """`flow=0:40` -> {"flow": (0.0, 40.0)}; `valve=0:1:1` has a step as well."""
+    ranges: dict[str, Any] = {}
+    for part in value:
+        name, _, text = part.partition("=")
+        try:
+            numbers = tuple(float(number) for number in text.split(":"))
+        except ValueError:
+            numbers = ()
+        if not name.strip() or len(numbers) not in (2, 3):
+            raise click.BadParameter(f"{part!r} is not NAME=LOW:HIGH or NAME=LOW:HIGH:STEP, such as flow=0:40")
+        ranges[name.strip()] = numbers
+    return ranges
 
 
 given_option = click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
+from anomgan_cli.synthesis_inputs import parse_ranges
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
@@ -52,6 +53,15 @@ WORTH_A_WORD = ("collapsed", "oscillating")
 @click.option(
     "--condition", multiple=True, callback=names, metavar="A,B", help="With --synthesizer: what to condition on."
 )
+@click.option("--epsilon", type=float, help="With --synthesizer: train with differential privacy, of this epsilon.")
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    callback=parse_ranges,
+    metavar="NAME=LOW:HIGH[:STEP]",
+    help="With --epsilon: where a channel can be at all, from its data sheet; for each channel.",
+)
 def train(
     files: tuple[Path, ...],
     from_mqtt: str | None,
@@ -67,6 +77,7 @@ def train(
     report: Path | None,
     synthesizer: bool,
     condition: Sequence[str],
+    ranges: dict[str, Any],
     **settings: Any,
 ) -> None:
     """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
@@ -80,8 +91,12 @@ def train(
     anomgan train --from-mqtt 30m --config detector.toml --out pump.safetensors
     anomgan train --from-influx "bucket plant range 7d measurement pump" --config detector.toml --out pump.safetensors
 
+    \b
+    anomgan train pump.csv --synthesizer --epsilon 4 --range flow=0:40 --range valve=0:1:1 --out pump-gan.safetensors
+
     --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
-    learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode.
+    learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode. --epsilon makes
+    one that tells little of any single block of time; the last line says what exactly is promised.
 
     --from-influx also takes `range 2026-01-01/2026-01-08`, `device TAG` (left out: device), `fields A,B` (left out:
     all numbers) and `where TAG=VALUE`; [store.influx] of the configuration says where the InfluxDB is.
@@ -103,8 +118,11 @@ def train(
     given = {key: value for key, value in settings.items() if value is not None}
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
+    if ("epsilon" in given or ranges) and not synthesizer:
+        raise click.UsageError("--epsilon and --range go with --synthesizer")
+    promised = ""
     if synthesizer:
-        given |= {"conditions": tuple(condition)}
+        given |= {"conditions": tuple(condition)} | ({"ranges": ranges} if ranges else {})
         if report is not None or "alarms_per_week" in given:
             raise click.UsageError("--report and --alarms-per-week are a detector's; leave them out with --synthesizer")
     config: DetectorConfig | SynthesizerConfig
@@ -128,11 +146,13 @@ def train(
                 add(asdict(step.health))
 
         if isinstance(config, SynthesizerConfig):
+            from anomgan.synthesis.private_fit import guarantee
             from anomgan.synthesis.synthesizer import Synthesizer
 
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
             say(_went(maker))
+            promised = guarantee(maker.summary)
         else:
             from anomgan.detector import Detector
 
@@ -146,6 +166,8 @@ def train(
                 write_bytes(report, training_report(detector, series, form_of(report)))
                 say(f"wrote {report}")
     say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
+    if promised:
+        say(promised)
 
 
 def _left_out(ignore: Sequence[str], channels: Sequence[str], rows: slice) -> list[str]:
