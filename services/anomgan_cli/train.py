@@ -102,6 +102,9 @@ def train(
     \b
     anomgan train pump.csv --synthesizer --epsilon 4 --range flow=0:40 --range valve=0:1:1 --out pump-gan.safetensors
 
+    \b
+    anomgan train pump.csv --synthesizer --epsilon 4 --range flow=0:40 --range valve=0:1:1 --out pump-gan.safetensors
+
     --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
     learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode. --epsilon makes
     one that tells little of any single block of time; the last line says what exactly is promised.
