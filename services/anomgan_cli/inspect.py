@@ -35,14 +35,7 @@ def inspect(model: Path) -> None:
 def _show_detector(model: Path) -> None:
     from anomgan.detector import Detector
     from anomgan.game import game_of
-    from anomgan.sealed_file import SYNTHESIZER, sealed_header
 
-    if sealed_header(read_model_bytes(model), str(model)).get("kind") == SYNTHESIZER:
-        from anomgan_cli.inspect_synthesizer import tables_of
-
-        for title, lines in tables_of(model):
-            _table(title, lines)
-        return
     detector = Detector.load(model)
     config, summary, parts = detector.config, detector.summary, detector.parts
     game = game_of(summary.get("course") or {}, config.loss)
