@@ -13,8 +13,10 @@ from anomgan.errors import DataError, ModelFileError
 from anomgan.records import TimeSeries
 from anomgan.sealed_file import seal, sealed_header
 from anomgan.synthesis.fit import filled
+from anomgan.synthesis.marginals import fit_marginal
 from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.synthesizer import Synthesizer
+from anomgan.synthesis.transfer import settled
 
 PERIOD_S = 60.0
 START_S = 1_700_000_040.0
@@ -338,6 +340,27 @@ def test_a_fault_that_the_generator_does_not_know_is_kept(mover: Synthesizer) ->
         np.abs(odd[600:604, 0] - calm[600:604, 0]).mean()
         > 4.0 * np.abs(np.delete(odd - calm, slice(580, 624), 0)).mean()
     )
+
+
+@pytest.mark.parametrize("fault", [30.0, -30.0])
+def test_a_fault_beyond_all_that_was_learned_from_is_as_large_for_the_other_device(
+    mover: Synthesizer, fault: float
+) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    sick = fresh.values.copy()
+    sick[600:604, 0] += fault
+    calm, odd = (mover.transfer(replace(fresh, values=values), "south").values for values in (fresh.values, sick))
+    far = (odd - calm)[600:604, 0] / fault
+    assert (far > 1.3).all()  # south's waves are twice as high
+    assert (far < 3.0).all()
+
+
+def test_a_channel_of_few_values_keeps_to_them_unless_it_did_not() -> None:
+    marginals = fit_marginal(np.array([0.0, 1.0, 0.0]).repeat(50)), fit_marginal(np.linspace(0.0, 10.0, 801).round(2))
+    values = np.array([[0.0, 3.0], [1.0, 4.0], [7.0, 5.0], [np.nan, np.nan]])
+    told = np.array([[0.8, 3.1234], [-3.0, 40.0], [6.6, 5.0], [np.nan, np.nan]])
+    expected = np.array([[1.0, 3.12], [0.0, 40.0], [7.0, 5.0], [np.nan, np.nan]])
+    np.testing.assert_array_equal(settled(marginals, values, told), expected)
 
 
 def test_missing_values_stay_missing_and_others_are_moved(mover: Synthesizer) -> None:

@@ -16,7 +16,7 @@ from anomgan.synthesis.aligned import aligned, conditions_of, stretches
 from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, Given, encode
 from anomgan.synthesis.filling import draw_hidden
-from anomgan.synthesis.fit import Learned, filled, learn
+from anomgan.synthesis.fit import Learned, learn
 from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
@@ -235,14 +235,8 @@ class Synthesizer:
         values = one.values[:, : len(self.channels)]
         told = conditions_of(learned.conditions, one, given)
         own, other = (self._under(one.times, {**told, DEVICE: name}) for name in (origin, target))
-        scores = to_scores(learned.marginals, values)
-        for rows in stretches(self.config, one):
-            whole = filled(scores[rows], np.zeros(rows.stop - rows.start, np.int64))
-            scores[rows] = carry_across(learned.networks, whole, own[rows], other[rows])
-            if on_windows is not None:
-                on_windows(rows.stop, len(one))
-        kept = np.where(np.isnan(values), np.nan, to_values(learned.marginals, scores))
-        return TimeSeries(one.times, kept, self.channels, one.labels, self.units, target)
+        moved = carry_across(learned, values, own, other, stretches(self.config, one), on_windows)
+        return TimeSeries(one.times, moved, self.channels, one.labels, self.units, target)
 
     def _under(self, times: Floats, given: Given) -> NDArray[np.float32]:
         """(T, K) what the networks are told of these times."""
