@@ -4,8 +4,8 @@ What a detector expects comes from its own reconstruction of the odd window, whi
 blamed channels are hidden over the odd rows, and a synthesizer of the same device completes them from the other
 channels and the rows before. As few channels are hidden as it takes until the window at the peak, with what was imputed
 in their place, is calm to the detector: first the one that contributed most, then, again and again, the one that
-contributes most to what is still odd. Where half of the channels are not enough, too little is left to go by, and the
-detector's own word stays: so it does for a fault of the machine that shows everywhere.
+contributes most to what is still odd. Where half of the channels, or MOST_HIDDEN, are not enough, too little is left to
+go by, and the detector's own word stays: so it does for a fault of the machine that shows everywhere.
 
 imputer = Imputer(Detector.load("pump.safetensors"), Synthesizer.load("pump-gan.safetensors"))
 for told in imputer.events(series):
@@ -32,6 +32,8 @@ from anomgan.windows import gather_windows, hold_missing, segment_starts
 
 DRAWS = 16
 """likely courses of which the middle and the band are taken"""
+MOST_HIDDEN = 6
+"""channels, so that no event takes long"""
 EARLIER = 4
 """hidden is also this share of a window, as a divisor, before the onset: what is off is noticed late"""
 UNLIKE = 0.05
@@ -97,20 +99,23 @@ class Imputer:
 
     def _expected(self, event: Event, oddest: Verdict, one: TimeSeries, calm: float) -> Expected | None:
         """What was imputed of as few channels as it takes, and of the others that the event names, as many as there is
-        room for; None where half of all channels are not enough."""
-        most = int(self.detector.parts.measured.sum()) // 2
+        room for; None where half of all channels, or MOST_HIDDEN, are not enough."""
+        most = min(int(self.detector.parts.measured.sum()) // 2, MOST_HIDDEN)
         leads = [self.detector.channels.index(name) for name in event.channels]
+        end = int(np.searchsorted(one.times, oddest.time_s)) + 1
+        near = one[max(0, end - self.rows) : end]  # whether it is calm takes only these
         hidden = leads[:1]
         while len(hidden) <= most:
-            expected = self._impute(event, hidden, one)
-            values = one.values.copy()
-            values[len(one) - len(expected.times) :, hidden] = expected.middle
-            window = self._window(one, values, oddest)
-            assert window is not None  # noqa: S101 the rows are the same
+            expected = self._impute(event, hidden, near)
+            values = near.values.copy()
+            values[len(near) - len(expected.times) :, hidden] = expected.middle
+            window = self._window(near, values, oddest)
+            assert window is not None  # noqa: S101 it was there before
             seen = self.detector.examine_windows(window)
             if seen.surprise[0] < calm:
                 others = [channel for channel in leads if channel not in hidden][: most - len(hidden)]
-                return self._impute(event, [*hidden, *others], one) if others else expected
+                done = not others and len(near) == len(one)
+                return expected if done else self._impute(event, [*hidden, *others], one)
             share = seen.contribution[0].copy()
             share[hidden] = -1.0
             hidden = [*hidden, int(share.argmax())]

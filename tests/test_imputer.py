@@ -141,7 +141,7 @@ def test_without_the_rows_of_its_window_an_event_is_told_as_it_was(
         assert (one.kept, one.event) == (TOO_FEW_ROWS, event)
 
 
-def test_a_missing_value_is_told_as_missing(imputer: Imputer, healthy: TimeSeries) -> None:
+def test_values_that_are_missing_are_imputed_too(imputer: Imputer, healthy: TimeSeries) -> None:
     faulty = with_fault(healthy, "speed")
     holed = faulty.values.copy()
     holed[BEGINS + 4 : ENDS : 7, 2] = np.nan
@@ -149,6 +149,19 @@ def test_a_missing_value_is_told_as_missing(imputer: Imputer, healthy: TimeSerie
     assert one.expected is not None
     assert np.isfinite(one.expected.middle).all()
     assert np.isfinite(one.event.observed[0])
+
+
+def test_rows_that_are_not_there_are_not_told_of(judge: Detector, imputer: Imputer, healthy: TimeSeries) -> None:
+    there = np.delete(np.arange(len(healthy)), [BEGINS - 6, BEGINS + 5, BEGINS + 6, BEGINS + 11])
+    faulty = with_fault(healthy, "speed")
+    torn = replace(faulty, times=faulty.times[there], values=faulty.values[there])
+    one = next(each for each in imputer.events(torn) if each.expected is not None)
+    assert one.expected is not None
+    rows = np.searchsorted(torn.times, one.expected.times)
+    np.testing.assert_array_equal(torn.times[rows], one.expected.times)
+    assert (np.diff(rows) == 1).all()
+    truth = healthy.values[there][rows, CHANNELS.index("speed")]
+    assert np.abs(one.expected.middle[:, one.expected.channels.index("speed")] - truth).mean() < 0.6
 
 
 def test_conditions_are_read_from_the_rows_and_an_unknown_one_is_refused(judge: Detector, healthy: TimeSeries) -> None:
