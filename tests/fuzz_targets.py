@@ -27,6 +27,12 @@ from fuzz_journal import (
 )
 from fuzz_learned import adaptations, restoring_an_adaptation, restoring_quality, watches
 from fuzz_simulator import injecting, wishes
+from fuzz_synthesizer import (
+    headers,
+    unpacking_a_synthesizer,
+    unpacking_a_synthesizer_s_header,
+)
+from fuzz_synthesizer import whole as whole_synthesizer
 from fuzzing import Target
 from wire_cases import TOPICS, is_sound
 
@@ -230,6 +236,8 @@ TARGETS: Mapping[str, Fuzzed] = {
     "config": Fuzzed(reading_a_config, lambda: [*small_configs(), (CONFIGS / "detector.toml").read_bytes()], 3000),
     "model file": Fuzzed(lambda: unpacking, lambda: [pack(small_detector().parts)], 10_000),
     "model header": Fuzzed(lambda: unpacking_a_header, lambda: [inner_header()], 20_000),
+    "synthesizer's file": Fuzzed(lambda: unpacking_a_synthesizer, lambda: [whole_synthesizer()], 20_000),
+    "synthesizer's header": Fuzzed(lambda: unpacking_a_synthesizer_s_header, headers, 20_000),
     "journal: stream": Fuzzed(lambda: restoring_a_stream, lambda: [snapshots()["stream"]], 2000),
     "journal: decisions": Fuzzed(lambda: restoring_decisions, lambda: [snapshots()["decisions"]], 2000),
     "journal: rows": Fuzzed(lambda: restoring_rows, lambda: [snapshots()["rows"]]),

@@ -173,7 +173,7 @@ def test_conditions_are_read_from_the_rows_and_an_unknown_one_is_refused(judge: 
     strange[:, 5] = np.where(np.arange(len(strange)) >= BEGINS, 2.0, strange[:, 5])
     several = two.events(replace(faulty, values=strange))
     assert {each.kept for each in several} == {REFUSED}
-    assert "condition 'mode': 2.0 is none of" in several[0].words
+    assert "condition 'mode': 2 is none of" in several[0].words
 
 
 @pytest.mark.parametrize(

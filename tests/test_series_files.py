@@ -34,6 +34,20 @@ def test_other_columns_stand_behind_the_channels(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_text().splitlines()[:2] == ["time,flow [m3/h],mode,flow.low", "0.0,1.5,,1.0"]
 
 
+def test_a_channel_called_time_is_no_time(tmp_path: Path) -> None:
+    series = TimeSeries(np.arange(3.0), np.array([[5.0], [2.0], [9.0]]), ("time",))
+    write_series(tmp_path / "a.csv", series)
+    again = read_series(tmp_path / "a.csv", time="timestamp")
+    assert again.channels == ("time",)
+    np.testing.assert_array_equal(again.values, series.values)
+
+
+def test_a_column_called_as_a_channel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.csv: a channel is called 'mode'"):
+        write_series(tmp_path / "a.csv", some(0.0, 1.0), {"mode": np.zeros(3)})
+    assert not (tmp_path / "a.csv").exists()
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.csv.gz"])
 def test_an_ending_that_tells_no_form_is_refused(name: str) -> None:
     with pytest.raises(DataError, match=r"written as \.csv or \.parquet"):

@@ -61,15 +61,39 @@ def test_one_value_for_all_rows_is_as_good_as_one_for_each() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({}, "condition 'mode' is needed: one of 0.0, 1.0, 2.0"),
-        ({"mode": 7.0}, "7.0 is none of 0.0, 1.0, 2.0"),
+        ({}, "condition 'mode' is needed: one of 0, 1, 2"),
+        ({"mode": 7.0}, "7 is none of 0, 1, 2"),
         ({"mode": "fast"}, "fast is none of"),
+        ({"mode": np.nan}, "condition 'mode' has no value in row 0"),
+        ({"mode": np.array([1.0, np.nan, 2.0])}, "condition 'mode' has no value in row 1"),
+        ({"mode": np.array([1.0, 2.0])}, "condition 'mode': 2 values for 3 rows"),
         ({"mode": 1.0, "speed": 3.0}, "unknown condition 'speed'; this model's are mode"),
     ],
 )
 def test_a_condition_that_is_missing_unknown_or_never_seen_is_named(given: dict[str, float | str], said: str) -> None:
     with pytest.raises(DataError, match=said):
         encode(fit_conditions(["mode"], [series()]), np.arange(3.0), given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "condition 'load' is needed: a number"),
+        ({"load": "much"}, "condition 'load': much is no number"),
+        ({"load": np.inf}, "condition 'load' has no value in row 0"),
+        ({"load": 1.0, "hour": 3.0}, "condition 'hour' follows from the times; it cannot be given"),
+    ],
+)
+def test_a_number_that_is_none_and_what_the_times_tell_are_named(given: dict[str, float | str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        encode(fit_conditions(["load", "hour"], [series()]), np.arange(3.0), given)
+
+
+def test_a_series_without_the_column_of_a_condition_is_named() -> None:
+    one = series("north")
+    bare = TimeSeries(one.times, one.values[:, :1], one.channels[:1], None, (), "north")
+    with pytest.raises(DataError, match="'north' has no column 'mode', which this model is conditioned on"):
+        of_series(fit_conditions(["mode"], [one]), bare)
 
 
 def test_a_condition_that_no_column_has_or_that_lacks_a_value_is_refused() -> None:

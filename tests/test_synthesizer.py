@@ -1,5 +1,6 @@
 """The synthesizer: what it makes, completes and refuses."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError, ModelFileError
 from anomgan.records import TimeSeries
 from anomgan.sealed_file import seal, sealed_header
+from anomgan.synthesis.fit import filled
+from anomgan.synthesis.marginals import fit_marginal
 from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.synthesizer import Synthesizer
+from anomgan.synthesis.transfer import settled
 
 PERIOD_S = 60.0
 START_S = 1_700_000_040.0
@@ -55,6 +59,19 @@ def test_any_number_of_rows_can_be_made_and_more_rows_begin_alike(maker: Synthes
     np.testing.assert_array_equal(short.values, long.values[:rows])
 
 
+@pytest.mark.parametrize("rows", [1, 20, 39])
+def test_rows_whose_conditions_change_begin_alike_however_many_are_asked_for(rows: int) -> None:
+    config = SynthesizerConfig(window=16, width=12, latent=8, steps=2, conditions=("mode", "hour"), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+    modes = (np.arange(40) // 3 % 2).astype(float)
+    modes[rows:] = modes[rows - 1]
+    (short,) = maker.generate(rows, START_S, given={"mode": modes[:rows]})
+    (long,) = maker.generate(40, START_S, given={"mode": modes})
+    np.testing.assert_array_equal(short.values, long.values[:rows])
+    (later,) = maker.generate(40, START_S + 43_200.0, given={"mode": modes})
+    assert not np.array_equal(later.values, long.values)
+
+
 def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer) -> None:
     torch.manual_seed(99)
     first = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=1)
@@ -67,7 +84,10 @@ def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer
     assert not np.array_equal(first[0].values, first[1].values)
 
 
-def test_what_is_made_follows_its_condition(maker: Synthesizer) -> None:
+def test_what_is_made_follows_its_condition() -> None:
+    config = SynthesizerConfig(window=32, width=12, latent=8, steps=600, batch=32, conditions=("mode",), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+
     def speed(mode: float) -> float:
         several = maker.generate(200, given={"mode": mode}, devices=[str(i) for i in range(8)])
         return float(np.mean([np.abs(np.diff(one.values[:, 0])).mean() for one in several]))
@@ -210,6 +230,17 @@ def test_readings_at_another_rate_are_refused_where_faster_and_refined_where_slo
     assert len(maker.impute(plant(99)[::2]).series) == 99
 
 
+def test_memory_does_not_grow_with_the_draws_of_rows_that_are_known(maker: Synthesizer) -> None:
+    series, draws = plant(20_000), 512
+    series.values[9_000, 0] = np.nan
+    tracemalloc.start()
+    found = maker.impute(series, draws=draws)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.hidden.sum() == 1
+    assert peak < draws * len(series) * 3 * 4 / 4  # a quarter of what all draws would take as float32
+
+
 def test_a_value_beyond_all_that_was_seen_stays_as_it_is(maker: Synthesizer) -> None:
     series = plant(60)
     series.values[10, 0], series.values[11, 0] = 99.125, np.nan
@@ -265,6 +296,8 @@ def test_a_rate_that_is_not_the_model_s_is_refused(maker: Synthesizer) -> None:
         maker.upsample(plant(50), 2)
     with pytest.raises(DataError, match="at least 2"):
         maker.upsample(plant(50), 1)
+    with pytest.raises(DataError, match="a single row has no rate"):
+        maker.upsample(plant(1), 2)
 
 
 # ---------------------------------------------------------------- transfer
@@ -309,6 +342,27 @@ def test_a_fault_that_the_generator_does_not_know_is_kept(mover: Synthesizer) ->
     )
 
 
+@pytest.mark.parametrize("fault", [30.0, -30.0])
+def test_a_fault_beyond_all_that_was_learned_from_is_as_large_for_the_other_device(
+    mover: Synthesizer, fault: float
+) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    sick = fresh.values.copy()
+    sick[600:604, 0] += fault
+    calm, odd = (mover.transfer(replace(fresh, values=values), "south").values for values in (fresh.values, sick))
+    far = (odd - calm)[600:604, 0] / fault
+    assert (far > 1.3).all()  # south's waves are twice as high
+    assert (far < 3.0).all()
+
+
+def test_a_channel_of_few_values_keeps_to_them_unless_it_did_not() -> None:
+    marginals = fit_marginal(np.array([0.0, 1.0, 0.0]).repeat(50)), fit_marginal(np.linspace(0.0, 10.0, 801).round(2))
+    values = np.array([[0.0, 3.0], [1.0, 4.0], [7.0, 5.0], [np.nan, np.nan]])
+    told = np.array([[0.8, 3.1234], [-3.0, 40.0], [6.6, 5.0], [np.nan, np.nan]])
+    expected = np.array([[1.0, 3.12], [0.0, 40.0], [7.0, 5.0], [np.nan, np.nan]])
+    np.testing.assert_array_equal(settled(marginals, values, told), expected)
+
+
 def test_missing_values_stay_missing_and_others_are_moved(mover: Synthesizer) -> None:
     fresh = machine("north", 10.0, 1.0, 7)
     fresh.values[100:110, 1] = np.nan
@@ -340,6 +394,13 @@ def test_a_saved_model_makes_the_same_rows(maker: Synthesizer, tmp_path: Path) -
     assert again.summary["steps"] == maker.summary["steps"]
 
 
+def test_a_model_of_a_single_channel_is_saved_and_read_back() -> None:
+    wave = np.sin(np.arange(200) / 5)
+    one = Synthesizer.fit(wave, SynthesizerConfig(window=16, width=4, latent=2, steps=2, batch=8, device="cpu"))
+    first, second = (some.generate(30)[0].values for some in (one, Synthesizer(unpack(pack(one.parts), "x"))))
+    np.testing.assert_array_equal(first, second)
+
+
 def test_a_detector_s_file_is_no_synthesizer_s(maker: Synthesizer) -> None:
     from anomgan.model_file import unpack as detector_of
 
@@ -361,6 +422,20 @@ def test_a_newer_or_damaged_file_is_refused(maker: Synthesizer) -> None:
         unpack(seal(header, {"a": torch.zeros(1)}), "x")
 
 
+# ---------------------------------------------------------------- what is missing where it is learned from
+
+
+def test_lines_between_neighbours_end_at_gaps_however_many_there_are() -> None:
+    nan = np.nan
+    scores = np.array([[1, nan], [nan, nan], [3, nan], [nan, 5], [7, nan], [nan, 9], [nan, nan]], np.float32)
+    starts = np.array([0, 0, 0, 3, 3, 3, 6])
+    expected = [[1, 0], [2, 0], [3, 0], [7, 5], [7, 7], [7, 9], [0, 0]]
+    np.testing.assert_array_equal(filled(scores, starts), np.array(expected, np.float32))
+    rows = 200_000  # a pass over all rows for each segment would take hours
+    alone = np.arange(rows, dtype=np.float32)[:, None]
+    np.testing.assert_array_equal(filled(alone, np.arange(rows)), alone)
+
+
 # ---------------------------------------------------------------- what cannot be learned from
 
 
@@ -369,3 +444,12 @@ def test_too_little_data_and_unlike_series_are_refused() -> None:
         Synthesizer.fit(plant(30), SynthesizerConfig(window=16))
     with pytest.raises(DataError, match="disagree on their channels"):
         Synthesizer.fit([plant(), replace(plant(), channels=("a", "b", "c", "d"))])
+
+
+def test_conditions_that_leave_no_channel_or_come_twice_are_refused() -> None:
+    one = plant()
+    alone = replace(one, values=one.values[:, 3:], channels=("mode",), units=())
+    with pytest.raises(DataError, match=r"every channel is a condition \(mode\)"):
+        Synthesizer.fit(alone, SynthesizerConfig(conditions=("mode",)))
+    with pytest.raises(ValueError, match="'mode' is named twice"):
+        SynthesizerConfig(conditions=("mode", "hour", "mode"))

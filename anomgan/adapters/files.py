@@ -40,6 +40,7 @@ def read_series(
     channels: Sequence[str] | None = None,
     rows: slice = ALL_ROWS,
     device: str | None = None,
+    may_be_dead: bool = False,
 ) -> TimeSeries:
     """The series in a CSV or Parquet file; DataError names the file, the line and the column.
 
@@ -52,7 +53,7 @@ def read_series(
     label: a column of 0 and 1. ignore: columns that are no channels. channels: take these, in this order; left
     out, all others. Columns may be named as in the header or without their unit: `pressure [bar]` is the channel
     `pressure` in bar. rows: a slice of the data rows, within the file. device: the device's name, by default the
-    file's.
+    file's. may_be_dead: whether a channel without a single value is one all the same.
     """
     from anomgan.adapters import cells  # polars costs 0.1 s and 40 MB, which a service that reads a config saves
     from anomgan.adapters.tables import read_table
@@ -83,7 +84,7 @@ def read_series(
     labels = cells.labels(table, label_column.column) if label_column is not None else None
     values = np.stack([cells.numbers(table, c.column) for c in chosen], axis=1)  # (T, C)
     for c, column in enumerate(chosen):
-        if np.isnan(values[:, c]).all():
+        if not may_be_dead and np.isnan(values[:, c]).all():
             where = f"{table.place(0)} to {table.lines[-1]}"
             raise DataError(f"{where}, column {column.column!r}: not a single value; leave this column out")
     return TimeSeries(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError
 from anomgan.records import Floats, TimeSeries, series_from_array
-from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, Condition, Given
+from anomgan.synthesis.conditions import DEVICE, Condition, Given, columns_of
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.imputed import held
 from anomgan.windows import WindowRule, segment_starts
@@ -19,7 +19,7 @@ from anomgan.windows import WindowRule, segment_starts
 def aligned(learned: Learned, series: TimeSeries | Floats, given: Given | None, period_s: float = 0.0) -> TimeSeries:
     """A series with this model's channels in its order, those it lacks read NaN, and the columns it is conditioned
     on behind them; DataError where it has none of them, or an array's width differs."""
-    columns = [c.name for c in learned.conditions if c.name not in (HOUR, WEEKDAY, DEVICE)]
+    columns = columns_of(learned.conditions)
     wanted = (*learned.channels, *(name for name in columns if name not in (given or {})))
     if not isinstance(series, TimeSeries):
         one = series_from_array(series, period_s or learned.period_s)

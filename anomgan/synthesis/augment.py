@@ -15,12 +15,12 @@ from anomgan.errors import DataError
 from anomgan.gan.hide import hide
 from anomgan.pool import spaced
 from anomgan.records import Floats, TimeSeries
-from anomgan.synthesis.carry import raw_draws, with_carry
-from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY, of_series
-from anomgan.synthesis.filling import continue_rows
+from anomgan.synthesis.conditions import columns_of, of_series
+from anomgan.synthesis.filling import completed, continue_rows
 from anomgan.synthesis.fit import Learned, filled
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.rarity import rarity
+from anomgan.synthesis.scales import told_scale
 from anomgan.windows import WindowRule, due_ends, gather_windows, segment_starts
 
 PIECE = 2
@@ -68,8 +68,8 @@ def vary(
         real, under = torch.from_numpy(x[some]), torch.from_numpy(y[some])
         known = hide(real, dice)
         known &= known.float().mean((1, 2), keepdim=True) <= SHOWN_AT_MOST
-        varied = with_carry(learned.carry, raw_draws(learned.networks, real, known, under, 1, dice), real, known)[0]
-        made = continue_rows(learned.networks, learned.carry, varied, np.repeat(y[some][:, None], length, 1), dice)
+        varied = completed(learned.networks, real, known, under, dice)
+        made = continue_rows(learned.networks, varied, np.repeat(y[some][:, None], length, 1), dice)
         values = to_values(learned.marginals, made)  # (D, T, C)
         pieces += list(np.concatenate([values, np.repeat(columns[some][:, None], length, 1)], axis=2))
         if on_pieces is not None:
@@ -77,14 +77,9 @@ def vary(
     gap_s = 2.0 * (learned.config.max_gap_s or 10.0 * learned.period_s)
     own_s = learned.period_s * np.arange(length)
     times = np.concatenate([k * (own_s[-1] + gap_s) + own_s for k in range(count)])
-    names = (*learned.channels, *_columns(learned))
-    units = (*learned.units, *("" for _ in _columns(learned)))
+    told = columns_of(learned.conditions)
+    names, units = (*learned.channels, *told), (*learned.units, *("" for _ in told))
     return TimeSeries(times, np.concatenate(pieces), names, None, units, "augmented")
-
-
-def _columns(learned: Learned) -> tuple[str, ...]:
-    """The columns among the conditions."""
-    return tuple(one.name for one in learned.conditions if one.name not in (HOUR, WEEKDAY, DEVICE))
 
 
 def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
@@ -100,8 +95,9 @@ def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
             ends = ends[spaced(len(ends), most)]
             scores = filled(to_scores(learned.marginals, one.values[:, :width]), starts)
             windows = gather_windows(scores, ends, window)
-            columns = one.values[ends][:, [one.channels.index(name) for name in _columns(learned)]]
-            found.append(_Real(windows, of_series(learned.conditions, one)[ends], columns, ends + before))
+            columns = one.values[ends][:, [one.channels.index(name) for name in columns_of(learned.conditions)]]
+            told = told_scale(of_series(learned.conditions, one)[ends], 0, learned.networks.shape.scales)
+            found.append(_Real(windows, told, columns, ends + before))
         before += len(one) + window
     if not found:
         raise DataError(f"no {window} consecutive rows without a gap to make variations of")

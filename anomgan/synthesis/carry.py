@@ -7,9 +7,9 @@ Uhlenbeck 1930) process, whose expected value between two known cells d and e st
     (ρ^d (1 - ρ^2e) a + ρ^e (1 - ρ^2d) b) / (1 - ρ^2(d + e)),
 
 and ρ^d a where only one is known. ρ = 1 draws the error along a line, ρ = 0 forgets it at once. Each channel's memory,
-and how much of an error is carried rather than noise (its share), are those of GRID that complete held-out windows
-best. So is how much the draws' spread is widened: by their distance from a known cell, such that NOMINAL of held-out
-cells lie in the band that should hold NOMINAL of them.
+and how much of an error is carried rather than noise (its share), are those of MEMORIES and SHARES that complete
+held-out windows best. So is how much the draws' spread is widened: by their distance from a known cell, such that
+NOMINAL of held-out cells lie in the band that should hold NOMINAL of them.
 """
 
 from dataclasses import dataclass
@@ -41,12 +41,12 @@ class Carry:
     widening: Tensor
 
 
-def fit_carry(networks: Networks, held: Normal, seed: int) -> Carry:
-    """Learn it from held-out windows (N, C, L), under the masks that the networks were trained with."""
+def fit_carry(networks: Networks, held: Normal, seed: int, rounds: int = ROUNDS) -> Carry:
+    """Learn it from held-out windows (N, C, L), each under so many of the masks that the networks were trained with."""
     dice = torch.Generator().manual_seed(seed)
     x, y = (torch.from_numpy(part) for part in held[:2])
     channels = x.shape[1]
-    x, y = x.repeat(ROUNDS, 1, 1), y.repeat(ROUNDS, 1)
+    x, y = x.repeat(rounds, 1, 1), y.repeat(rounds, 1)
     known = hide(x, dice)
     draws = raw_draws(networks, x, known, y, DRAWS, dice)  # (S, N, C, L)
     middle = draws.median(0).values

@@ -10,6 +10,7 @@ A window's condition is that of its newest row.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,11 @@ class Condition:
     def size(self) -> int:
         """How many numbers it takes."""
         return 2 if self.name == HOUR else 7 if self.name == WEEKDAY else len(self.levels) or 1
+
+
+def columns_of(conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """The columns among the conditions: what neither the times nor the device's name tell."""
+    return tuple(one.name for one in conditions if one.name not in (HOUR, WEEKDAY, DEVICE))
 
 
 def fit_conditions(names: Sequence[str], series: Sequence[TimeSeries]) -> tuple[Condition, ...]:
@@ -79,22 +85,26 @@ def place(conditions: Sequence[Condition], name: str) -> slice:
 
 
 def of_series(conditions: Sequence[Condition], one: TimeSeries) -> NDArray[np.float32]:
-    """(T, K) the conditions of each row of a series."""
-    given: dict[str, float | str | Floats] = {}
-    for condition in conditions:
-        if condition.name == DEVICE:
-            given[DEVICE] = one.device
-        elif condition.name not in (HOUR, WEEKDAY):
-            given[condition.name] = _column(condition.name, one)
+    """(T, K) the conditions of each row of a series; DataError names a column that it lacks."""
+    for name in columns_of(conditions):
+        if name not in one.channels:
+            raise DataError(f"{one.device!r} has no column {name!r}, which this model is conditioned on")
+    given: dict[str, float | str | Floats] = {name: _column(name, one) for name in columns_of(conditions)}
+    if any(condition.name == DEVICE for condition in conditions):
+        given[DEVICE] = one.device
     return encode(conditions, one.times, given)
 
 
 def encode(conditions: Sequence[Condition], times: Floats, given: Given) -> NDArray[np.float32]:
     """(T, K) the conditions at each of these times; DataError names one that is missing, unknown or out of range."""
-    strays = set(given) - {condition.name for condition in conditions}
+    names = [condition.name for condition in conditions]
+    strays = set(given) - set(names)
     if strays:
-        known = ", ".join(condition.name for condition in conditions) or "none: it was trained without"
+        known = ", ".join(names) or "none: it was trained without"
         raise DataError(f"unknown condition {min(strays)!r}; this model's are {known}")
+    told = {HOUR, WEEKDAY} & set(given)
+    if told:
+        raise DataError(f"condition {min(told)!r} follows from the times; it cannot be given")
     parts = [_encode(condition, times, given) for condition in conditions]
     return np.concatenate([np.empty((len(times), 0)), *parts], axis=1).astype(np.float32)
 
@@ -107,16 +117,32 @@ def _encode(condition: Condition, times: Floats, given: Given) -> Floats:
         return np.stack([np.sin(angle), np.cos(angle)], axis=1)
     if name == WEEKDAY:
         return np.eye(7)[((times // DAY_S).astype(np.int64) + THURSDAY) % 7]
+    levels = ", ".join(map(_shown, condition.levels))
     if name not in given:
-        wanted = f"one of {', '.join(map(str, condition.levels))}" if condition.levels else "a number"
-        raise DataError(f"condition {name!r} is needed: {wanted}")
-    value = given[name]
+        raise DataError(f"condition {name!r} is needed: {f'one of {levels}' if levels else 'a number'}")
+    rows = _each(name, given[name], len(times))
+    if rows.dtype.kind not in "fiub":
+        if not condition.levels:
+            raise DataError(f"condition {name!r}: {rows[0]!s} is no number")
+    elif not np.isfinite(rows := rows.astype(np.float64)).all():
+        raise DataError(f"condition {name!r} has no value in row {int(np.isfinite(rows).argmin())}")
     if not condition.levels:
-        column = np.broadcast_to(np.asarray(value, np.float64), times.shape)
-        return ((column - condition.centre) / condition.spread)[:, None]
-    rows = np.broadcast_to(np.asarray(value), times.shape)
+        return ((rows - condition.centre) / condition.spread)[:, None]
     told = np.stack([rows == level for level in condition.levels], axis=1)
     if not told.any(1).all():
         stray = rows[int(told.any(1).argmin())]
-        raise DataError(f"condition {name!r}: {stray} is none of {', '.join(map(str, condition.levels))}")
+        raise DataError(f"condition {name!r}: {_shown(stray)} is none of {levels}")
     return told.astype(np.float64)
+
+
+def _shown(value: object) -> str:
+    """2.0 as people write it: 2."""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _each(name: str, value: float | str | Floats, rows: int) -> NDArray[Any]:
+    """(T,) what is given for all rows or for each."""
+    try:
+        return np.broadcast_to(np.asarray(value), (rows,))
+    except ValueError:
+        raise DataError(f"condition {name!r}: {np.size(value)} values for {rows} rows") from None

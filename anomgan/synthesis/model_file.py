@@ -27,8 +27,9 @@ from anomgan.synthesis.conditions import Condition
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
-FORMAT = 1
+FORMAT = 2
 MOST_CONDITIONS = 10_000
+LONGEST_S = 1e9
 
 
 def pack(learned: Learned) -> bytes:
@@ -48,6 +49,7 @@ def pack(learned: Learned) -> bytes:
         "period_s": learned.period_s,
         "conditions": [asdict(one) for one in learned.conditions],
         "marginals": [{"spread": one.spread, "decimals": one.decimals} for one in learned.marginals],
+        "scales": learned.networks.shape.scales,
         "summary": learned.summary,
     }
     return seal(header, tensors)
@@ -57,7 +59,9 @@ def unpack(data: bytes, where: str) -> Learned:
     """The inverse of `pack`; ModelFileError for a truncated, foreign, newer or inconsistent file."""
     header = sealed_header(data, where)
     if header.get("kind") != SYNTHESIZER:
-        raise ModelFileError(f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan synthesizer`)")
+        raise ModelFileError(
+            f"{where}: a detector's file, where a synthesizer's is wanted (`anomgan train --synthesizer`)"
+        )
     if header["format"] != FORMAT:
         raise ModelFileError(
             f"{where}: written by a newer anomgan ({header.get('library_version', '?')}, format {header['format']}); "
@@ -67,15 +71,17 @@ def unpack(data: bytes, where: str) -> Learned:
 
 
 def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
-    config = SynthesizerConfig.model_validate_json(_json(header["config"]))
+    config = SynthesizerConfig.model_validate_json(json.dumps(header["config"]))  # JSON's lists are its tuples
     channels, units = take_channels(header)
     conditions = tuple(_condition(one) for one in header["conditions"])
     if tuple(one.name for one in conditions) != config.conditions:
         raise ValueError("the conditions are not those of the configuration")
-    size = sum(one.size for one in conditions)
+    scales = int(number(header["scales"], "scales", positive=True))
+    size = sum(one.size for one in conditions) + (scales if scales > 1 else 0)
     if size > MOST_CONDITIONS or config.window is None or config.steps is None:
         raise ValueError("the configuration is not resolved")
-    shape = Shape(len(channels), config.window, config.latent, config.width, size, True, config.minibatch_statistics)
+    sizes = len(channels), config.window, config.latent, config.width, size
+    shape = Shape(*sizes, hiding=True, scales=scales, statistics=config.minibatch_statistics)
     networks = take_networks(shape, config.architecture, tensors)
     wide = (len(channels), len(FAR) + 1)
     carry = Carry(
@@ -88,13 +94,10 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     told = zip(channels, header["marginals"], strict=True)
     marginals = tuple(_marginal(name, numbers, tensors) for name, numbers in told)
     period_s = number(header["period_s"], "period_s", positive=True)
+    if period_s > LONGEST_S:
+        raise ValueError(f"period_s is {period_s:g}")
     summary = {**header["summary"], "library_version": header["library_version"]}
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
-
-
-def _json(config: object) -> str:
-
-    return json.dumps(config)
 
 
 def _condition(given: dict[str, Any]) -> Condition:

@@ -1,18 +1,17 @@
 """`anomgan augment MODEL CSV...`: more of what a training set has too little of."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from anomgan_cli.inputs import ignore_option, rows_option, time_option
-from anomgan_cli.synthesis_inputs import read_for_synthesizer, seed_option, windows_bar
+from anomgan_cli.recordings import Recordings, recordings_option
+from anomgan_cli.synthesis_inputs import seed_option, windows_bar
 from anomgan_cli.terminal import say
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CSV...")
+@recordings_option(several=True)
 @click.option("--make", required=True, type=click.IntRange(1, 100_000_000), help="At least so many rows.")
 @click.option(
     "--power",
@@ -22,21 +21,8 @@ from anomgan_cli.terminal import say
     help="How much more often a rare window is varied; 0: all alike.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV or Parquet to write.")
-@time_option
-@ignore_option
-@rows_option
 @seed_option
-def augment(
-    model: Path,
-    files: tuple[Path, ...],
-    make: int,
-    power: float,
-    out: Path,
-    time: str | None,
-    ignore: Sequence[str],
-    rows: slice,
-    seed: int,
-) -> None:
+def augment(model: Path, recordings: Recordings, make: int, power: float, out: Path, seed: int) -> None:
     """Make variations of the windows in CSV or Parquet, of rare operating modes above all, to train with beside them.
 
     \b
@@ -50,7 +36,7 @@ def augment(
 
     check_ending(out)
     maker = Synthesizer.load(model)
-    series = [read_for_synthesizer(maker, path, time, ignore, rows) for path in files]
+    series = recordings.read(maker)
     with windows_bar("varying") as watch:
         made = maker.augment(series, make, power=power, seed=seed, on_windows=watch)
     write_series(out, made)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from anomgan_cli.recordings import files_for, series_out_option
 from anomgan_cli.simulate_options import parse_start
 from anomgan_cli.synthesis_inputs import given_option, seed_option, windows_bar
 from anomgan_cli.terminal import say
@@ -15,9 +16,7 @@ from anomgan_cli.terminal import say
 @click.option("--rows", required=True, type=click.IntRange(1, 100_000_000), help="Rows of each device.")
 @click.option("--start", callback=parse_start, metavar="TIME", help="Time of the first row: ISO 8601, or now.")
 @click.option("--devices", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many devices.")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="CSV or Parquet; of several, {device} in it."
-)
+@series_out_option
 @given_option
 @seed_option
 def generate(
@@ -32,18 +31,15 @@ def generate(
     Under which conditions is --given for each that the model was trained with; `hour` and `weekday` follow from the
     dates. The same model and seed make the same rows.
     """
-    from anomgan.adapters.series_files import check_ending, write_series
+    from anomgan.adapters.series_files import write_series
     from anomgan.synthesis.synthesizer import Synthesizer
 
-    check_ending(out)
     names = [f"synthetic-{i}" for i in range(devices)]
-    if devices > 1 and "{device}" not in out.name:
-        raise click.UsageError("several devices are several files: put {device} into --out")
+    paths = files_for(out, names)
     maker = Synthesizer.load(model)
     start_s = 0.0 if start is None else start.timestamp()
     with windows_bar("generating") as watch:
         made = maker.generate(rows, start_s, given=given, devices=names, seed=seed, on_windows=watch)
-    for one in made:
-        path = out.with_name(out.name.replace("{device}", one.device))
+    for path, one in zip(paths, made, strict=True):
         write_series(path, one)
         say(f"wrote {path}: {rows} rows of {len(one.channels)} channels, {one.period_s:g} s apart")

@@ -110,7 +110,7 @@ def read_for_training(
             odd = sorted(set(one.channels) ^ set(first.channels))
             if odd:
                 raise DataError(f"{path}: channels differ from those of {paths[0]}: {', '.join(odd)}")
-            _check_units(path, one, first, str(paths[0]))
+            check_units(path, one, first, str(paths[0]))
             one = read_series(path, time=time, ignore=ignore, channels=first.channels, rows=rows)
         say(describe(path, one), err=err)
         several.append(one)
@@ -130,11 +130,12 @@ def read_for_model(
     *,
     least: int,
     columns: Sequence[str] = (),
+    may_be_dead: bool = False,
 ) -> "TimeSeries":
     """The model's channels of a file, and other columns; those it lacks and those it has besides are told on stderr.
 
-    A channel that the file lacks counts as missing. DataError where it has none of them, one in another unit, or fewer
-    than `least` rows.
+    A channel that the file lacks counts as missing. DataError where it has none of them, one in another unit, fewer
+    than `least` rows, or, unless it `may_be_dead`, one without a single value.
     """
     from anomgan.adapters.columns import TIME_NAMES
     from anomgan.adapters.files import read_channels, read_series
@@ -145,22 +146,31 @@ def read_for_model(
     if not wanted:
         raise DataError(f"{path}: none of the model's channels is there: {', '.join(model.channels)}")
     wanted += [name for name in columns if name in there and name not in ignore]
-    series = read_series(path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows)
-    _check_units(path, series, model, "the model")
+    series = read_series(
+        path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows, may_be_dead=may_be_dead
+    )
+    check_units(path, series, model, "the model")
     if len(series) < least:
         raise DataError(f"{path}: {len(series)} rows, fewer than the {least} of one window of the model")
     say(describe(path, series))
-    missing = [name for name in model.channels if name not in wanted]
     told = {time, label, *ignore} | (set() if time else {name for name in there if name.lower() in TIME_NAMES})
-    unused = [name for name in there if name not in wanted and name not in told]
-    if missing:
-        say(f"note: the file lacks {', '.join(missing)}: counted as missing", err=True)
-    if unused:
-        say(f"note: not a channel of the model, left out: {', '.join(unused)}", err=True)
+    tell_unlike(
+        "the file",
+        missing=[name for name in model.channels if name not in wanted],
+        unused=[name for name in there if name not in wanted and name not in told],
+    )
     return series
 
 
-def _check_units(
+def tell_unlike(where: str, *, missing: Sequence[str], unused: Sequence[str]) -> None:
+    """Say on stderr which of a model's channels are not there, and what is there and not the model's."""
+    if missing:
+        say(f"note: {where} lacks {', '.join(missing)}: counted as missing", err=True)
+    if unused:
+        say(f"note: not a channel of the model, left out: {', '.join(unused)}", err=True)
+
+
+def check_units(
     path: Path, series: "TimeSeries", other: "TimeSeries | Detector | Synthesizer", name_of_other: str
 ) -> None:
     """DataError where both name a unit for a channel and the units differ."""
@@ -182,7 +192,7 @@ def by_row(values: "NDArray[Any]", newest: "NDArray[np.int64]") -> "NDArray[Any]
     return np.where(known, values[np.maximum(newest, 0)], np.nan).astype(values.dtype)
 
 
-def describe(path: Path, series: "TimeSeries") -> str:
+def describe(path: Path | str, series: "TimeSeries") -> str:
     """`pump.csv: 747 rows of 8 channels, 1 s apart, 2020-03-09 10:21:14 to 10:34:32 UTC`."""
     plural = "" if len(series.channels) == 1 else "s"
     return (

@@ -1,36 +1,46 @@
 """`anomgan inspect MODEL`: what a model file holds."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from anomgan_cli.inputs import moment
 from anomgan_cli.terminal import say
 
+if TYPE_CHECKING:
+    from anomgan.gan.networks import Networks
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def inspect(model: Path) -> None:
-    """Show what MODEL holds: data, training, calibration, size."""
+    """Show what MODEL holds, a detector's or a synthesizer's: data, training, calibration, size, promises."""
+    from anomgan.adapters.files import read_model_bytes
+    from anomgan.sealed_file import DETECTOR, SYNTHESIZER, sealed_header
+
+    if sealed_header(read_model_bytes(model), str(model)).get("kind", DETECTOR) != SYNTHESIZER:
+        _show_detector(model)
+        return
+    from anomgan.synthesis.synthesizer import Synthesizer
+    from anomgan_cli.synthesizer_shown import tables
+
+    maker = Synthesizer.load(model)
+    _show_file(model, "synthesizer", maker.parts.networks, maker.summary)
+    for title, rows in tables(maker):
+        _table(title, rows)
+
+
+def _show_detector(model: Path) -> None:
     from anomgan.detector import Detector
     from anomgan.game import game_of
 
     detector = Detector.load(model)
     config, summary, parts = detector.config, detector.summary, detector.parts
     game = game_of(summary.get("course") or {}, config.loss)
-    networks = parts.networks
-    sizes = {
-        name: sum(p.numel() for p in getattr(networks, name).parameters())
-        for name in ("generator", "encoder", "discriminator")
-    }
     constant = summary["constant_channels"]
-    _table(
-        str(model),
-        [
-            ("size", f"{model.stat().st_size / 1000:.0f} kB, written by anomgan {summary['library_version']}"),
-            ("networks", f"{sum(sizes.values()):,} weights: " + ", ".join(f"{n} {s:,}" for n, s in sizes.items())),
-        ],
-    )
+    _show_file(model, "detector", parts.networks, summary)
     _table(
         "trained on",
         [
@@ -66,6 +76,22 @@ def inspect(model: Path) -> None:
                 + (f"; weight {parts.weights[name]:.2f}" if name in parts.weights else ""),
             )
             for name, tail in parts.tails.items()
+        ],
+    )
+
+
+def _show_file(model: Path, kind: str, networks: "Networks", summary: Mapping[str, Any]) -> None:
+    """What it is, how large, and by which version."""
+    sizes = {
+        name: sum(p.numel() for p in getattr(networks, name).parameters())
+        for name in ("generator", "encoder", "discriminator")
+    }
+    kilobytes = model.stat().st_size / 1000
+    _table(
+        str(model),
+        [
+            ("size", f"{kilobytes:.0f} kB, a {kind} written by anomgan {summary['library_version']}"),
+            ("networks", f"{sum(sizes.values()):,} weights: " + ", ".join(f"{n} {s:,}" for n, s in sizes.items())),
         ],
     )
 

@@ -17,6 +17,7 @@ from anomgan_cli.dashboard import dashboard
 from anomgan_cli.demo import demo
 from anomgan_cli.detect import detect
 from anomgan_cli.evaluate import evaluate
+from anomgan_cli.export import export
 from anomgan_cli.feedback import feedback, mute, unmute
 from anomgan_cli.fidelity import fidelity
 from anomgan_cli.generate import generate
@@ -52,6 +53,7 @@ COMMANDS: dict[str, click.Command] = {
     "models": models,
     "journal": journal,
     "record": record,
+    "export": export,
     "simulate": simulate,
     "kinds": kinds,
     "judge": judge,

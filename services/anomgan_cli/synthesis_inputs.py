@@ -3,30 +3,39 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from anomgan_cli.inputs import Command, read_for_model
-
-if TYPE_CHECKING:
-    from anomgan.records import TimeSeries
-    from anomgan.synthesis.synthesizer import Synthesizer
-
 
 def parse_given(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, float | str]:
-    """`mode=2` -> {"mode": 2.0}; what is no number stays text."""
+    """`mode=2` -> {"mode": 2.0}; what is no number stays text, and so does a device's name."""
     given: dict[str, float | str] = {}
     for part in value:
         name, equals, text = part.partition("=")
         if not equals or not name.strip():
             raise click.BadParameter(f"{part!r} is not NAME=VALUE, such as mode=2")
+        name, text = name.strip(), text.strip()
         try:
-            given[name.strip()] = float(text)
+            given[name] = text if name == "device" else float(text)
         except ValueError:
-            given[name.strip()] = text.strip()
+            given[name] = text
     return given
+
+
+def parse_ranges(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> dict[str, Any]:
+    """`flow=0:40` -> {"flow": (0.0, 40.0)}; `valve=0:1:1` has a step as well."""
+    ranges: dict[str, Any] = {}
+    for part in value:
+        name, _, text = part.partition("=")
+        try:
+            numbers = tuple(float(number) for number in text.split(":"))
+        except ValueError:
+            numbers = ()
+        if not name.strip() or len(numbers) not in (2, 3):
+            raise click.BadParameter(f"{part!r} is not NAME=LOW:HIGH or NAME=LOW:HIGH:STEP, such as flow=0:40")
+        ranges[name.strip()] = numbers
+    return ranges
 
 
 given_option = click.option(
@@ -37,30 +46,6 @@ given_option = click.option(
     help="Under which condition, where the model was trained with some and the file has no such column.",
 )
 seed_option = click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-draws_option = click.option(
-    "--draws",
-    type=click.IntRange(8, 1024),
-    default=32,
-    show_default=True,
-    help="Likely courses that the middle and the band are taken from.",
-)
-band_option = click.option("--band", is_flag=True, help="Also write NAME.low and NAME.high: 90 % lies between them.")
-one_option = click.option(
-    "--one", is_flag=True, help="Write one likely course, as rough as real data, instead of the middle of all."
-)
-
-
-def series_option(said: str) -> Callable[[Command], Command]:
-    """--out, the file of a series."""
-    return click.option("--out", required=True, type=click.Path(path_type=Path), help=said)
-
-
-def read_for_synthesizer(
-    model: "Synthesizer", path: Path, time: str | None, ignore: Sequence[str], rows: slice
-) -> "TimeSeries":
-    """The model's channels of a file, and the columns that it is conditioned on."""
-    columns = [one.name for one in model.parts.conditions]
-    return read_for_model(model, path, time, None, ignore, rows, least=1, columns=columns)
 
 
 @contextmanager

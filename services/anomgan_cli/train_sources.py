@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomgan_cli.influx_input import readings_of
 from anomgan_cli.terminal import log_lines, say
 
 if TYPE_CHECKING:
@@ -64,14 +65,7 @@ def record_from_mqtt(config: "ServiceConfig", number: int, seconds: float) -> "l
 
 def read_from_influx(config: "ServiceConfig", where: Path, asked: str) -> "list[TimeSeries]":
     """What an InfluxDB holds; ConfigError where the configuration names none."""
-    from anomgan.adapters.influx_history import read_history
-    from anomgan.errors import ConfigError
-    from anomgan.wire.history_query import parse_query
-
-    if config.store.influx is None:
-        raise ConfigError(f"{where}: it has no [store.influx], which says where the InfluxDB is and how to get in")
-    query = parse_query(asked, time.time())
-    return agreed(list(read_history(config.store.influx, query)), partial=False)
+    return agreed(readings_of(config, where, asked), partial=False)
 
 
 def agreed(readings: "Sequence[Reading]", *, partial: bool) -> "list[TimeSeries]":

@@ -13,18 +13,15 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from anomgan.detector import Detector
 from anomgan.game import game_of
 from anomgan.records import Floats, TimeSeries
+from anomgan_cli.game_plots import HITS, LOSSES, Curve, Panel, draw_game
 from anomgan_cli.plot_style import (
     DASHES,
-    DISCRIMINATOR,
     EXPECTED,
     INK,
-    LINE,
     MUTED,
-    NORMAL,
     OBSERVED,
     SHADE,
     SMALL,
-    TINY,
     Form,
     figure,
     head,
@@ -39,6 +36,12 @@ from anomgan_cli.plot_style import (
 )
 
 MOST_EXAMPLES, MOST_CHANNELS = 3, 6
+GAME: tuple[Panel, ...] = (
+    LOSSES,
+    HITS,
+    Panel("Diversity, 1 = as real", (Curve("", "diversity", INK),)),
+    Panel("Held-out error", (Curve("", "reconstruction_error", OBSERVED),)),
+)
 EXAMPLES = ((0.5, "Ordinary"), (0.99, "Odd: 1 in 100"), (1.0, "The oddest"))
 SAMPLED = 1.0 / 3.0**0.5
 """the standard deviation of what latents are drawn from, uniform between -1 and 1"""
@@ -55,7 +58,7 @@ def training_report(detector: Detector, series: Sequence[TimeSeries], form: Form
     with styled():
         drawn = figure(0.62 + sum(heights))
         parts = drawn.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-        _draw_game(parts[0], summary)
+        draw_game(parts[0], GAME, summary)
         left, middle, right = parts[1].subplots(1, 3, width_ratios=(1.15, 0.9, 1.1))
         _draw_reliability(left, summary["reliability"])
         _draw_latents(middle, summary["latent_spread"])
@@ -66,53 +69,6 @@ def training_report(detector: Detector, series: Sequence[TimeSeries], form: Form
         title = f"Training on {summary['rows']:,} rows of {summary['series']} device{plural}: {game.balance} game"
         head(drawn, title if game.balance != "unknown" else title.partition(":")[0], game.sentence)
         return image(drawn, form)
-
-
-# ---------------------------------------------------------------- the game
-
-
-def _draw_game(part: SubFigure, summary: Mapping[str, Any]) -> None:
-    course = summary["course"]
-    panels = (
-        (
-            "Losses", "",
-            (("discriminator", "discriminator_loss", DISCRIMINATOR), ("generator", "generator_loss", NORMAL)),
-        ),
-        (
-            "Judged rightly", "share",
-            (("real", "accuracy_real", OBSERVED), ("generated", "accuracy_generated", EXPECTED)),
-        ),
-        ("Diversity, 1 = as real", "", (("", "diversity", INK),)),
-        ("Held-out error", "", (("", "reconstruction_error", OBSERVED),)),
-    )  # fmt: skip
-    for axis, (title, kind, lines) in zip(part.subplots(1, len(panels)), panels, strict=True):
-        ends = []
-        for name, key, colour in lines:
-            axis.plot(
-                course["step"], course[key], color=colour, linewidth=1.0, marker="." if len(course["step"]) < 2 else ""
-            )
-            if name and course[key]:
-                ends.append((course[key][-1], name, colour))
-        axis.axvline(summary["best_step"], color=LINE, linewidth=0.8, linestyle=DASHES, zorder=0)
-        axis.set_title(title)
-        axis.set_xlabel("step")
-        axis.grid(axis="y")
-        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
-        axis.yaxis.set_major_locator(MaxNLocator(4))
-        if kind == "share":
-            axis.set_ylim(0.0, 1.04)
-            axis.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        else:
-            low, high = axis.get_ylim()
-            axis.set_ylim(min(low, 0.0), high)
-        if ends:
-            handles = [Line2D([], [], color=colour, label=name) for _, name, colour in ends]
-            axis.legend(
-                handles=handles,
-                loc="lower right" if kind == "share" else "best",
-                fontsize=TINY,
-                handlelength=1.0,
-            )
 
 
 # ---------------------------------------------------------------- what it knows of normal

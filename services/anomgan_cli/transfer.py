@@ -1,35 +1,25 @@
 """`anomgan transfer MODEL CSV --to DEVICE`: one device's recording as another device's."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from anomgan_cli.inputs import ignore_option, rows_option, time_option
-from anomgan_cli.synthesis_inputs import given_option, read_for_synthesizer, windows_bar
+from anomgan_cli.recordings import Recordings, files_for, recordings_option, series_out_option
+from anomgan_cli.synthesis_inputs import given_option, windows_bar
 from anomgan_cli.terminal import say
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path), metavar="CSV")
+@recordings_option()
 @click.option("--to", "target", required=True, metavar="DEVICE", help="A device that the model was trained with.")
-@click.option("--from", "origin", metavar="DEVICE", help="Whose recording it is; left out: the file's name.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV or Parquet to write.")
+@click.option(
+    "--from", "origin", metavar="DEVICE", help="Whose recording it is; left out: the file's or device's name."
+)
+@series_out_option
 @given_option
-@time_option
-@ignore_option
-@rows_option
 def transfer(
-    model: Path,
-    file: Path,
-    target: str,
-    origin: str | None,
-    out: Path,
-    given: dict[str, float | str],
-    time: str | None,
-    ignore: Sequence[str],
-    rows: slice,
+    model: Path, recordings: Recordings, target: str, origin: str | None, out: Path, given: dict[str, float | str]
 ) -> None:
     """Write CSV or Parquet of one device as it would be of another, so that a model of that one can judge it.
 
@@ -45,8 +35,9 @@ def transfer(
 
     check_ending(out)
     maker = Synthesizer.load(model)
-    series = read_for_synthesizer(maker, file, time, ignore, rows)
-    with windows_bar("transferring") as watch:
-        moved = maker.transfer(series, target, origin=origin, given=given, on_windows=watch)
-    write_series(out, moved)
-    say(f"wrote {out}: {len(moved)} rows of {file.name} as of {target}")
+    several = recordings.read(maker)
+    for path, one in zip(files_for(out, [one.device for one in several]), several, strict=True):
+        with windows_bar("transferring") as watch:
+            moved = maker.transfer(one, target, origin=origin, given=given, on_windows=watch)
+        write_series(path, moved)
+        say(f"wrote {path}: {len(moved)} rows of {origin or one.device} as of {target}")
