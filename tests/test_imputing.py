@@ -157,6 +157,7 @@ def test_one_that_is_started_again_tells_what_a_steady_one_tells(
     again.fleets[0].restore(first.fleets[0].snapshot())
     assert before + judged(again, faulty[row:], batch) == expected
     assert again.fleets[0].snapshot()[PART] == steady.fleets[0].snapshot()[PART]
+    assert counted(again) == counted(steady)
 
 
 def test_an_open_event_stands_as_it_was_told(model: Path, beside: Path, faulty: list[Reading]) -> None:

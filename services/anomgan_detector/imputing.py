@@ -26,7 +26,7 @@ from anomgan.explain import Onsets
 from anomgan.imputer import TOO_FEW_ROWS, Explained, Imputer
 from anomgan.records import Event, Reading, Source, TimeSeries, Verdict, picker
 from anomgan.scaling import usable
-from anomgan.snapshots import UNREADABLE, event_from, text, timely
+from anomgan.snapshots import UNREADABLE, event_from, text, timely, typed
 from anomgan_detector.loaded import SynthesizerFile
 
 log = logging.getLogger("anomgan.detector")
@@ -89,13 +89,9 @@ class Imputing:
 
     def describe(self) -> str:
         """What is imputed by, as an end of a line; "" = nobody asked for it."""
-        return (
-            ""
-            if not self._path
-            else f", imputing by {self._path}"
-            if self._imputer
-            else f", not imputing: {self.fault}"
-        )
+        if not self._path:
+            return ""
+        return f", imputing by {self._path}" if self._imputer is not None else f", not imputing: {self.fault}"
 
     def document(self) -> dict[str, Any]:
         """By what is imputed, what is wrong with it, and how often it was done and why not, as JSON types."""
@@ -220,25 +216,32 @@ class Imputing:
     # ---------------------------------------------------------------- state
 
     def snapshot(self) -> dict[str, bytes]:
-        """Everything that later descriptions depend on; nothing where nothing is imputed."""
-        if self._imputer is None:
+        """The counters, and everything that later descriptions depend on; nothing where nobody asked for imputing."""
+        if not self._path:
             return {}
         devices, rows = [], []
+        quiet = 0 if self._imputer is None else self._imputer.rows
         for source, one in self._recent.items():
-            if math.isnan(one.since_s):
-                one.keep(self._imputer.rows, len(self._channels))
-            devices.append([*source, len(one.times), one.since_s])
-            rows += [np.array(one.times, "<f8").tobytes(), np.array(one.values, "<f4").tobytes()]
+            kept = min(len(one.times), quiet) if math.isnan(one.since_s) else len(one.times)
+            devices.append([*source, kept, one.since_s])
+            rows.append(np.array(one.times[-kept:], "<f8").tobytes())
+            rows.append(np.array(one.values[-kept * len(self._channels) :], "<f4").tobytes())
         header = orjson.dumps(
-            {"version": VERSION, "channels": self._channels, "devices": devices, "told": list(self._told.values())}
+            {
+                "version": VERSION,
+                "channels": self._channels,
+                "devices": devices,
+                "told": list(self._told.values()),
+                "counters": self.counters,
+            }
         )
         return {PART: b"".join([len(header).to_bytes(HEAD, "little"), header, *rows])}
 
     def restore(self, parts: Mapping[str, bytes]) -> None:
         """Put back what `snapshot` gave, where it gave any; DataError for anything else, which changes nothing."""
-        if self._imputer is None or PART not in parts:
+        if not self._path or PART not in parts:
             return
-        content = parts[PART]
+        content, width = parts[PART], len(self._channels)
         try:
             at = HEAD + int.from_bytes(content[:HEAD], "little")
             header = orjson.loads(content[HEAD:at])
@@ -247,10 +250,7 @@ class Imputing:
             recent: dict[Source, Recent] = {}
             for site, device, count, since_s in header["devices"]:
                 times, at = np.frombuffer(content, "<f8", count, at), at + 8 * count
-                values, at = (
-                    np.frombuffer(content, "<f4", count * len(self._channels), at),
-                    at + 4 * count * len(self._channels),
-                )
+                values, at = np.frombuffer(content, "<f4", count * width, at), at + 4 * count * width
                 if not (np.diff(times) > 0).all():
                     raise ValueError("rows are not in order")
                 timely(*times[[0, -1]].tolist())
@@ -261,9 +261,12 @@ class Imputing:
             if at != len(content):
                 raise ValueError("there is more than was written")
             told = {event.id: event for event in map(event_from, header["told"])}
+            counters = Counter(typed(header, "counters", dict[str, int]))
         except (*UNREADABLE, IndexError, OverflowError, DataError) as error:
             raise DataError(f"these bytes are not a snapshot of what is imputed by: {error}") from None
-        self._recent, self._told = recent, told
+        self.counters = counters
+        if self._imputer is not None:
+            self._recent, self._told = recent, told
 
     def take_over(self, other: "Imputing") -> None:
         """Go on with the rows and open events of another, where they are of the same channels."""
