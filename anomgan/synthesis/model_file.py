@@ -21,6 +21,7 @@ from anomgan.sealed_file import (
     take,
     take_channels,
     take_networks,
+    texts,
 )
 from anomgan.synthesis.carry import FAR, Carry
 from anomgan.synthesis.conditions import Condition
@@ -29,6 +30,7 @@ from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
 FORMAT = 1
 MOST_CONDITIONS = 10_000
+LOOKS, MOST_EPSILON = 3, 100
 
 
 def pack(learned: Learned) -> bytes:
@@ -91,7 +93,21 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     marginals = tuple(_marginal(name, numbers, tensors) for name, numbers in told)
     period_s = number(header["period_s"], "period_s", positive=True)
     summary = {**header["summary"], "library_version": header["library_version"]}
+    if summary.get("privacy"):
+        _check_promise(summary["privacy"])
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
+
+
+def _check_promise(told: dict[str, Any]) -> None:
+    """ValueError or KeyError where it cannot be told what a private training promises."""
+    for name in ("epsilon", "delta", "unit_rows", "unit_s", "units", "max_grad_norm"):
+        number(told[name], f"privacy.{name}", positive=True)
+    for look in told["looks"]:
+        for name in ("noise_multiplier", "rate", "times"):
+            number(look[name], f"privacy.looks.{name}")
+    if len(told["looks"]) != LOOKS or told["epsilon"] > MOST_EPSILON:
+        raise ValueError(f"an epsilon of {told['epsilon']} of {len(told['looks'])} looks")
+    texts(told, "not_covered")
 
 
 def _json(config: object) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
-from anomgan_cli.synthesis_inputs import parse_ranges
+from anomgan_cli.synthesis_inputs import parse_ranges, tell_beyond
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def train(
             from anomgan.synthesis.private_fit import guarantee
             from anomgan.synthesis.synthesizer import Synthesizer
 
+            tell_beyond(series, config.ranges)
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
             say(_went(maker))
