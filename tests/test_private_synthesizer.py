@@ -1,6 +1,7 @@
 """A synthesizer with an epsilon: what it promises, what it costs, what it refuses."""
 
 import sys
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import torch
 from opacus.accountants import RDPAccountant
 
 from anomgan.config import SynthesizerConfig, parse_config
-from anomgan.errors import ConfigError, DataError
+from anomgan.errors import ConfigError, DataError, ModelFileError
 from anomgan.gan.train import TrainingStep
 from anomgan.records import TimeSeries
+from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.private_fit import NOT_COVERED, guarantee, learn_privately
 from anomgan.synthesis.synthesizer import Synthesizer
 
@@ -62,6 +64,7 @@ def test_the_unit_is_a_block_of_two_windows_of_one_device(maker: Synthesizer) ->
 def test_the_promise_says_of_what_and_of_what_not(maker: Synthesizer) -> None:
     said = guarantee(maker.summary)
     assert said.startswith("differential privacy: epsilon 4.00 at delta 1e-05 for each block of 32 rows (320 s)")
+    assert "epsilon 8.00 at delta 0.00056. Not covered" in said
     assert all(part in said for part in NOT_COVERED)
     assert guarantee({"steps": 3}) == ""
 
@@ -85,6 +88,17 @@ def test_it_is_saved_and_makes_rows_within_the_ranges(maker: Synthesizer, tmp_pa
     for column, (low, high, *_) in zip(made.values.T, RANGES.values(), strict=True):
         assert low <= column.min() <= column.max() <= high
     assert set(made.values[:, 2]) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("epsilon", "four"), ("epsilon", 1e4), ("delta", None), ("looks", []), ("not_covered", "nothing")],
+)
+def test_a_file_whose_promise_cannot_be_told_is_refused(maker: Synthesizer, key: str, value: object) -> None:
+    learned = maker.parts
+    told = {**learned.summary, "privacy": {**learned.summary["privacy"], key: value}}
+    with pytest.raises(ModelFileError, match="x: the parts of this model file do not fit together"):
+        unpack(pack(replace(learned, summary=told)), "x")
 
 
 def weights(synthesizer_config: SynthesizerConfig, entropy: int) -> torch.Tensor:
@@ -133,6 +147,7 @@ def test_rows_that_are_missing_are_no_news() -> None:
         ({"conditions": ("hour",)}, "conditions does not go with epsilon"),
         ({"cycle_weight": 1.0}, "cycle_weight does not go with epsilon"),
         ({"minibatch_statistics": True}, "minibatch_statistics does not go with epsilon: one window would change"),
+        ({"augmentation": 0.3}, "augmentation does not go with epsilon"),
         ({"gradient_penalty": 1.0}, "gradient_penalty does not go with epsilon"),
         ({"loss": "wgan-gp"}, "gradient_penalty does not go with epsilon"),
         ({"window": 64, "protected_rows": 32}, "protected_rows = 32 has no room for a window of 64 rows"),

@@ -1,10 +1,13 @@
 """How a synthesizer is built."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from anomgan.config.game import GameConfig
+
+Ends = Annotated[tuple[float, float], Field(strict=False)]
+EndsAndStep = Annotated[tuple[float, float, float], Field(strict=False)]
 
 
 class SynthesizerConfig(GameConfig):
@@ -36,7 +39,7 @@ class SynthesizerConfig(GameConfig):
     """what each real window's gradient is clipped to, with an epsilon"""
     protected_rows: int | None = Field(None, ge=16, le=1_000_000)
     """rows of a block of time, which epsilon is of; None = two windows"""
-    ranges: dict[str, tuple[float, float] | tuple[float, float, float]] = Field(default_factory=dict)
+    ranges: dict[str, Ends | EndsAndStep] = Field(default_factory=dict)
     """with an epsilon, each channel's lowest and highest value and, where it has one, its step, from elsewhere than the
     data: a sensor's data sheet, say"""
 
@@ -63,11 +66,8 @@ class SynthesizerConfig(GameConfig):
             ("conditions", self.conditions, "how often each condition occurs would have to be private too"),
             ("cycle_weight", self.cycle_weight, "it takes the condition `device`"),
             ("minibatch_statistics", self.minibatch_statistics, "one window would change the gradients of others"),
-            (
-                "gradient_penalty",
-                penalty,
-                "its slopes have no gradient of one window alone; 0 is spectral normalisation",
-            ),
+            ("gradient_penalty", penalty, "it has no gradient of one window alone; 0 is spectral normalisation"),
+            ("augmentation", self.augmentation, "the dice that it takes tell how many windows were drawn"),
         ):
             if asked:
                 raise ValueError(f"{name} does not go with epsilon: {why}")

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from anomgan.records import Floats, TimeSeries
 from anomgan.windows import WindowRule, gather_windows, segment_starts
 
+GRAIN = 2.0**-20
+"""of the noise, that sums are rounded to"""
 Rows = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
@@ -62,5 +64,13 @@ class Records:
 
 def noised(values: Floats, noise_multiplier: float, most: float, rng: np.random.Generator) -> Floats:
     """A sum over blocks with a Gaussian mechanism's noise, `most` being the longest that a single block's part can be
-    (Dwork & Roth 2014, "The algorithmic foundations of differential privacy", appendix A)."""
-    return values + noise_multiplier * most * rng.standard_normal(values.shape)
+    (Dwork & Roth 2014, "The algorithmic foundations of differential privacy", appendix A).
+
+    Rounded to a small part of the noise: the last bits of a sum of floating-point numbers tell which they were (Mironov
+    2012, "On significance of the least significant bits for differential privacy").
+    """
+    spread = noise_multiplier * most
+    if spread == 0.0:
+        return values
+    told: Floats = np.round((values + spread * rng.standard_normal(values.shape)) / (GRAIN * spread)) * GRAIN * spread
+    return told

@@ -21,6 +21,7 @@ from anomgan.sealed_file import (
     take,
     take_channels,
     take_networks,
+    texts,
 )
 from anomgan.synthesis.carry import FAR, Carry
 from anomgan.synthesis.conditions import Condition
@@ -30,6 +31,7 @@ from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 FORMAT = 2
 MOST_CONDITIONS = 10_000
 LONGEST_S = 1e9
+LOOKS, MOST_EPSILON = 3, 100
 
 
 def pack(learned: Learned) -> bytes:
@@ -97,7 +99,21 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     if period_s > LONGEST_S:
         raise ValueError(f"period_s is {period_s:g}")
     summary = {**header["summary"], "library_version": header["library_version"]}
+    if summary.get("privacy"):
+        _check_promise(summary["privacy"])
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
+
+
+def _check_promise(told: dict[str, Any]) -> None:
+    """ValueError or KeyError where it cannot be told what a private training promises."""
+    for name in ("epsilon", "delta", "unit_rows", "unit_s", "units", "max_grad_norm"):
+        number(told[name], f"privacy.{name}", positive=True)
+    for look in told["looks"]:
+        for name in ("noise_multiplier", "rate", "times"):
+            number(look[name], f"privacy.looks.{name}")
+    if len(told["looks"]) != LOOKS or told["epsilon"] > MOST_EPSILON:
+        raise ValueError(f"an epsilon of {told['epsilon']} of {len(told['looks'])} looks")
+    texts(told, "not_covered")
 
 
 def _condition(given: dict[str, Any]) -> Condition:

@@ -2,7 +2,8 @@
 
 The promise: with or without what one block of time of one device recorded, whatever comes of the training is about as
 likely; no event's probability changes by more than a factor of e^epsilon, but for a probability of delta. A stretch of
-as many rows that begins anywhere lies in two blocks at most, and has twice the epsilon.
+as many rows that begins anywhere lies in two blocks at most, and has twice the epsilon at 1 + e^epsilon times the delta
+(Dwork & Roth 2014, theorem 2.2).
 
 Real data are looked at three times, and nowhere else:
 
@@ -22,7 +23,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from math import inf, nan
+from math import exp, inf, nan
 from typing import Any
 
 import numpy as np
@@ -170,11 +171,11 @@ def guarantee(summary: Mapping[str, Any]) -> str:
     told = summary.get("privacy")
     if not told:
         return ""
-    missing = "; ".join(told["not_covered"])
+    epsilon, delta, missing = told["epsilon"], told["delta"], "; ".join(told["not_covered"])
     return (
-        f"differential privacy: epsilon {told['epsilon']:.2f} at delta {told['delta']:g} for each block of "
-        f"{told['unit_rows']} rows ({told['unit_s']:g} s) of a device, twice that for as long a stretch that begins "
-        f"anywhere. Not covered: {missing}"
+        f"differential privacy: epsilon {epsilon:.2f} at delta {delta:g} for each block of {told['unit_rows']} rows "
+        f"({told['unit_s']:g} s) of a device; a stretch as long that begins anywhere lies in two of them: epsilon "
+        f"{2.0 * epsilon:.2f} at delta {(1.0 + exp(epsilon)) * delta:.2g}. Not covered: {missing}"
     )
 
 

@@ -118,8 +118,9 @@ def privacy(
     def at(row: int) -> str:
         return _place(looked.trained, train, looked.windows[0], row)
 
-    text = words(report, at)
-    figures = json.dumps({**report.as_dict(), "files": _files(train, held_out, synthetic)}, indent=2)
+    text = [*words(report, at), *([f"The model was trained with {looked.promised}."] if looked.promised else [])]
+    told = {**report.as_dict(), "files": _files(train, held_out, synthetic), "promised": looked.promised or None}
+    figures = json.dumps(told, indent=2)
     for line in [figures] if as_json else ["", *text]:
         say(line)
     if folder is not None:

@@ -19,11 +19,12 @@ ROWS = slice(None)
 @dataclass(frozen=True, slots=True)
 class Compared:
     """trained: the series of the training data. windows: of each of them, of each held out and of each synthetic one.
-    discriminator: of the model, where there is one."""
+    discriminator: of the model, where there is one; promised: what its training promises, "" for nothing."""
 
     trained: "Sequence[TimeSeries]"
     windows: "Sequence[Sequence[Sample]]"
     discriminator: "Judge | None" = None
+    promised: str = ""
 
 
 def compared_as_trained(
@@ -45,6 +46,7 @@ def compared_as_trained(
     from anomgan.synthesis.conditions import DEVICE, HOUR, WEEKDAY
     from anomgan.synthesis.fit import trained_rows
     from anomgan.synthesis.judged import realness, seen_windows
+    from anomgan.synthesis.private_fit import guarantee
     from anomgan.synthesis.synthesizer import Synthesizer
 
     maker = Synthesizer.load(model)
@@ -85,4 +87,4 @@ def compared_as_trained(
         [cut(one, conditioned=True) for one in held],
         [cut(one, conditioned=False) for one in read(synthetic, ())],
     )
-    return Compared(trained, windows, discriminator)
+    return Compared(trained, windows, discriminator, guarantee(maker.summary))

@@ -10,7 +10,7 @@ import click
 
 from anomgan_cli.influx_input import config_option, from_influx_option, refuse_beside
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
-from anomgan_cli.synthesis_inputs import parse_ranges
+from anomgan_cli.synthesis_inputs import parse_ranges, tell_beyond
 from anomgan_cli.terminal import say
 from anomgan_cli.train_settings import all_settings, set_option
 
@@ -161,6 +161,7 @@ def train(
             from anomgan.synthesis.private_fit import guarantee
             from anomgan.synthesis.synthesizer import Synthesizer
 
+            tell_beyond(series, config.ranges)
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
             say(_told_of_synthesizer(maker))
