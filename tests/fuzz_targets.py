@@ -34,6 +34,7 @@ from fuzz_synthesizer import (
 )
 from fuzz_synthesizer import whole as whole_synthesizer
 from fuzzing import Target
+from sealed_headers import header_of, with_header
 from wire_cases import TOPICS, is_sound
 
 from anomgan.adapters.files import read_config
@@ -45,7 +46,6 @@ from anomgan.errors import ConfigError, DataError, ModelFileError, PayloadError
 from anomgan.model_file import pack, unpack
 from anomgan.recognise import Sample, Watch, recognise
 from anomgan.records import Reading
-from anomgan.sealed_file import DIGEST
 from anomgan.wire import Decoder, PayloadFormat, encode, parse_template
 from anomgan.wire.control import encode_answer, named_transaction, signature
 from anomgan.wire.conventions import CONVENTIONS
@@ -207,25 +207,7 @@ def unpacking(content: bytes) -> str:
 
 def unpacking_a_header(header: bytes) -> str:
     """The same for a file whose tensors are whole and whose header is anything."""
-    whole = pack(small_detector().parts)
-    size = int.from_bytes(whole[:8], "little")
-    outer = orjson.loads(whole[8 : 8 + size])
-    try:
-        inner = orjson.loads(header)
-        if isinstance(inner, dict):  # or the digest would refuse every change before it is looked at
-            inner.pop(DIGEST, None)
-        outer["__metadata__"]["anomgan"] = orjson.dumps(inner).decode()
-    except orjson.JSONDecodeError:
-        outer["__metadata__"]["anomgan"] = header.decode("utf-8", "replace")
-    text = orjson.dumps(outer)
-    return unpacking(len(text).to_bytes(8, "little") + text + whole[8 + size :])
-
-
-def inner_header() -> bytes:
-    """What our header is."""
-    whole = pack(small_detector().parts)
-    size = int.from_bytes(whole[:8], "little")
-    return str(orjson.loads(whole[8 : 8 + size])["__metadata__"]["anomgan"]).encode()
+    return unpacking(with_header(pack(small_detector().parts), header))
 
 
 TARGETS: Mapping[str, Fuzzed] = {
@@ -235,7 +217,7 @@ TARGETS: Mapping[str, Fuzzed] = {
     "simulator": Fuzzed(injecting, wishes, 300),
     "config": Fuzzed(reading_a_config, lambda: [*small_configs(), (CONFIGS / "detector.toml").read_bytes()], 3000),
     "model file": Fuzzed(lambda: unpacking, lambda: [pack(small_detector().parts)], 10_000),
-    "model header": Fuzzed(lambda: unpacking_a_header, lambda: [inner_header()], 20_000),
+    "model header": Fuzzed(lambda: unpacking_a_header, lambda: [header_of(pack(small_detector().parts))], 20_000),
     "synthesizer's file": Fuzzed(lambda: unpacking_a_synthesizer, lambda: [whole_synthesizer()], 20_000),
     "synthesizer's header": Fuzzed(lambda: unpacking_a_synthesizer_s_header, headers, 20_000),
     "journal: stream": Fuzzed(lambda: restoring_a_stream, lambda: [snapshots()["stream"]], 2000),

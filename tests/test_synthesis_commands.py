@@ -1,14 +1,17 @@
-"""`anomgan train --synthesizer`, `generate`, `impute` and `upsample` on files."""
+"""`anomgan train --synthesizer`, `inspect`, and the verbs of a synthesizer on files."""
 
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from anomgan.adapters.files import read_series
+from anomgan_cli.generate import generate
 from anomgan_cli.main import cli, main
+from anomgan_cli.synthesis_inputs import parse_given
 
 ROWS = 400
 SMALL = ["--window", "16", "--steps", "40", "--device", "cpu"]
@@ -32,6 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (where / "holes.csv").write_text(table(120, holes=True))
     (where / "slow.csv").write_text(table(40, step_s=4))
     (where / "other.csv").write_text("time,level\n0,1\n1,2\n")
+    (where / "bare.csv").write_text(table(60).replace(",mode", ",note").replace(",1\n", ",7\n"))
+    (where / "one.csv").write_text(table(1))
+    (where / "empty.csv").write_text("")
     words = ["train", str(where / "pump.csv"), "--synthesizer", "--condition", "mode", *SMALL]
     words += ["--report", str(where / "training.png")]
     done = CliRunner().invoke(cli, [*words, "--out", str(where / "gan.safetensors")])
@@ -154,6 +160,12 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
     assert not np.array_equal(moved.values, before.values)
 
 
+def test_a_condition_is_a_number_where_it_can_be_and_a_device_s_name_is_a_name() -> None:
+    context = click.Context(generate)
+    given = parse_given(context, generate.params[0], ["mode=2", "kind = idle", "device=007"])
+    assert given == {"mode": 2.0, "kind": "idle", "device": "007"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -161,6 +173,13 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
         ("generate GAN --rows 5 --given mode=3 --out x.csv", "condition 'mode': 3 is none of 1, 2"),
         ("generate GAN --rows 5 --given speed=3 --out x.csv", "unknown condition 'speed'"),
         ("generate GAN --rows 5 --given mode --out x.csv", "'mode' is not NAME=VALUE"),
+        ("generate GAN --rows 5 --given mode=idle --out x.csv", "condition 'mode': idle is none of 1, 2"),
+        ("generate GAN --rows 5 --given mode=nan --out x.csv", "condition 'mode' has no value in row 0"),
+        ("impute GAN bare.csv --out x.csv", "condition 'mode' is needed: one of 1, 2"),
+        ("impute GAN empty.csv --out x.csv", "empty.csv: the file is empty"),
+        ("upsample GAN one.csv --factor 2 --out x.csv", "a single row has no rate that could be refined"),
+        ("augment GAN bare.csv --make 9 --out x.csv", "'bare' has no column 'mode', which this model is conditioned"),
+        ("augment GAN one.csv --make 9 --out x.csv", "no 16 consecutive rows without a gap"),
         ("generate GAN --rows 5 --out x.txt", "x.txt: a series is written as .csv or .parquet"),
         ("generate pump.csv --rows 5 --out x.csv", "not an anomgan model file"),
         ("impute GAN other.csv --out x.csv", "none of the model's channels is there: flow, pressure"),
@@ -179,6 +198,7 @@ def test_a_recording_of_one_device_is_written_as_another_s(folder: Path, tmp_pat
         ("train --from-mqtt 9s --config c --channels a --out x", "--channels goes with CSV, not with --from-mqtt"),
         ("score GAN pump.csv --out x.csv", "a synthesizer's file, where a detector's is wanted"),
         ("train pump.csv --condition mode --out x", "--condition goes with --synthesizer"),
+        ("train pump.csv --synthesizer --condition mode,mode --out x", "conditions: 'mode' is named twice"),
         ("train pump.csv --synthesizer --condition speed --out x", "there is no condition 'speed'"),
         ("train pump.csv --synthesizer --alarms-per-week 2 --out x", "--alarms-per-week is a detector's"),
         ("train pump.csv --synthesizer --report x.jpg --out x", "x.jpg: a picture's file ends in .png, .pdf or .svg"),

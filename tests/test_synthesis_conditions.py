@@ -81,6 +81,7 @@ def test_a_condition_that_is_missing_unknown_or_never_seen_is_named(given: dict[
         ({}, "condition 'load' is needed: a number"),
         ({"load": "much"}, "condition 'load': much is no number"),
         ({"load": np.inf}, "condition 'load' has no value in row 0"),
+        ({"load": 1e300}, r"1e\+300 is nothing like what was learned from, 123.5 give or take 13.85"),
         ({"load": 1.0, "hour": 3.0}, "condition 'hour' follows from the times; it cannot be given"),
     ],
 )

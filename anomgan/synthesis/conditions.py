@@ -20,6 +20,8 @@ from anomgan.records import Floats, TimeSeries
 
 HOUR, WEEKDAY, DEVICE = "hour", "weekday", "device"
 MOST_CATEGORIES = 16
+FARTHEST = 1e4
+"""spreads from the middle; beyond, networks make nothing of a number"""
 DAY_S = 86_400.0
 THURSDAY = 3  # 1970-01-01 was one; Monday is 0
 
@@ -100,8 +102,8 @@ def encode(conditions: Sequence[Condition], times: Floats, given: Given) -> NDAr
     names = [condition.name for condition in conditions]
     strays = set(given) - set(names)
     if strays:
-        known = ", ".join(names) or "none: it was trained without"
-        raise DataError(f"unknown condition {min(strays)!r}; this model's are {known}")
+        known = f"this model's are {', '.join(names)}" if names else "this model was trained without any"
+        raise DataError(f"unknown condition {min(strays)!r}; {known}")
     told = {HOUR, WEEKDAY} & set(given)
     if told:
         raise DataError(f"condition {min(told)!r} follows from the times; it cannot be given")
@@ -127,7 +129,15 @@ def _encode(condition: Condition, times: Floats, given: Given) -> Floats:
     elif not np.isfinite(rows := rows.astype(np.float64)).all():
         raise DataError(f"condition {name!r} has no value in row {int(np.isfinite(rows).argmin())}")
     if not condition.levels:
-        return ((rows - condition.centre) / condition.spread)[:, None]
+        with np.errstate(over="ignore"):
+            number = (rows - condition.centre) / condition.spread
+        far = np.abs(number) > FARTHEST
+        if far.any():
+            raise DataError(
+                f"condition {name!r}: {_shown(float(rows[far.argmax()]))} is nothing like what was learned from, "
+                f"{_shown(condition.centre)} give or take {_shown(condition.spread)}"
+            )
+        return number[:, None]
     told = np.stack([rows == level for level in condition.levels], axis=1)
     if not told.any(1).all():
         stray = rows[int(told.any(1).argmin())]

@@ -30,7 +30,8 @@ from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
 FORMAT = 2
 MOST_CONDITIONS = 10_000
-LONGEST_S = 1e9
+LONGEST_PERIOD_S = 1e12
+"""so that times stay numbers"""
 LOOKS, MOST_EPSILON = 3, 100
 
 
@@ -96,8 +97,8 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     told = zip(channels, header["marginals"], strict=True)
     marginals = tuple(_marginal(name, numbers, tensors) for name, numbers in told)
     period_s = number(header["period_s"], "period_s", positive=True)
-    if period_s > LONGEST_S:
-        raise ValueError(f"period_s is {period_s:g}")
+    if period_s > LONGEST_PERIOD_S:
+        raise ValueError(f"period_s is {period_s}")
     summary = {**header["summary"], "library_version": header["library_version"]}
     if summary.get("privacy"):
         _check_promise(summary["privacy"])
