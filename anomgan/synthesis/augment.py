@@ -95,8 +95,8 @@ def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
             ends = ends[spaced(len(ends), most)]
             scores = filled(to_scores(learned.marginals, one.values[:, :width]), starts)
             windows = gather_windows(scores, ends, window)
-            columns = one.values[ends][:, [one.channels.index(name) for name in columns_of(learned.conditions)]]
             told = told_scale(of_series(learned.conditions, one)[ends], 0, learned.networks.shape.scales)
+            columns = one.values[ends][:, [one.channels.index(name) for name in columns_of(learned.conditions)]]
             found.append(_Real(windows, told, columns, ends + before))
         before += len(one) + window
     if not found:
