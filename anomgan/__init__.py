@@ -19,6 +19,7 @@ witness         one way to look at a window: discriminator, reconstruction, patt
 surprise        -log10 of the probability that a normal window looks this odd; 3 = one in a thousand
 alarm budget    how many false alarms a device may raise in a week; the threshold follows from it
 synthesizer     learns to make and complete a device's data; a condition is what they depend on
+imputer         a synthesizer beside a detector: says what an event should have looked like
 verdict         what is said of one device at one time; unknown (NaN) in warm-up, after a gap, with too much missing
 event           a run of anomalous verdicts
 band            where a channel's readings lie in normal windows around what is expected
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from anomgan.errors import AnomganError
     from anomgan.evaluation import Evaluation, evaluate
     from anomgan.examination import Examination
+    from anomgan.imputer import Imputer
     from anomgan.matching import match_events
     from anomgan.records import Event, Reading, TimeSeries, Verdict
     from anomgan.stream import StreamDetector
@@ -51,6 +53,7 @@ _HOMES = {
     "Evaluation": "anomgan.evaluation",
     "Event": "anomgan.records",
     "Examination": "anomgan.examination",
+    "Imputer": "anomgan.imputer",
     "NearestNeighbours": "anomgan.baselines",
     "PCA": "anomgan.baselines",
     "Reading": "anomgan.records",
@@ -75,6 +78,7 @@ __all__ = [
     "Evaluation",
     "Event",
     "Examination",
+    "Imputer",
     "NearestNeighbours",
     "Reading",
     "StreamDetector",

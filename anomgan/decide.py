@@ -7,7 +7,7 @@ when its severity rises, and when it closes; whether anybody hears of it then, `
 peak stands above the threshold, in decades of probability.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ ARRAYS: dict[str, type[np.floating[Any]]] = {
     "band": np.float64,
 }
 """fields of a verdict that are an array, or None, and of what"""
+Retell = Callable[[Event, Verdict, Onsets], Event]
+"""an event that is told, its oddest verdict, since when its channels are off -> the event as it is told"""
 MAJOR_DECADES = 2.0
 CRITICAL_DECADES = 6.0
 
@@ -154,6 +156,25 @@ def _describe(rule: DecideConfig, oddest: Verdict, start_s: float, end_s: float,
     )
 
 
+def retold(rule: DecideConfig, event: Event, oddest: Verdict, onsets: Onsets) -> Event:
+    """The same event, described anew: where its oddest verdict expected something else, values and sentence do."""
+    again = _describe(rule, oddest, event.start_s, event.end_s, onsets)
+    return replace(
+        event,
+        channels=again.channels,
+        observed=again.observed,
+        expected=again.expected,
+        contributions=again.contributions,
+        units=again.units,
+        reason=again.reason,
+    )
+
+
+def as_decided(event: Event, oddest: Verdict, onsets: Onsets) -> Event:
+    """Told as it was decided."""
+    return event
+
+
 class FleetDecisions:
     """The deciding state of many devices; `update` gives the events that verdicts open, worsen or close.
 
@@ -167,8 +188,8 @@ class FleetDecisions:
         self.open_count = 0
         """events that are open now"""
 
-    def update(self, verdicts: Iterable[Verdict]) -> list[Event]:
-        """Verdicts in, in each device's order of time; what there is to tell out."""
+    def update(self, verdicts: Iterable[Verdict], retell: Retell = as_decided) -> list[Event]:
+        """Verdicts in, in each device's order of time; what there is to tell out, as `retell` has it."""
         told = []
         for verdict in verdicts:
             source = (verdict.site, verdict.device)
@@ -178,7 +199,8 @@ class FleetDecisions:
                 self._states[source] = after
                 self.open_count += (after.event is not None) - (before.event is not None)
             if event is not None:
-                told.append(event)
+                # once it is closed nothing of it is remembered
+                told.append(_told(event, before if after.event is None else after, retell))
         return told
 
     def forget(self, sources: Iterable[Source], why: str) -> list[Event]:
@@ -205,11 +227,15 @@ class FleetDecisions:
         self._states.update(states)
         self.open_count = sum(state.event is not None for state in self._states.values())
 
-    def open_events(self, sources: Iterable[Source] | None = None) -> list[Event]:
+    def open_events(self, sources: Iterable[Source] | None = None, retell: Retell = as_decided) -> list[Event]:
         """The events that are open now, as they stand: of all devices, or of these."""
         of = self._states if sources is None else sources
         states = (self._states.get(source, QUIET) for source in of)
-        return [state.event for state in states if state.event is not None]
+        return [_told(state.event, state, retell) for state in states if state.event is not None]
+
+
+def _told(event: Event, state: DeviceDecision, retell: Retell) -> Event:
+    return event if state.oddest is None else retell(event, state.oddest, state.onsets)
 
 
 def _state_from(document: dict[str, Any]) -> DeviceDecision:
@@ -244,11 +270,11 @@ def _verdict_from(document: dict[str, Any]) -> Verdict:
     return verdict
 
 
-def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict]) -> list[Event]:
+def decide_all(rule: DecideConfig, verdicts: Iterable[Verdict], retell: Retell = as_decided) -> list[Event]:
     """The events of all verdicts, each as it stood last; one that never closed stays open."""
     decisions = FleetDecisions(rule)
-    events = {event.id: event for event in decisions.update(verdicts)}
-    return list((events | {event.id: event for event in decisions.open_events()}).values())
+    events = {event.id: event for event in decisions.update(verdicts, retell)}
+    return list((events | {event.id: event for event in decisions.open_events(retell=retell)}).values())
 
 
 def is_anomalous(surprise: float, threshold: float) -> bool:

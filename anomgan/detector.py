@@ -186,7 +186,7 @@ class Detector:
 
     def examine(self, series: Series) -> tuple[NDArray[np.int64], Examination]:
         """The rows (N,) of a series that complete a due window, and what is said of those windows."""
-        one = self._aligned(series)
+        one = self.aligned(series)
         starts = segment_starts(one.times, self.rule)
         rows, ends = hold_missing(self.scale(one.values), starts, self.rule), due_ends(starts, self.rule)
         if len(ends) == 0:
@@ -200,7 +200,7 @@ class Detector:
 
     def score(self, series: Series) -> Floats:
         """Surprise (T,) of each row, causal: that of the newest due window; NaN in warm-up, also after a gap."""
-        one = self._aligned(series)
+        one = self.aligned(series)
         ends, seen = self.examine(one)
         newest = carried(ends, segment_starts(one.times, self.rule))
         return np.append(seen.surprise, np.nan)[newest]  # -1 is the NaN at the end
@@ -247,7 +247,7 @@ class Detector:
 
     def verdicts(self, series: TimeSeries) -> list[Verdict]:
         """The verdicts that a stream of this series' readings gives, the unknown ones of every warm-up among them."""
-        one = self._aligned(series)
+        one = self.aligned(series)
         ends, seen = self.examine(one)
         due = {int(end): i for i, end in enumerate(ends)}
         waiting = waiting_ends(segment_starts(one.times, self.rule), self.rule)
@@ -266,7 +266,7 @@ class Detector:
         """A rule for events with everything chosen for this detector's windows."""
         return for_windows(rule, self.rule.window // self.rule.stride)
 
-    def _aligned(self, series: Series) -> TimeSeries:
+    def aligned(self, series: Series) -> TimeSeries:
         """A series with this detector's channels in its order: others are left out, missing ones read NaN.
 
         An array is taken by position; DataError where its width differs or no channel is known.

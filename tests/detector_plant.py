@@ -12,12 +12,13 @@ from examples import CHANNELS, normal_series
 
 from anomgan.adapters.memory import MemoryPublisher, MemorySource, MemoryStore
 from anomgan.adapters.mqtt_carrier import MQTT, MqttCarrier
-from anomgan.config import ServiceConfig, parse_config
+from anomgan.config import FleetConfig, ServiceConfig, parse_config
 from anomgan.detector import Detector
 from anomgan.records import Event, Reading, TimeSeries
 from anomgan_detector.compose import open_journal
 from anomgan_detector.courier import Courier
 from anomgan_detector.fleet import Fleet
+from anomgan_detector.loaded import SynthesizerFile, read_synthesizer
 from anomgan_detector.service import DetectorService
 
 NOW = 1_800_000_000.0
@@ -55,6 +56,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def beside(fleet: FleetConfig) -> SynthesizerFile | None:
+    """The synthesizer of a table, where it names one that is there."""
+    return read_synthesizer(fleet.synthesizer) if Path(fleet.synthesizer).is_file() else None
+
+
 class Plant:
     """A service with its twins, and the means to feed and run it."""
 
@@ -71,7 +77,10 @@ class Plant:
         self.source, self.publisher = MemorySource(), MemoryPublisher()
         self.stores = [MemoryStore() for _ in range(stores)]
         self.heard: list[Event] = []
-        self.fleets = [Fleet(fleet, self.config.input, self.config.decide) for fleet in self.config.fleets]
+        self.fleets = [
+            Fleet(fleet, self.config.input, self.config.decide, synthesizer=beside(fleet))
+            for fleet in self.config.fleets
+        ]
         self.journal = open_journal(self.config.journal)
         carrier = MqttCarrier(self.publisher, self.config.publish.qos)
         self.courier = Courier(MQTT, open_journal(self.config.journal), carrier, lambda: NOW)  # never started

@@ -15,6 +15,8 @@ PHASES = np.array([0.0, 1.0, 2.0])
 JITTER, LOUDNESS = 0.3, 0.2
 MODES = len(TURNS)
 REACH = np.array([[-1.3, -1.3], [1.3, 1.3]], np.float32)
+FINE = np.array([[0.28, 0.28]], np.float32)
+"""the mean distance of neighbouring rows"""
 MATCHES = 0.9
 """the cosine between a window and the mode that it is one of"""
 

@@ -100,7 +100,19 @@ def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     connection = sqlite3.connect(path)
     tables = {
         table: connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 a constant
-        for table in ("verdict", "event", "channels", "counter", "health", "issue", "band", "heard", "sheet", "judged")
+        for table in (
+            "verdict",
+            "event",
+            "channels",
+            "counter",
+            "health",
+            "issue",
+            "band",
+            "heard",
+            "sheet",
+            "judged",
+            "expected",
+        )
     }
     columns = "site, device, first_s, time_s, step_s, surprise, threshold, anomalous, trail"
     tables["device"] = connection.execute(f"SELECT {columns} FROM device").fetchall()  # noqa: S608 a constant

@@ -14,8 +14,9 @@ from anomgan.adapters.ports import Letter, Message, Turn
 from anomgan.config import ServiceConfig, parse_config
 from anomgan.records import Event, HealthIssue, Verdict
 from anomgan_detector.desk import Desk
-from anomgan_detector.fleet import Fleet, read_model
+from anomgan_detector.fleet import Fleet
 from anomgan_detector.gathering import Gathering
+from anomgan_detector.loaded import read_model
 from anomgan_detector.making import Made, TurnMaker
 from anomgan_detector.post import Post
 from anomgan_detector.roster import LOOK_EVERY_S

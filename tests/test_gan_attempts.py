@@ -8,6 +8,7 @@ from anomgan.gan.attempts import energy_score
 
 MANY, CHANNELS, LENGTH = 20_000, 2, 6
 MIX = torch.randn(CHANNELS, CHANNELS, generator=torch.Generator().manual_seed(5))
+UNIT = torch.ones(1, CHANNELS, 1)
 
 
 def noise(seed: int, scale: float = 1.0, level: float = 0.0, together: float = 0.0, smooth: float = 0.0) -> Tensor:
@@ -21,7 +22,7 @@ def noise(seed: int, scale: float = 1.0, level: float = 0.0, together: float = 0
 
 
 def score(truth: dict[str, float], told: dict[str, float]) -> float:
-    return energy_score(noise(1, **told), noise(2, **told), noise(3, **truth), MIX).item()
+    return energy_score(noise(1, **told), noise(2, **told), noise(3, **truth), MIX, UNIT).item()
 
 
 @pytest.mark.parametrize(
@@ -43,13 +44,13 @@ def test_any_wrong_distribution_scores_worse_than_the_right_one(wrong: dict[str,
 def test_draws_that_are_all_alike_in_the_middle_score_worse_though_their_error_is_less() -> None:
     truth, middle = noise(3), torch.zeros(MANY, CHANNELS, LENGTH)
     assert (middle - truth).abs().mean() < (noise(1) - truth).abs().mean()
-    assert energy_score(middle, middle, truth, MIX) > energy_score(noise(1), noise(2), truth, MIX)
+    assert energy_score(middle, middle, truth, MIX, UNIT) > energy_score(noise(1), noise(2), truth, MIX, UNIT)
 
 
 def test_the_truth_told_for_certain_scores_nothing_and_has_a_slope() -> None:
     x = noise(3)[:50]
     told = x.clone().requires_grad_(True)
-    found = energy_score(told, x, x, MIX)
+    found = energy_score(told, x, x, MIX, UNIT)
     assert found.item() == pytest.approx(0.0, abs=1e-5)
     torch.autograd.backward(found)
     assert told.grad is not None

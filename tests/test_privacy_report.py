@@ -113,8 +113,8 @@ def test_a_discriminator_that_knows_its_windows_gives_them_away(real: tuple[Floa
     train, held, made = samples(*real, process(ROWS, np.random.default_rng(2)))
     known = {window.tobytes() for window in train.windows}
 
-    def recognise(windows: np.ndarray) -> Floats:
-        return np.array([float(window.tobytes() in known) for window in windows])
+    def recognise(sample: Sample) -> Floats:
+        return np.array([float(window.tobytes() in known) for window in sample.windows])
 
     found = examine(train, held, made, np.random.default_rng(0), discriminator=recognise)
     assert found.risks == (
@@ -122,7 +122,7 @@ def test_a_discriminator_that_knows_its_windows_gives_them_away(real: tuple[Floa
         "membership inference, discriminator, few false alarms",
     )
     with pytest.raises(DataError, match=r"gave scores of shape \(3,\) for"):
-        examine(train, held, made, np.random.default_rng(0), discriminator=lambda windows: np.zeros(3))
+        examine(train, held, made, np.random.default_rng(0), discriminator=lambda sample: np.zeros(3))
 
 
 # ---------------------------------------------------------------- refusals

@@ -271,7 +271,7 @@ def test_what_a_fleet_without_a_broker_remembers_is_known_by_the_same_key_as_bef
     config = FleetConfig(model=str(model), topic="plant/{device}/telemetry")
     plain = configured(model, {})
     (fleet,) = [Fleet(one, plain.input, plain.decide) for one in plain.fleets]
-    fields = {"model", "devices", "qos", "alarms_per_week", "broker", "site", "quality", "learn"}
+    fields = {"model", "synthesizer", "devices", "qos", "alarms_per_week", "broker", "site", "quality", "learn"}
     as_before = config.model_dump_json(exclude=fields).encode()
     assert as_before == (
         b'{"topic":"plant/{device}/telemetry","dialect":"flat","time_key":"","time_unit":"","device_key":""}'

@@ -5,7 +5,8 @@ from pathlib import Path
 from detector_plant import folder, model
 
 from anomgan.config import DecideConfig, FleetConfig, InputConfig
-from anomgan_detector.fleet import Fleet, read_model
+from anomgan_detector.fleet import Fleet
+from anomgan_detector.loaded import read_model
 from anomgan_detector.shadow import Shadow
 
 __all__ = ["folder", "model"]  # fixtures

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from anomgan.errors import ConfigError
-from anomgan.simulate import INCIDENTS, SENSOR_FAULTS, Scenario, parse_scenario, schedule
+from anomgan.simulate import INCIDENTS, KINDS, SENSOR_FAULTS, Scenario, parse_scenario, schedule
 from anomgan.simulate.network import IncidentConfig, NetworkConfig
-from anomgan.simulate.scenario import KINDS
 
 REFERENCE = Path(__file__).parents[1] / "configs" / "simulate.toml"
 SCENARIOS = set(REFERENCE.parent.glob("*.toml")) - {REFERENCE.with_name("detector.toml")}

@@ -13,8 +13,10 @@ from anomgan.errors import DataError, ModelFileError
 from anomgan.records import TimeSeries
 from anomgan.sealed_file import seal, sealed_header
 from anomgan.synthesis.fit import filled
+from anomgan.synthesis.marginals import fit_marginal
 from anomgan.synthesis.model_file import pack, unpack
 from anomgan.synthesis.synthesizer import Synthesizer
+from anomgan.synthesis.transfer import settled
 
 PERIOD_S = 60.0
 START_S = 1_700_000_040.0
@@ -57,6 +59,19 @@ def test_any_number_of_rows_can_be_made_and_more_rows_begin_alike(maker: Synthes
     np.testing.assert_array_equal(short.values, long.values[:rows])
 
 
+@pytest.mark.parametrize("rows", [1, 20, 39])
+def test_rows_whose_conditions_change_begin_alike_however_many_are_asked_for(rows: int) -> None:
+    config = SynthesizerConfig(window=16, width=12, latent=8, steps=2, conditions=("mode", "hour"), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+    modes = (np.arange(40) // 3 % 2).astype(float)
+    modes[rows:] = modes[rows - 1]
+    (short,) = maker.generate(rows, START_S, given={"mode": modes[:rows]})
+    (long,) = maker.generate(40, START_S, given={"mode": modes})
+    np.testing.assert_array_equal(short.values, long.values[:rows])
+    (later,) = maker.generate(40, START_S + 43_200.0, given={"mode": modes})
+    assert not np.array_equal(later.values, long.values)
+
+
 def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer) -> None:
     torch.manual_seed(99)
     first = maker.generate(50, given={"mode": 0.0}, devices=("x", "y"), seed=1)
@@ -69,7 +84,10 @@ def test_the_same_seed_makes_the_same_rows_and_devices_differ(maker: Synthesizer
     assert not np.array_equal(first[0].values, first[1].values)
 
 
-def test_what_is_made_follows_its_condition(maker: Synthesizer) -> None:
+def test_what_is_made_follows_its_condition() -> None:
+    config = SynthesizerConfig(window=32, width=12, latent=8, steps=600, batch=32, conditions=("mode",), device="cpu")
+    maker = Synthesizer.fit(plant(), config)
+
     def speed(mode: float) -> float:
         several = maker.generate(200, given={"mode": mode}, devices=[str(i) for i in range(8)])
         return float(np.mean([np.abs(np.diff(one.values[:, 0])).mean() for one in several]))
@@ -322,6 +340,27 @@ def test_a_fault_that_the_generator_does_not_know_is_kept(mover: Synthesizer) ->
         np.abs(odd[600:604, 0] - calm[600:604, 0]).mean()
         > 4.0 * np.abs(np.delete(odd - calm, slice(580, 624), 0)).mean()
     )
+
+
+@pytest.mark.parametrize("fault", [30.0, -30.0])
+def test_a_fault_beyond_all_that_was_learned_from_is_as_large_for_the_other_device(
+    mover: Synthesizer, fault: float
+) -> None:
+    fresh = machine("north", 10.0, 1.0, 7)
+    sick = fresh.values.copy()
+    sick[600:604, 0] += fault
+    calm, odd = (mover.transfer(replace(fresh, values=values), "south").values for values in (fresh.values, sick))
+    far = (odd - calm)[600:604, 0] / fault
+    assert (far > 1.3).all()  # south's waves are twice as high
+    assert (far < 3.0).all()
+
+
+def test_a_channel_of_few_values_keeps_to_them_unless_it_did_not() -> None:
+    marginals = fit_marginal(np.array([0.0, 1.0, 0.0]).repeat(50)), fit_marginal(np.linspace(0.0, 10.0, 801).round(2))
+    values = np.array([[0.0, 3.0], [1.0, 4.0], [7.0, 5.0], [np.nan, np.nan]])
+    told = np.array([[0.8, 3.1234], [-3.0, 40.0], [6.6, 5.0], [np.nan, np.nan]])
+    expected = np.array([[1.0, 3.12], [0.0, 40.0], [7.0, 5.0], [np.nan, np.nan]])
+    np.testing.assert_array_equal(settled(marginals, values, told), expected)
 
 
 def test_missing_values_stay_missing_and_others_are_moved(mover: Synthesizer) -> None:

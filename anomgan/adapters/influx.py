@@ -18,7 +18,14 @@ from anomgan.adapters.ports import Batch, Letter, Rejection
 from anomgan.adapters.secrets import read_secret
 from anomgan.config import InfluxConfig
 from anomgan.errors import ConfigError, Refused, ServerError, Unreachable
-from anomgan.wire.line_protocol import counter_line, event_line, health_line, issue_line, verdict_lines
+from anomgan.wire.line_protocol import (
+    counter_line,
+    event_line,
+    expected_lines,
+    health_line,
+    issue_line,
+    verdict_lines,
+)
 
 INFLUX = "influx"
 """the addressee"""
@@ -211,6 +218,7 @@ def influx_letter(batch: Batch, now_s: float) -> Letter | None:
     """
     concerned = {(event.site, event.device) for event in batch.events}
     lines = [*verdict_lines(batch.verdicts, concerned), *(event_line(event) for event in batch.events)]
+    lines += [line for one in batch.expected for line in expected_lines(one)]  # after the detector's own word
     lines += [*map(issue_line, batch.issues), *map(health_line, batch.health)]
     if batch.counters:
         lines.append(counter_line(batch.counters, now_s))

@@ -102,6 +102,8 @@ class MemoryStore:
         self.outlived: Counter[str] = Counter()
         self.audit: dict[tuple[float, int], AuditEntry] = {}
         self.sheets: dict[tuple[str, str], Sheet] = {}
+        self.expected: dict[tuple[str, str, float, str], tuple[float, float, float]] = {}
+        """by site, device, time and channel: low, middle, high"""
         self.writes = 0
         self._failing = 0
         self._failure: ServerError = Unreachable("memory store: told to fail")
@@ -130,6 +132,11 @@ class MemoryStore:
             self.audit.setdefault((entry.time_s, entry.number), entry)
         if batch.sheets:
             self.sheets = {(sheet.kind, sheet.name): sheet for sheet in batch.sheets}
+        for one in batch.expected:
+            for row, time_s in enumerate(one.times.tolist()):
+                for c, channel in enumerate(one.channels):
+                    told = (float(one.low[row, c]), float(one.middle[row, c]), float(one.high[row, c]))
+                    self.expected[one.site, one.device, time_s, channel] = told
         self.writes += 1
 
     def _fail_if_told(self) -> None:

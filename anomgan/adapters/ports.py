@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
+from anomgan.expected import Expected
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Verdict
 
 
@@ -118,6 +119,8 @@ class Batch:
     """when the turn was, by the service's clock"""
     sheets: Sequence[Sheet] = ()
     """of all models and fleets that are in use, where something about them has changed"""
+    expected: Sequence[Expected] = ()
+    """rows of events that were imputed; of a row that comes again the newer word counts"""
 
 
 class MessageSource(Protocol):

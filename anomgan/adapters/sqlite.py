@@ -13,6 +13,7 @@ from pathlib import Path
 
 from anomgan.adapters.ports import Batch
 from anomgan.adapters.sqlite_band import write_band
+from anomgan.adapters.sqlite_expected import write_expected
 from anomgan.adapters.sqlite_file import STORE, connect_writer
 from anomgan.adapters.sqlite_health import write_health
 from anomgan.adapters.sqlite_kind import plain_errors
@@ -159,6 +160,8 @@ class SqliteStore:
             self._devices[source] = advance(latest, keyed)
             self._devices.move_to_end(source)
         connection.executemany(INSERT_VERDICT, rows)
+        for one in batch.expected:
+            write_expected(connection, self._latest(connection, (one.site, one.device)).id, one)
         count_judged(connection, fresh, self._retention.retention_s)
         self._age(connection, by_source, counted)
         connection.executemany(UPDATE_DEVICE, [device_row(revision, self._devices[source]) for source in by_source])

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from anomgan.adapters import sqlite_kind
 from anomgan.adapters.sqlite_band import BAND_TABLE
+from anomgan.adapters.sqlite_expected import EXPECTED_TABLE
 from anomgan.adapters.sqlite_kind import Kind, header_number, is_blank, plain_errors, require_kind, split_statements
 from anomgan.adapters.sqlite_models import MODEL_TABLES
 from anomgan.errors import AnomganError, Unreachable
 
 APPLICATION_ID = 0x616E6F6D
 """`anom` in ASCII, in the header of every file of ours"""
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 HEALTH_TABLES = """
 CREATE TABLE health (               -- how a device's data are, by the model that watches them
     device_id INTEGER NOT NULL REFERENCES device (id),
@@ -131,7 +132,7 @@ CREATE INDEX event_open ON event (device_id) WHERE state = 'open';
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 INSERT INTO meta VALUES ('revision', 0), ('store_id', lower(hex(randomblob(8))));
 """
-SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD + BAND_TABLE + MODEL_TABLES
+SCHEMA = TABLES + HEALTH_TABLES + AUDIT + HEARD + BAND_TABLE + MODEL_TABLES + EXPECTED_TABLE
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
@@ -151,6 +152,9 @@ def bring_up_to_date(connection: sqlite3.Connection) -> None:
         connection.execute(
             "INSERT INTO heard SELECT device_id, max(time_s - silent_s), 0 FROM health GROUP BY device_id"
         )
+    if before < 5:
+        for statement in split_statements(EXPECTED_TABLE):
+            connection.execute(statement)
     if before < SCHEMA_VERSION:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -10,6 +10,7 @@ import numpy as np
 from anomgan import band
 from anomgan.adapters.downsample import Extremes, Matrix
 from anomgan.adapters.sqlite_band import Step, read_bands
+from anomgan.adapters.sqlite_expected import ExpectedRows
 from anomgan.adapters.sqlite_rows import nan_if_null, unpack_names
 from anomgan.records import Floats, Source
 
@@ -45,6 +46,11 @@ class History:
     outside: Matrix
     """what was observed where it lay outside its band, NaN elsewhere; after thinning a bucket's lowest and highest"""
     bands: Sequence[Step]
+    low: Matrix | None = None
+    """the lower edge of what is likely where `expected` was imputed, NaN where it is the detector's own and the band
+    holds; None where nothing was imputed"""
+    high: Matrix | None = None
+    """likewise the upper edge"""
 
 
 def read_history(
@@ -75,7 +81,9 @@ def read_history(
     thinned = connection.execute(few, (*bounds, points + 1)).fetchone()[0] > points
     C = len(channels)
     bands = read_bands(connection, device_id, layouts, channels, end_s)
-    width = len(SCALARS) + 4 * C
+    imputed = ExpectedRows(connection, device_id, channels, start_s, end_s)
+    parts = 6 if len(imputed) else 4
+    width = len(SCALARS) + parts * C
     # The surprise comes first and the contributions last: a bucket's shares are those of its oddest row.
     extremes = Extremes(first, last, points, width - C, carried=C) if thinned else None
     pieces_t: list[Floats] = [np.empty(0)]
@@ -87,6 +95,8 @@ def read_history(
         count += len(rows)
         times, table = decode(rows, layouts, channels)
         mark_outside(times, table, bands)
+        if len(imputed):
+            table = put_imputed(times, table, imputed)
         if extremes is None:
             pieces_t.append(times)
             pieces.append(table)
@@ -96,7 +106,7 @@ def read_history(
 
     gap_s = GAP_STEPS * nan_if_null(step_s)
     scalars = {name: table[:, i] for i, name in enumerate(SCALARS)}
-    observed, expected, outside, contribution = np.split(table[:, len(SCALARS) :], 4, axis=1)  # (T, C) each
+    observed, expected, outside, *edges, contribution = np.split(table[:, len(SCALARS) :], parts, axis=1)  # (T, C)
     return History(
         times=times,
         **scalars,
@@ -109,6 +119,8 @@ def read_history(
         gap_s=gap_s if extremes is None else max(gap_s, 2.0 * extremes.width_s),
         outside=outside,
         bands=bands,
+        low=edges[0] if edges else None,
+        high=edges[1] if edges else None,
     )
 
 
@@ -145,3 +157,15 @@ def mark_outside(times: Floats, table: Matrix, bands: Sequence[Step]) -> None:
         rows = slice(*np.searchsorted(times, (step.since_s, end_s)))
         beyond = band.outside(step.band, expected[rows], observed[rows])
         outside[rows][beyond] = observed[rows][beyond]
+
+
+def put_imputed(times: Floats, table: Matrix, imputed: ExpectedRows) -> Matrix:
+    """A table of `decode` with what was imputed in the place of what the detector expected, and its edges, low and
+    high, before the contributions; there the edges say what lay outside."""
+    low, middle, high = imputed.of(times)
+    known = ~np.isnan(middle)
+    C = middle.shape[1]
+    observed, expected, outside = (table[:, len(SCALARS) + part * C :][:, :C] for part in range(3))
+    expected[known] = middle[known]
+    outside[known] = np.where((observed < low) | (observed > high), observed, np.nan)[known]
+    return np.concatenate([table[:, :-C], low, high, table[:, -C:]], axis=1)

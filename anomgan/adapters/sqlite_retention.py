@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from anomgan.adapters.sqlite_band import forget_bands
+from anomgan.adapters.sqlite_expected import forget_expected
 from anomgan.adapters.sqlite_health import forget_issues
 from anomgan.adapters.sqlite_rows import Latest
 
@@ -22,7 +23,7 @@ RETENTION_SLACK = 0.01
 HEARD = "INSERT INTO heard VALUES (?, ?, ?) ON CONFLICT (device_id) DO UPDATE SET (heard_s, listened_s) = (?2, ?3)"
 HEARD_LATER = f"{HEARD} WHERE excluded.heard_s > coalesce(heard.heard_s, -1e308)"
 OLDEST = "SELECT time_s FROM verdict WHERE device_id = ? AND time_s < ? ORDER BY time_s LIMIT ?"
-FORGOTTEN = ("issue", "health", "band", "channels", "heard")
+FORGOTTEN = ("issue", "health", "band", "expected", "channels", "heard")
 """what else there is of a device, by `device_id`"""
 
 
@@ -43,6 +44,7 @@ class Retention:
         self.age_events(connection, latest.id, cutoff, counted)
         forget_issues(connection, latest.id, cutoff)
         forget_bands(connection, latest.id, cutoff)
+        forget_expected(connection, latest.id, cutoff)
         first = connection.execute("SELECT min(time_s) FROM verdict WHERE device_id = ?", (latest.id,)).fetchone()
         return replace(latest, first_s=first[0])
 

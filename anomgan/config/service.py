@@ -88,6 +88,9 @@ class FleetConfig(Table):
 
     model: str = Field(min_length=1)
     """path of the model file, or, with a / at its end, of a folder of models that the service learns by itself"""
+    synthesizer: str = ""
+    """path of a synthesizer of the same devices, which imputes what events should have looked like; "" = none: what the
+    model itself expected is told"""
     broker: str = ""
     """name of the one of `[[brokers]]` that the messages come from; "" = `[broker]`"""
     site: str = ""

@@ -9,7 +9,7 @@ of all the windows that go with what is shown, each as often as it occurs. So tw
 
 An absolute error alone would have all draws alike, in the middle. Half of it is of each cell, and of how cells differ
 from earlier ones and of random mixtures of the channels (`views`), so that what belongs together goes together; half is
-of the window as a whole, which is little moved by a single cell.
+of the window and of its steps as a whole, which are little moved by a single cell.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from anomgan.gan.networks import Encoder, Generator
 from anomgan.gan.shape import Shape
 
 SMALLEST_UNIT = 0.1
-"""of a view: one in which windows hardly move does not count for its noise alone"""
+"""a channel that hardly moves in a batch is not counted in anything smaller"""
 STEPS = (1, 4)
 """rows between cells whose difference is looked at"""
 
@@ -49,12 +49,12 @@ def rebuild(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: 
 
 
 def complete(generator: Generator, encoder: Encoder, x: Tensor, y: Tensor, dice: torch.Generator) -> Attempt:
-    """Windows of which cells were hidden, completed: what was shown stays, so that the discriminator sees the seams."""
+    """Windows of which cells were hidden, completed: what was shown stays, so that all see the seams."""
     known = hide(x, dice)
     seen = shown(x, known)
-    first, second = (draw(generator, encoder, seen, y, dice) for _ in range(2))
+    first, second = (torch.where(known, x, draw(generator, encoder, seen, y, dice)) for _ in range(2))
     mix = torch.randn(x.shape[1], x.shape[1], generator=dice).to(x) / x.shape[1] ** 0.5
-    return Attempt(torch.where(known, x, first), y, energy_score(first, second, x, mix))
+    return Attempt(first, y, energy_score(first, second, x, mix, generator.unit(y)))
 
 
 def translate(
@@ -106,28 +106,31 @@ def grain_for(shape: Shape, like: Tensor, dice: torch.Generator) -> Tensor | Non
     return torch.randn(like.shape, generator=dice).to(like) if shape.hiding else None
 
 
-def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor) -> Tensor:
+def energy_score(first: Tensor, second: Tensor, x: Tensor, mix: Tensor, unit: Tensor) -> Tensor:
     """(‖X - x‖ + ‖X' - x‖) / 2 - ‖X - X'‖ / 2 for two draws X, X' of each window (B, C, L).
 
-    mix (C, C): mixtures of the channels to look at, as the sliced energy distance does. Each view counts in units of
-    its own, the root mean square of the windows x in it: a smooth channel's small differences as much as its levels.
+    mix (C, C): mixtures of the channels to look at, as the sliced energy distance does. unit (B or 1, C, 1): what steps
+    from row to row are counted in, so that a smooth channel's small ones count as much as its levels.
     """
-    units = [view.square().mean((0, 2)).sqrt().clamp_min(SMALLEST_UNIT)[:, None] for view in views(x, mix)]  # (C, 1)
+    level = x.square().mean((0, 2)).sqrt().clamp_min(SMALLEST_UNIT)[:, None]  # (C, 1)
 
     def apart(one: Tensor, other: Tensor) -> Tensor:
         """Half the mean distance of cells in all views, half that of windows over the root of their cells."""
-        off = one - other
-        cells = torch.stack([(view / unit).abs().mean() for view, unit in zip(views(off, mix), units, strict=True)])
-        whole = (off.square().mean((1, 2)) + TINY).sqrt().mean()
-        return 0.5 * cells.mean() + 0.5 * whole
+        seen = views(one - other, level, unit, mix)
+        cells = torch.stack([view.abs().mean() for view in seen])
+        whole = torch.stack([(view.square().mean((1, 2)) + TINY).sqrt().mean() for view in seen[:2]])
+        return 0.5 * cells.mean() + 0.5 * whole.mean()
 
     score: Tensor = 0.5 * (apart(first, x) + apart(second, x)) - 0.5 * apart(first, second)
     return score
 
 
-def views(x: Tensor, mix: Tensor) -> list[Tensor]:
-    """Windows (B, C, L), how their cells differ from those of some rows before, and mixtures of their channels."""
-    return [x, *(x[:, :, step:] - x[:, :, :-step] for step in STEPS), torch.matmul(mix, x)]
+def views(x: Tensor, level: Tensor, unit: Tensor, mix: Tensor) -> list[Tensor]:
+    """Windows (B, C, L), how their cells differ from those of some rows before, in what rows so far apart usually
+    differ, and mixtures of the channels of both."""
+    steps = [(x[:, :, step:] - x[:, :, :-step]) / (unit * step**0.5) for step in STEPS]
+    x = x / level
+    return [x, *steps, torch.matmul(mix, x), torch.matmul(mix, steps[0])]
 
 
 ATTEMPTS: dict[bool, Callable[[Generator, Encoder, Tensor, Tensor, torch.Generator], Attempt]] = {

@@ -1,7 +1,8 @@
 """Normal windows of which cells are hidden, to learn completing from: any mask that a user may come with.
 
 The kinds are drawn alike often: single cells, a stretch of time in some channels, whole channels, all but every 2nd to
-8th row, and the end (what comes next). Some windows are hidden wholly, some not at all.
+8th row, the end (what comes next), and the end but for every FACTOR-th row of it or one in a quarter of a window (what
+comes between). Some windows are hidden wholly, some not at all.
 """
 
 import torch
@@ -9,7 +10,11 @@ from torch import Tensor
 
 NOTHING, EVERYTHING = 0.05, 0.2
 MOST_APART = 8
-KINDS = 5
+KINDS = 6
+FACTOR = 4
+"""rows of one scale to a row of the next coarser one"""
+BEHIND = 0.75
+"""of the windows whose end is hidden but for some rows, the share that shows all before it"""
 NEVER = 1 << 20
 
 
@@ -29,7 +34,10 @@ def hide(x: Tensor, dice: torch.Generator) -> Tensor:
     offset = torch.randint(MOST_APART, (batch, 1, 1), generator=dice)
     comb = ((rows + offset) % apart == 0) | ~some
     past = (rows < share * length).expand(-1, channels, -1)
-    shown = torch.stack([points, stretch, whole, comb, past]).gather(0, kind.expand_as(points)[None])[0]
+    behind = past & (torch.rand(batch, 1, 1, generator=dice) < BEHIND)
+    wide = torch.where(torch.rand(batch, 1, 1, generator=dice) < 0.5, FACTOR, length // 4)
+    between = behind | ((rows + torch.randint(length, (batch, 1, 1), generator=dice)) % wide == 0)
+    shown = torch.stack([points, stretch, whole, comb, past, between]).gather(0, kind.expand_as(points)[None])[0]
 
     extreme = torch.rand(batch, 1, 1, generator=dice)
     shown = (shown | (extreme < NOTHING)) & (extreme < 1.0 - EVERYTHING)
@@ -48,6 +56,12 @@ def shown(x: Tensor, known: Tensor) -> Tensor:
     way = torch.where(known | last, 0.0, before / (before + after).clamp_min(1))
     line = torch.where(first, b, a + way * (b - a))
     return torch.cat([torch.where(first & last, 0.0, line), known.to(x)], 1)
+
+
+def nearness(known: Tensor) -> Tensor:
+    """(B, C, L) 1 where a cell is known, 1/2 beside one, and so on; 0 where there is none."""
+    nearest = torch.minimum(*distances(known))
+    return torch.where(nearest >= NEVER, 0.0, 1.0 / (1.0 + nearest))
 
 
 def distances(known: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from anomgan.config import ArchitectureName
 from anomgan.gan.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
+from anomgan.gan.hide import nearness
 from anomgan.gan.mlp import MlpDiscriminator, MlpEncoder, MlpGenerator
 from anomgan.gan.progressive import ProgressiveDiscriminator, ProgressiveEncoder, ProgressiveGenerator
 from anomgan.gan.pyramid import PyramidDiscriminator, PyramidEncoder, PyramidGenerator
@@ -72,14 +74,17 @@ class Generator(nn.Module):
     It cannot make what no normal window reaches. Without such a bound it carries on along a line into levels that it
     never saw, and rebuilds a fault as faithfully as a normal window.
 
-    A latent of a few numbers cannot say what every single row is. So where the shape hides cells, what the body made is
-    finished beside two things: noise of its own for every cell, the grain (Karras et al. 2019, "A style-based generator
-    architecture", section 3.2), and the line through the cells that are shown, of which it keeps as much as it trusts
-    (a gate as in Srivastava et al. 2015, "Highway networks", eq. 2).
+    A latent of a few numbers cannot say what every single row is. So where the shape hides cells, a window has a level
+    and a slope of its own, to which the body adds the rest, and it is finished beside two things: noise of its own for
+    every cell, the grain (Karras et al. 2019, "A style-based generator architecture", section 3.2), and the line
+    through the cells that are shown, of which it keeps as much as it trusts (a gate as in Srivastava et al. 2015,
+    "Highway networks", eq. 2). What is added then is counted in the channel's usual step from row to row, `fine`, which
+    may be a thousandth of its reach.
     """
 
     centre: Tensor
     reach: Tensor
+    fine: Tensor
 
     def __init__(self, shape: Shape, architecture: ArchitectureName = "conv") -> None:
         super().__init__()
@@ -88,6 +93,9 @@ class Generator(nn.Module):
         self.register_buffer("reach", torch.ones(shape.channels, 1))
         self.body = ARCHITECTURES[architecture].generator(shape)
         self.finish = _finish(shape) if shape.hiding else None
+        self.level = nn.Linear(shape.given, 2 * shape.channels) if shape.hiding else None
+        if shape.hiding:
+            self.register_buffer("fine", torch.ones(shape.scales, shape.channels))
 
     def forward(
         self, z: Tensor, y: Tensor | None = None, grain: Tensor | None = None, seen: Tensor | None = None
@@ -96,14 +104,25 @@ class Generator(nn.Module):
 
         No grain is a flat one, and where nothing is seen, nothing is shown.
         """
-        h = self.body(z if y is None or y.shape[1] == 0 else torch.cat([z, y], 1))
-        if self.finish is None:
+        z = z if y is None or y.shape[1] == 0 else torch.cat([z, y], 1)
+        h = self.body(z)
+        if self.finish is None or self.level is None:
             return self._bounded(h)
-        flat = torch.zeros_like(h)
+        level, slope = self.level(z)[:, :, None].chunk(2, 1)  # (B, C, 1) each
+        x = self._bounded(h + level + slope * torch.linspace(-1.0, 1.0, h.shape[2], device=h.device))
+        flat, unit = torch.zeros_like(x), self.unit(y)
         line, known = (flat, flat) if seen is None else seen.chunk(2, 1)  # (B, C, L) each
-        added, trust = self.finish(torch.cat([h, flat if grain is None else grain, line, known], 1)).chunk(2, 1)
-        x = self._bounded(h)
-        return x + torch.sigmoid(trust) * known.amax(2, keepdim=True) * (line - x) + self.reach * torch.tanh(added)
+        steps = functional.pad(torch.asinh(line.diff(dim=2) / unit), (1, 0))
+        beside = [x, flat if grain is None else grain, line, known, steps, nearness(known > 0)]
+        added, trust = self.finish(torch.cat(beside, 1)).chunk(2, 1)
+        x = x + torch.sigmoid(trust) * known.amax(2, keepdim=True) * (line - x) + unit * added
+        return torch.clamp(x, self.centre - self.reach, self.centre + self.reach)
+
+    def unit(self, y: Tensor | None) -> Tensor:
+        """(B or 1, C, 1) how far a channel's rows usually are from the next, at the scale that y (B, K) tells."""
+        if self.shape.scales == 1 or y is None:
+            return self.fine[:1, :, None]
+        return (y[:, -self.shape.scales :] @ self.fine)[:, :, None]
 
     def _bounded(self, h: Tensor) -> Tensor:
         """(B, C, L) within the reach."""
@@ -195,15 +214,15 @@ def _features(layers: tuple[Tensor, ...]) -> Tensor:
 
 
 def _finish(shape: Shape) -> nn.Module:
-    """A window, its grain and what is shown of it (B, 4C, L) -> what is to be added to it, and how far the line through
-    what is shown is to be trusted (B, 2C, L)."""
+    """A window, its grain, the line through what is shown, where it is shown, the line's steps and how near that is
+    (B, 6C, L) -> what is to be added to the window, and how far the line is to be trusted (B, 2C, L)."""
 
     def wide(inputs: int, outputs: int, apart: int) -> nn.Module:
         return nn.Conv1d(inputs, outputs, KERNEL, padding=apart * (KERNEL // 2), dilation=apart)
 
     middle = 3 * shape.width
     return nn.Sequential(
-        wide(4 * shape.channels, middle, 1),
+        wide(6 * shape.channels, middle, 1),
         nn.LeakyReLU(SLOPE),
         wide(middle, middle, 3),
         nn.LeakyReLU(SLOPE),

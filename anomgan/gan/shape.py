@@ -15,6 +15,7 @@ class Shape:
 
     conditions, K: length of the vector that generator and discriminator are conditioned on. hiding: the encoder is also
     told which cells it is shown, and gives a distribution of latents; the generator adds a grain of its own.
+    scales: how many strides windows come in; of several, the last so many conditions tell which.
     statistics: the discriminator sees how much the windows of a batch vary.
     """
 
@@ -24,6 +25,7 @@ class Shape:
     width: int
     conditions: int = 0
     hiding: bool = False
+    scales: int = 1
     statistics: bool = False
 
     def __post_init__(self) -> None:

@@ -38,6 +38,7 @@ from anomgan.gan.augment import augment
 from anomgan.gan.disturb import disturb
 from anomgan.gan.losses import LOSSES, gradient_penalty
 from anomgan.gan.networks import Discriminator, Encoder, Generator, Networks, fold_spectral_norm, grow
+from anomgan.gan.private import Optimiser, Private
 from anomgan.gan.shape import Shape
 from anomgan.gan.watch import MOST, Fixed, TrainingHealth, TrainingResult, TrainingStep, held_out_error, spread
 
@@ -75,6 +76,18 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda" if present and name != "cpu" else "cpu")
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks this small train faster on one core than on several, and the same on any number of them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 def train(
     sample: Callable[[np.random.Generator, int], Normal],
     holdout: Normal,
@@ -85,31 +98,20 @@ def train(
     on_step: Callable[[TrainingStep], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
     crossed: slice = EVERY,
+    fine: NDArray[np.float32] | None = None,
+    private: Private | None = None,
 ) -> TrainingResult:
     """Play the game for at most `steps` steps.
 
     `sample(rng, B)` gives B normal windows; `holdout` are N later ones that only choose the best step and stop the game
     early; `reach` (2, C) is the lowest and the highest value that the generator has to make of each channel.
-    `crossed` are the columns of the conditions that windows are sent across, where `cycle_weight` says so.
+    `crossed` are the columns of the conditions that windows are sent across, where `cycle_weight` says so; `fine`
+    (scales, C) how far rows usually are from the next, where cells are hidden.
+    `private` windows are the only real ones where it is given: then sample and holdout must stand in for them.
     KeyboardInterrupt ends it and keeps the best so far.
     The same seed gives the same result bit for bit on the same CPU. Global random state is left as it was.
     Raises TrainingDiverged when a loss is not finite.
     """
-    with _one_thread():
-        return _play(sample, holdout, reach, shape, config, steps, on_step, clock, crossed)
-
-
-def _play(
-    sample: Callable[[np.random.Generator, int], Normal],
-    holdout: Normal,
-    reach: NDArray[np.float32],
-    shape: Shape,
-    config: GameConfig,
-    steps: int,
-    on_step: Callable[[TrainingStep], None] | None,
-    clock: Callable[[], float],
-    crossed: slice,
-) -> TrainingResult:
     device = choose_device(config.device)
     loss = LOSSES[config.loss]
     penalty = loss.penalty if config.gradient_penalty is None else config.gradient_penalty
@@ -124,10 +126,12 @@ def _play(
         # Module initialisers know only the CPU's global generator, which is restored on leaving.
         torch.default_generator.manual_seed(config.seed)
         generator, encoder = Generator(shape, config.architecture), Encoder(shape, config.architecture).to(device)
-        discriminator = Discriminator(shape, config.architecture, normalised=normalised).to(device)
+        discriminator = Discriminator(shape, config.architecture, normalised=normalised and private is None).to(device)
     low, high = torch.from_numpy(reach)[:, :, None]  # (C, 1) each
     generator.centre.copy_((low + high) / 2)
     generator.reach.copy_((MARGIN * (high - low) / 2).clamp_min(SMALLEST_REACH))
+    if fine is not None:
+        generator.fine.copy_(torch.from_numpy(fine))
     generator.to(device)
     makers = nn.ModuleList([generator, encoder])
     slow_generator, slow_encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
@@ -135,7 +139,8 @@ def _play(
     players = nn.ModuleList([generator, encoder, discriminator, slow_generator, slow_encoder])
     betas = (0.5, 0.9)
     make = torch.optim.Adam(makers.parameters(), lr=config.learning_rate, betas=betas, fused=True)
-    judge = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate, betas=betas, fused=True)
+    adam = torch.optim.Adam(discriminator.parameters(), lr=config.learning_rate, betas=betas, fused=True)
+    judge: Optimiser = adam if private is None else private.guard(discriminator, adam, normalised=normalised)
     rates = (config.learning_rate, config.discriminator_learning_rate or config.learning_rate)
     held, held_y = (torch.from_numpy(part).to(device) for part in holdout[:2])  # (N, C, L), (N, K)
     apart = slice(None, MOST * holdout.overlap, holdout.overlap)
@@ -178,8 +183,9 @@ def _play(
 
             # ---- discriminator
             fakes = [windows.detach() for windows in made] + ([] if shape.hiding else [disturb(x, dice)])
-            logit = judged([x, *fakes], [y, *under] + ([] if shape.hiding else [y]))  # (3B to 5B, H)
-            logit_real, logit_fake = logit[: len(x)], logit[len(x) :]
+            real, real_y = (x, y) if private is None else private.real(device)
+            logit = judged([real, *fakes], [real_y, *under] + ([] if shape.hiding else [y]))  # (3B to 5B, H)
+            logit_real, logit_fake = logit[: len(real)], logit[len(real) :]
             loss_d = loss.discriminator(logit_real, logit_fake)
             if penalty:
                 mix = uniform(len(x), 1, 1)
@@ -259,23 +265,12 @@ def _play(
     return TrainingResult(networks, tuple(history), done, best_step, seconds, stopped, str(device))
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Networks this small train faster on one core than on several, and the same on any number of them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _cooling(progress: float) -> float:
     """The learning rate's course over a run: half a cosine from 1 down to COLDEST (Loshchilov & Hutter 2017, eq. 5)."""
     return COLDEST + (1.0 - COLDEST) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def _set_learning_rates(optimisers: Iterable[torch.optim.Optimizer], rates: Iterable[float], cooling: float) -> None:
+def _set_learning_rates(optimisers: Iterable[Optimiser], rates: Iterable[float], cooling: float) -> None:
     for optimiser, rate in zip(optimisers, rates, strict=True):
         for group in optimiser.param_groups:
             group["lr"] = rate * cooling

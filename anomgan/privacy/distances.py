@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from anomgan.privacy.sample import Blocks, Indices, Sample, blocks_of, spread_out
+from anomgan.privacy.sample import Blocks, Indices, Sample, blocks_of, conditions_of, spread_out
 from anomgan.records import Floats
 
 MOST = 2000
@@ -98,7 +98,8 @@ def pool(train: Sample, held_out: Sample, block: int) -> tuple[Sample, Blocks, N
     rows = np.concatenate([train.rows, held_out.rows - held_out.rows[0] + begin])
     blocks = blocks_of(rows, block)
     member = blocks.place < begin // block
-    return Sample(np.concatenate([train.windows, held_out.windows]), rows), blocks, member
+    windows = np.concatenate([train.windows, held_out.windows])
+    return Sample(windows, rows, conditions_of((train, held_out))), blocks, member
 
 
 def measure_distances(

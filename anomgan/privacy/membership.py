@@ -33,7 +33,7 @@ from anomgan.privacy.chance import (
     redrawn,
 )
 from anomgan.privacy.distances import EXACT, Distances
-from anomgan.privacy.sample import Indices, Windows
+from anomgan.privacy.sample import Indices, Sample
 from anomgan.records import Floats
 
 FALSE_ALARMS = (0.01, 0.1)
@@ -42,8 +42,9 @@ FALSE_ALARMS = (0.01, 0.1)
 NARROW = 1 / 3
 """of the usual distance: a wide kernel sees the process, a narrow one single windows"""
 
-Judge = Callable[[Windows], Floats]
-"""Windows (N, C, L) -> (N,), higher = more real, such as a discriminator's output"""
+Judge = Callable[[Sample], Floats]
+"""Windows (N, C, L), with their conditions where there are some -> (N,), higher = more real, such as a discriminator's
+output"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +126,7 @@ def density_ratio(tables: Distances) -> Floats:
 
 def white_box(tables: Distances, judge: Judge, apart: bool, rng: np.random.Generator) -> Attack:
     """The attack of somebody who has the discriminator as well."""
-    scores = np.asarray(judge(tables.real.windows[tables.asked_real]), dtype=np.float64)
+    scores = np.asarray(judge(tables.real.take(tables.asked_real)), dtype=np.float64)
     if scores.shape != tables.asked_real.shape:
         raise DataError(f"a discriminator gave scores of shape {scores.shape} for {len(tables.asked_real)} windows")
     return attack("discriminator", _numbers(scores), tables.block_of_real, tables.member, apart, rng)

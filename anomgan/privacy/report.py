@@ -125,9 +125,9 @@ def examine(
 ) -> PrivacyReport:
     """Take all measures; train holds every window that the generator was trained on, held_out none of them.
 
-    All are scaled alike. `discriminator` gives windows (N, C, L) their scores for the white-box attack; `progress` gets
-    (windows done, windows in all). DataError where there is too little to say anything or where the held-out data are
-    not disjoint from the training data.
+    All are scaled alike. `discriminator` gives a sample of real windows their scores (N,) for the white-box attack;
+    `progress` gets (windows done, windows in all). DataError where there is too little to say anything or where the
+    held-out data are not disjoint from the training data.
     """
     block = _block_rows(train, held_out, synthetic)
     tables = measure_distances(train, held_out, synthetic, block, progress)

@@ -26,7 +26,8 @@ Windows = NDArray[np.float32] | NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """windows (N, C, L), finite; rows (N,) increasing, the row of its data set that each begins with.
+    """windows (N, C, L), finite; rows (N,) increasing, the row of its data set that each begins with; conditions
+    (N, K), under which each was recorded, where a discriminator wants to know.
 
     Windows whose rows differ by less than L overlap. Windows that were never cut from a series lie L apart.
     Raises DataError where shapes disagree, rows do not increase or a value is not finite.
@@ -34,10 +35,13 @@ class Sample:
 
     windows: Windows
     rows: Indices
+    conditions: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.windows.ndim != 3 or self.rows.shape != self.windows.shape[:1]:
             raise DataError(f"windows of shape {self.windows.shape}, not (N, C, L), with rows {self.rows.shape}")
+        if self.conditions is not None and (self.conditions.ndim != 2 or len(self.conditions) != len(self.windows)):
+            raise DataError(f"conditions of shape {self.conditions.shape} for {len(self.windows)} windows")
         if not np.all(np.diff(self.rows) > 0):
             raise DataError("the rows that windows begin with do not increase")
         if not np.all(np.isfinite(self.windows)):
@@ -60,7 +64,8 @@ class Sample:
 
     def take(self, chosen: Indices) -> "Sample":
         """Some of the windows, in order."""
-        return Sample(self.windows[chosen], self.rows[chosen])
+        under = None if self.conditions is None else self.conditions[chosen]
+        return Sample(self.windows[chosen], self.rows[chosen], under)
 
 
 def loose_windows(windows: Windows) -> Sample:
@@ -85,7 +90,13 @@ def joined(samples: Sequence[Sample]) -> Sample:
     """Several data sets as one: the rows of each begin a window after the last of the one before."""
     begins = offsets(samples)
     rows = [one.rows + begin for one, begin in zip(samples, begins, strict=True)]
-    return Sample(np.concatenate([one.windows for one in samples]), np.concatenate(rows))
+    return Sample(np.concatenate([one.windows for one in samples]), np.concatenate(rows), conditions_of(samples))
+
+
+def conditions_of(samples: Sequence[Sample]) -> NDArray[np.float32] | None:
+    """Those of several data sets, one after another; none where one of them has none."""
+    told = [one.conditions for one in samples if one.conditions is not None]
+    return np.concatenate(told) if len(told) == len(samples) else None
 
 
 def offsets(samples: Sequence[Sample]) -> list[int]:

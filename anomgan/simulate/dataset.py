@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from anomgan.errors import ConfigError
 from anomgan.simulate.faults import Fault, row_at
 from anomgan.simulate.fleet import parts, schedule
+from anomgan.simulate.learned_kind import OpenModel
 from anomgan.simulate.scenario import Scenario, ScenarioConfig, check_scenario
 
 DAY_S = 86_400.0
@@ -34,7 +35,13 @@ class Plan:
         return self.train_rows + self.test_rows
 
 
-def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_days: float | None) -> Plan:
+def plan_dataset(
+    config: ScenarioConfig,
+    where: str,
+    days: float | None,
+    train_days: float | None,
+    open_model: OpenModel | None = None,
+) -> Plan:
     """The run of `days`, or as long as the scenario says, its first `train_days` (default: a third) without a fault.
 
     ConfigError where it has no length or either set no row, and for all that is wrong with the scenario.
@@ -55,7 +62,7 @@ def plan_dataset(config: ScenarioConfig, where: str, days: float | None, train_d
     moved_s = train_rows * clock.period_s
     judged = config.model_copy(update={"clock": clock.model_copy(update={"duration_s": whole_s - moved_s})})
     try:
-        test = check_scenario(judged, where, published=False)
+        test = check_scenario(judged, where, published=False, open_model=open_model)
     except ConfigError as error:
         if "the end of the run" not in str(error):
             raise

@@ -10,7 +10,9 @@ from anomgan.config import Table
 from anomgan.errors import ConfigError
 from anomgan.records import Source
 from anomgan.simulate.faults import Fault, rows_of
-from anomgan.simulate.kind import Channel, Kind
+from anomgan.simulate.kind import Channel
+from anomgan.simulate.kinds import KINDS
+from anomgan.simulate.learned_kind import AnyKind, LearnedKind
 from anomgan.simulate.names import unknown
 from anomgan.simulate.other_units import OTHER_UNITS
 from anomgan.simulate.randomness import BLOCK
@@ -19,6 +21,10 @@ from anomgan.simulate.sensor_faults import SENSOR_FAULTS, SensorFault, possible,
 LONGEST_LAG_S = 900.0
 MOST_SEVERITY = 100.0
 """of a process fault, where 1 is plain to see"""
+
+
+OF_MACHINES = frozenset(fault.name for kind in KINDS.values() for fault in kind.process_faults)
+"""what can go wrong with devices that have physics"""
 
 
 class FaultConfig(Table):
@@ -45,7 +51,7 @@ class FaultConfig(Table):
 
 def check_faults(
     tables: Sequence[FaultConfig],
-    kinds: Mapping[Source, Kind[Any, Any, Any]],
+    kinds: Mapping[Source, AnyKind],
     period_s: float,
     duration_s: float | None,
     where: str,
@@ -104,6 +110,14 @@ def contradict(one: Fault, other: Fault, period_s: float) -> list[str]:
     return []
 
 
+def no_machine(fault: str, device: str) -> str:
+    """Why a device of a learned kind cannot have a process fault."""
+    return (
+        f'{fault!r} acts on the physics of a machine, and {device!r} (engine = "gan") has none: only its sensors can '
+        f"fail, by {', '.join(SENSOR_FAULTS)}"
+    )
+
+
 def longest_lag_s(period_s: float) -> float:
     """The longest time lag: as far back goes what is known of the time before the run."""
     return max(LONGEST_LAG_S, 2.0 * BLOCK * period_s)
@@ -111,7 +125,7 @@ def longest_lag_s(period_s: float) -> float:
 
 def check_fault(
     table: FaultConfig,
-    kinds: Mapping[Source, Kind[Any, Any, Any]],
+    kinds: Mapping[Source, AnyKind],
     named: Mapping[str, Sequence[Source]],
     period_s: float,
     duration_s: float | None,
@@ -128,6 +142,8 @@ def check_fault(
         if table.channels:
             raise ConfigError(f"{place}.channels: {table.kind!r} acts on the machine; it takes no channels")
         channels = process[table.kind].channels
+    elif isinstance(kind, LearnedKind) and table.kind in OF_MACHINES:
+        raise ConfigError(f"{place}.kind: {no_machine(table.kind, table.device)}")
     else:
         known = [*SENSOR_FAULTS, *process]
         raise ConfigError(f"{place}.kind: {unknown(f'fault of a {kind.name}', table.kind, known)}")
@@ -181,7 +197,7 @@ def _device(table: FaultConfig, named: Mapping[str, Sequence[Source]], place: st
     return sources[0]
 
 
-def _check_channels(table: FaultConfig, kind: Kind[Any, Any, Any], place: str) -> None:
+def _check_channels(table: FaultConfig, kind: AnyKind, place: str) -> None:
     if not table.channels:
         raise ConfigError(f"{place}.channels: this key is required for a sensor fault")
     for channel in table.channels:

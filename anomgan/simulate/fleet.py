@@ -6,11 +6,10 @@ temperatures settle and its normal course is seen.
 """
 
 import heapq
-import math
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +17,18 @@ from numpy.typing import NDArray
 from anomgan.errors import ConfigError
 from anomgan.records import Floats, Source, TimeSeries
 from anomgan.simulate.acting import Acting, begin, distort
-from anomgan.simulate.almanac import moments
 from anomgan.simulate.fault_plan import longest_lag_s
-from anomgan.simulate.faults import Fault, row_at, rows_of, strength
-from anomgan.simulate.kind import Inputs, quantise, sense
+from anomgan.simulate.faults import Fault, row_at, rows_of
+from anomgan.simulate.kind import quantise
+from anomgan.simulate.learned_kind import Imitation, LearnedKind
 from anomgan.simulate.live import Changes, LivePlan
-from anomgan.simulate.normal import Clock, Normal, device_traits, usual_of, usual_on_working_days
-from anomgan.simulate.randomness import BLOCK, Key, draw_block, stream_key
+from anomgan.simulate.normal import Clock, Normal, prelude_blocks
+from anomgan.simulate.physics import Physics
+from anomgan.simulate.randomness import BLOCK
 from anomgan.simulate.scenario import Group, Scenario
 from anomgan.simulate.schedule import longest_lag, random_faults
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
-SETTLE_S, NORMAL_S = 900.0, 1200.0
-"""the two parts of the prelude; each takes at least two blocks of rows"""
 AT_ONCE = 256
 """devices whose prelude is looked at together, for the memory's sake"""
 
@@ -49,18 +47,14 @@ class Block(NamedTuple):
 
 @dataclass(slots=True)
 class _Running:
-    """A group on its way: parameters and state of its D devices, and the faults that act on them."""
+    """A group on its way: its D devices as they stand, and the faults that act on them."""
 
     group: Group
-    parameters: Any
-    keys: list[Key]
-    traits: Floats
-    """(D, C), of the sensors"""
+    devices: Physics | Imitation
     watched: list[int]
     """the devices that have sensor faults, or may have them by chance"""
     past: Floats
     """(D', H, C): their healthy values in the rows before the next block, as many as a lag goes back"""
-    state: Any = None
     machine: list[Fault] = field(default_factory=list)
     sensors: list[Acting] = field(default_factory=list)
 
@@ -68,7 +62,13 @@ class _Running:
         """As it stands, to go on from twice; some of its faults replaced by others."""
         machine = [instead.get(fault, fault) for fault in self.machine]
         sensors = [acting._replace(fault=instead.get(acting.fault, acting.fault)) for acting in self.sensors]
-        return replace(self, machine=machine, sensors=sensors)
+        return replace(self, devices=self.devices.again(), machine=machine, sensors=sensors)
+
+    def healthy(self, first_row: int) -> Floats:
+        """The next block (D, R, C) as its sensors see it, before their faults and their resolution."""
+        if isinstance(self.devices, Physics):
+            return self.devices.block(first_row, self.machine)
+        return self.devices.block(first_row)
 
 
 def simulate(scenario: Scenario, start_row: int = 0, rows: int | None = None) -> list[TimeSeries]:
@@ -112,7 +112,7 @@ def blocks(
     period_s = scenario.period_s
     fleet = [_start(scenario, group, live is not None) for group in scenario.groups]
     history = longest_lag(scenario) if live is None else row_at(longest_lag_s(period_s), period_s)
-    normal, prelude = _prelude(scenario, fleet, history)
+    normal = _prelude(scenario, fleet, history)
     pending = _upcoming(scenario, normal) if faults is None else iter(faults)
     if live is not None:
         pending = live.follow(pending)
@@ -123,19 +123,18 @@ def blocks(
         while fault is not None and rows_of(fault, period_s)[0] < (number + 1) * BLOCK:
             begun.append(fault)
             fault = next(pending, None)
-        changes = yield _block(scenario, fleet, normal, prelude, number, begun)
+        changes = yield _block(scenario, fleet, normal, number, begun)
         while changes is not None:
             before = [running.with_faults(changes.instead) for running in before]
             fleet = [running.with_faults({}) for running in before]
             begun = [*(changes.instead.get(one, one) for one in begun), *changes.new]
-            changes = yield _block(scenario, fleet, normal, prelude, number, begun)
+            changes = yield _block(scenario, fleet, normal, number, begun)
 
 
 def _block(
     scenario: Scenario,
     fleet: list[_Running],
     normal: Mapping[Source, Normal],
-    prelude: int,
     number: int,
     begun: list[Fault],
 ) -> Block:
@@ -145,7 +144,7 @@ def _block(
     for running in fleet:
         own = [f for f in begun if f.site == running.group.site and f.device in running.group.names]
         running.machine += [f for f in own if f.kind not in SENSOR_FAULTS]
-        seen = _advance(scenario, running, prelude + number, first_row)
+        seen = running.healthy(first_row)
         for f in own:
             if f.kind in SENSOR_FAULTS:
                 healthy = seen[running.group.names.index(f.device), rows_of(f, period_s)[0] - first_row]
@@ -161,7 +160,12 @@ def schedule(scenario: Scenario) -> Iterator[Fault]:
     """Every fault of the run in order of its start, without simulating more than the prelude; endless where it is."""
     normal: dict[Source, Normal] = {}
     for part in () if scenario.config.random_faults is None else parts(scenario, AT_ONCE):
-        found, _ = _prelude(part, [_start(part, group) for group in part.groups], longest_lag(scenario))
+        (group,) = part.groups
+        if isinstance(group.kind, LearnedKind):  # which knows what is usual without a prelude
+            nothing = np.empty((0, len(group.kind.channels)))
+            normal.update(((group.site, name), Normal(*group.kind.usual, nothing)) for name in group.names)
+            continue
+        found = _prelude(part, [_start(part, group)], longest_lag(scenario))
         normal.update((source, one._replace(course=one.course[:0])) for source, one in found.items())
     return _upcoming(scenario, normal)
 
@@ -192,47 +196,38 @@ def end_of(scenario: Scenario, start_row: int, rows: int | None) -> int | None:
 
 
 def _start(scenario: Scenario, group: Group, live: bool = False) -> _Running:
-    """Draw what makes each device differ from the next."""
-    kind, seed = group.kind, scenario.config.clock.seed
-    traits = device_traits(kind, group.site, group.names, seed)
+    """The group's devices just before the last part of their prelude."""
+    clock, period_s, kind = scenario.config.clock, scenario.period_s, group.kind
     lying = {fault.source for fault in scenario.faults if fault.kind in SENSOR_FAULTS}
     anyone = live or scenario.config.random_faults is not None
+    devices: Physics | Imitation
+    if isinstance(kind, LearnedKind):
+        devices = Imitation(kind, group.site, group.names, clock.seed, scenario.start_s, period_s)
+    else:
+        when = Clock(clock.seed, scenario.start_s, clock.zone, clock.day_s)
+        devices = Physics.begin(kind, group.settings, group.site, group.names, when, period_s)
     return _Running(
         group=group,
-        parameters=kind.parameters(group.settings, traits[:, : kind.traits]),
-        keys=[stream_key(seed, group.site, name, "rows") for name in group.names],
-        traits=traits[:, kind.traits :],
+        devices=devices,
         watched=[i for i, name in enumerate(group.names) if anyone or (group.site, name) in lying],
         past=np.empty((0, 0, len(kind.channels))),
     )
 
 
-def _prelude(scenario: Scenario, fleet: list[_Running], history: int) -> tuple[dict[Source, Normal], int]:
-    """Bring every device to row 0 in good health: how those that are watched behave, and how many blocks that took.
+def _prelude(scenario: Scenario, fleet: list[_Running], history: int) -> dict[Source, Normal]:
+    """Bring every device to row 0 in good health: how those that are watched behave.
 
     history: how many rows before row 0 are kept of them."""
-    clock, period_s = scenario.config.clock, scenario.period_s
-    settle, measure = (max(2, math.ceil(s / period_s / BLOCK)) for s in (SETTLE_S, NORMAL_S))
+    _, measure = prelude_blocks(scenario.period_s)
     normal = {}
     for running in fleet:
-        kind, site = running.group.kind, running.group.site
-        for number in range(settle):
-            _advance(scenario, running, number, (number - settle - measure) * BLOCK)
-        seen = [
-            _advance(scenario, running, settle + number, (number - measure) * BLOCK)[running.watched]
-            for number in range(measure)
-        ]
+        seen = [running.healthy((number - measure) * BLOCK)[running.watched] for number in range(measure)]
         courses = np.concatenate(seen, axis=1)  # (D', N, C)
         names = tuple(running.group.names[i] for i in running.watched)
-        if courses.shape[1] * period_s >= clock.day_s or not names:
-            usual = usual_of(kind.channels, courses)
-        else:
-            measured = Clock(clock.seed, scenario.start_s, clock.zone, clock.day_s)
-            usual = usual_on_working_days(kind, running.group.settings, site, names, measured)
-        for name, *own in zip(names, *usual, courses, strict=True):
-            normal[site, name] = Normal(*own)
+        for name, *own in zip(names, *running.devices.usual(names, courses), courses, strict=True):
+            normal[running.group.site, name] = Normal(*own)
         running.past = courses[:, courses.shape[1] - history :]
-    return normal, settle + measure
+    return normal
 
 
 def _tell(running: _Running, seen: Floats, first_row: int, period_s: float) -> Floats:
@@ -250,41 +245,9 @@ def _tell(running: _Running, seen: Floats, first_row: int, period_s: float) -> F
     return seen
 
 
-def _advance(scenario: Scenario, running: _Running, number: int, first_row: int) -> Floats:
-    """One block of a group: (D, R, C) as its sensors see it, before sensor faults and resolution."""
-    clock, kind = scenario.config.clock, running.group.kind
-    draws = draw_block(running.keys, number, kind.shocks, kind.chances, len(kind.channels))
-    since_s = np.arange(first_row, first_row + BLOCK, dtype=np.float64) * clock.period_s
-    when = moments(scenario.start_s, clock.zone, clock.day_s, since_s)
-    course = kind.course(running.parameters, when)  # (R, I, D)
-    faults = _machine_faults(running, first_row, clock.period_s)
-    truth = np.empty((BLOCK, len(kind.channels), len(running.keys)))
-    for row in range(BLOCK):
-        inputs = Inputs(course[row], draws.shocks[row], draws.chances[row], faults[row])
-        if running.state is None:
-            running.state = kind.rest(running.parameters, inputs)
-        running.state, truth[row] = kind.step(running.parameters, running.state, inputs, clock.period_s)
-    return sense(kind.channels, np.ascontiguousarray(truth.transpose(2, 0, 1)), draws.noise, running.traits)
-
-
-def _machine_faults(running: _Running, first_row: int, period_s: float) -> Floats:
-    """(R, F, D) the severity of every process fault of the kind."""
-    kinds = [fault.name for fault in running.group.kind.process_faults]
-    severity = np.zeros((BLOCK, len(kinds), len(running.keys)))
-    rows = np.arange(first_row, first_row + BLOCK, dtype=np.float64)
-    for fault in running.machine:
-        first, end = rows_of(fault, period_s)
-        present = (rows >= first) & (rows < end)
-        device = running.group.names.index(fault.device)
-        severity[present, kinds.index(fault.kind), device] += strength(
-            fault, (rows[present] - first) * period_s, period_s
-        )
-    return severity
-
-
 def _labels(running: _Running, first_row: int, period_s: float) -> NDArray[np.bool_]:
     """(D, R) True where any fault is present."""
-    labels = np.zeros((len(running.keys), BLOCK), dtype=bool)
+    labels = np.zeros((len(running.group.names), BLOCK), dtype=bool)
     for fault in chain(running.machine, (one.fault for one in running.sensors)):
         first, end = rows_of(fault, period_s)
         device = running.group.names.index(fault.device)

@@ -17,6 +17,8 @@ from anomgan.config import Table
 from anomgan.records import Floats
 from anomgan.simulate.almanac import Moments
 
+DECIMALS = 6
+"""of a resolution, at most"""
 G = TypeVar("G", bound=Table)
 """settings: the `[devices.settings]` of the kind"""
 P = TypeVar("P")
@@ -27,7 +29,10 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One sensor. noise, bias: standard deviations, in `unit`; a device's bias is drawn once; low, high: its range."""
+    """One sensor. noise, bias: standard deviations, in `unit`; a device's bias is drawn once; low, high: its range.
+
+    resolution: the step in which it tells its value, 0 = as it comes.
+    """
 
     name: str
     unit: str
@@ -133,7 +138,13 @@ def quantise(channels: tuple[Channel, ...], values: Floats) -> Floats:
     """Values (..., C) as the sensors tell them: within their range, in whole steps of their resolution."""
     low = np.array([channel.low for channel in channels])
     high = np.array([channel.high for channel in channels])
-    step = np.array([channel.resolution for channel in channels])
-    steps = np.rint(np.clip(values, low, high) / step)
-    told: Floats = np.round(steps * step, 6)  # the nearest double to the decimal number, so that 0.3 is printed as 0.3
-    return told
+    return in_steps(np.clip(values, low, high), np.array([channel.resolution for channel in channels]))
+
+
+def in_steps(values: Floats, step: Floats) -> Floats:
+    """Values (..., C) in whole steps (C,); as they come where a step is 0."""
+    stepped = step > 0
+    whole = np.where(stepped, step, 1.0)
+    # the nearest double to the decimal number, so that 0.3 is printed as 0.3
+    told: Floats = np.round(np.rint(values / whole) * whole, DECIMALS)
+    return told if stepped.all() else np.where(stepped, told, values)

@@ -6,6 +6,7 @@ ROWS rows. Where the physics takes small steps, only some of each row's time pas
 loads, sun and people are those of the whole day, and what is slower than an hour moves less than it would.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from anomgan.simulate.almanac import moments
 from anomgan.simulate.kind import Channel, Inputs, Kind, sense
 from anomgan.simulate.randomness import BLOCK, draw_block, generator, stream_key
 
+SETTLE_S, NORMAL_S = 900.0, 1200.0
+"""the two parts of the prelude before row 0; each takes at least two blocks of rows"""
 ROWS = 288
 """of the day: one every five minutes"""
 SETTLES = 96
@@ -43,6 +46,12 @@ class Normal(NamedTuple):
     bottom: Floats
     top: Floats
     course: Floats
+
+
+def prelude_blocks(period_s: float) -> tuple[int, int]:
+    """How many blocks before row 0 temperatures settle in, and in how many then the normal course is seen."""
+    settle, measure = (max(2, math.ceil(s / period_s / BLOCK)) for s in (SETTLE_S, NORMAL_S))
+    return settle, measure
 
 
 def usual_of(channels: tuple[Channel, ...], days: Floats) -> Usual:

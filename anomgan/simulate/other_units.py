@@ -18,7 +18,9 @@ class OtherUnit(NamedTuple):
     offset: float = 0.0
 
     def resolution(self, given: float) -> float:
-        """The decimal step in which a sensor of a resolution is told in this unit."""
+        """The decimal step in which a sensor of a resolution is told in this unit; 0 where it has none."""
+        if given <= 0:
+            return 0.0
         return float(10.0 ** math.floor(math.log10(given * self.scale) + 1e-9))
 
 

@@ -13,13 +13,13 @@ from anomgan.config import BrokerConfig, ControlConfig, DialectName, Table, Time
 from anomgan.errors import ConfigError
 from anomgan.records import Source
 from anomgan.simulate.almanac import TRUE_DAY_S
-from anomgan.simulate.fault_plan import FaultConfig, check_faults
+from anomgan.simulate.device_table import DevicesConfig, kind_of
+from anomgan.simulate.fault_plan import OF_MACHINES, FaultConfig, check_faults, no_machine
 from anomgan.simulate.faults import Fault, row_at
-from anomgan.simulate.kind import Kind
-from anomgan.simulate.kinds import KINDS
+from anomgan.simulate.learned_kind import AnyKind, LearnedKind, OpenModel
 from anomgan.simulate.names import unknown
 from anomgan.simulate.network.plan import NetworkPlan, Run, plan_network
-from anomgan.simulate.network.tables import TEN_YEARS_S, IncidentConfig, LinkConfig, NetworkConfig
+from anomgan.simulate.network.tables import TEN_YEARS_S, IncidentConfig, NetworkConfig
 from anomgan.simulate.sensor_faults import SENSOR_FAULTS
 
 MIDNIGHT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -75,18 +75,6 @@ class OutputConfig(Table):
     """topic of the ground truth; "" publishes none"""
 
 
-class DevicesConfig(Table):
-    """`[[devices]]`: `count` devices of one kind, called `name` followed by 1, 2, ..."""
-
-    kind: str
-    count: int = Field(1, ge=1, le=100_000)
-    name: str = Field(min_length=1, max_length=100)
-    site: str = ""
-    settings: dict[str, Any] = Field(default_factory=dict)
-    network: LinkConfig | None = None
-    """what differs from `[network]`"""
-
-
 class RandomFaultsConfig(Table):
     """`[random_faults]`: faults by chance, the same ones for the same seed."""
 
@@ -140,7 +128,7 @@ class ScenarioConfig(Table):
 class Group:
     """Devices of one kind with the same settings; they are simulated together."""
 
-    kind: Kind[Any, Any, Any]
+    kind: AnyKind
     settings: Table
     site: str
     names: tuple[str, ...]
@@ -169,34 +157,34 @@ class Scenario:
         return self.config.clock.start.timestamp()
 
     @property
-    def kinds(self) -> dict[Source, Kind[Any, Any, Any]]:
+    def kinds(self) -> dict[Source, AnyKind]:
         """The kind of every device."""
         return {(group.site, name): group.kind for group in self.groups for name in group.names}
 
 
-def parse_scenario(document: Mapping[str, Any], where: str) -> Scenario:
+def parse_scenario(document: Mapping[str, Any], where: str, open_model: OpenModel | None = None) -> Scenario:
     """A parsed TOML document -> a checked scenario; ConfigError names `where`, the table and the key."""
-    return check_scenario(parse_config(ScenarioConfig, document, where), where)
+    return check_scenario(parse_config(ScenarioConfig, document, where), where, open_model=open_model)
 
 
-def check_scenario(config: ScenarioConfig, where: str, *, published: bool = True) -> Scenario:
+def check_scenario(
+    config: ScenarioConfig, where: str, *, published: bool = True, open_model: OpenModel | None = None
+) -> Scenario:
     """What the tables cannot see one by one: kinds, channels and faults that exist, fit the run and each other.
 
-    published: False for what goes to no broker: [output], [network] and [[incidents]] have no part in it.
+    published: False for what goes to no broker: [output], [network] and [[incidents]] have no part in it. open_model:
+    opens what devices with `engine = "gan"` name; see `anomgan.synthesis.simulated`.
     """
     _check_times(config, where)
     groups = []
     for index, table in enumerate(config.devices):
         place = f"{where}: devices.{index}"
-        kind = KINDS.get(table.kind)
-        if kind is None:
-            raise ConfigError(f"{place}.kind: {unknown('device kind', table.kind, KINDS)}")
+        kind, settings = kind_of(table, config.clock.start.timestamp(), config.clock.period_s, open_model, place)
         if published and not table.site and "{site}" in config.output.topic + config.output.truth:
             raise ConfigError(f"{place}.site: this key is required, because a topic in [output] has {{site}}")
         for key, text in (("name", table.name), ("site", table.site)):
             if not text.isprintable() or text != text.strip() or any(letter in text for letter in "+#/{}"):
                 raise ConfigError(f"{place}.{key}: {text!r} cannot stand in a topic")
-        settings = parse_config(kind.settings, table.settings, f"{place}.settings")
         names = tuple(f"{table.name}{number}" for number in range(1, table.count + 1))
         groups.append(Group(kind, settings, table.site, names))
     counted = Counter((group.site, name) for group in groups for name in group.names)
@@ -244,7 +232,10 @@ def _check_times(config: ScenarioConfig, where: str) -> None:
 def _check_random(scenario: Scenario, table: RandomFaultsConfig, place: str) -> None:
     process = [fault.name for group in scenario.groups for fault in group.kind.process_faults]
     known = dict.fromkeys([*SENSOR_FAULTS, *process])
+    learned = [group for group in scenario.groups if isinstance(group.kind, LearnedKind)]
     for name in table.kinds:
+        if name not in known and name in OF_MACHINES and learned:
+            raise ConfigError(f"{place}.kinds: {no_machine(name, learned[0].names[0])}")
         if name not in known:
             raise ConfigError(f"{place}.kinds: {unknown('fault', name, known)}")
     duration_s = scenario.config.clock.duration_s

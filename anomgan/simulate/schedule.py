@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -10,7 +9,8 @@ from anomgan.records import Source
 from anomgan.simulate.almanac import moments
 from anomgan.simulate.fault_plan import longest_lag_s
 from anomgan.simulate.faults import Fault, row_at
-from anomgan.simulate.kind import Channel, Kind, ProcessFault
+from anomgan.simulate.kind import Channel, ProcessFault
+from anomgan.simulate.learned_kind import AnyKind, LearnedKind
 from anomgan.simulate.normal import Normal, device_traits
 from anomgan.simulate.randomness import generator, stream_key
 from anomgan.simulate.scenario import RandomFaultsConfig, Scenario
@@ -66,7 +66,7 @@ def longest_lag(scenario: Scenario) -> int:
     return row_at(max(lags, default=0.0), period_s)
 
 
-def _choices(kind: Kind[Any, Any, Any], wanted: tuple[str, ...]) -> list[str]:
+def _choices(kind: AnyKind, wanted: tuple[str, ...]) -> list[str]:
     sensors = [name for name in SENSOR_FAULTS if _open_to(name, kind)]
     names = [*sensors, *(fault.name for fault in kind.process_faults)]
     return [name for name in names if not wanted or name in wanted]
@@ -130,14 +130,15 @@ def _draw(
 
 def _could_show(scenario: Scenario, device: Source, fault: ProcessFault, start_s: float, drawn_s: float) -> bool:
     """Whether the device is such that the fault shows, in half of the time that it would be there at least."""
-    if fault.shows is None:
+    group = next(one for one in scenario.groups if one.site == device[0] and device[1] in one.names)
+    kind = group.kind
+    if fault.shows is None or isinstance(kind, LearnedKind):
         return True
     clock = scenario.config.clock
-    group = next(one for one in scenario.groups if one.site == device[0] and device[1] in one.names)
-    traits = device_traits(group.kind, group.site, (device[1],), clock.seed)
-    parameters = group.kind.parameters(group.settings, traits[:, : group.kind.traits])
+    traits = device_traits(kind, group.site, (device[1],), clock.seed)
+    parameters = kind.parameters(group.settings, traits[:, : kind.traits])
     since_s = start_s + np.linspace(0.0, max(drawn_s, fault.least_s), LOOKS)
-    course = group.kind.course(parameters, moments(scenario.start_s, clock.zone, clock.day_s, since_s))
+    course = kind.course(parameters, moments(scenario.start_s, clock.zone, clock.day_s, since_s))
     return bool(fault.shows(course).mean() >= 0.5)
 
 
@@ -146,7 +147,7 @@ def _within_lags(seconds: float, period_s: float) -> float:
     return min(max(seconds, period_s), longest_lag_s(period_s))
 
 
-def _open_to(name: str, kind: Kind[Any, Any, Any]) -> list[int]:
+def _open_to(name: str, kind: AnyKind) -> list[int]:
     """The channels on which such a fault could be told from normal; none where it takes more of them."""
     shows = [index for index, channel in enumerate(kind.channels) if _shows(name, channel)]
     return shows if len(shows) > (name == "swapped_channels") else []

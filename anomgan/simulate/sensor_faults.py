@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomgan.records import Floats
-from anomgan.simulate.kind import Channel
+from anomgan.simulate.kind import Channel, in_steps
 from anomgan.simulate.other_units import OTHER_UNITS
 
 
@@ -103,7 +103,7 @@ def _correlation_break(s: Stretch) -> Floats:
 
 
 def _unit_jump(s: Stretch) -> Floats:
-    return np.round(np.rint((s.values * s.scale + s.offset) / s.step) * s.step, 6)
+    return in_steps(s.values * s.scale + s.offset, s.step)
 
 
 def _swapped_channels(s: Stretch) -> Floats:

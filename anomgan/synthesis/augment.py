@@ -15,12 +15,12 @@ from anomgan.errors import DataError
 from anomgan.gan.hide import hide
 from anomgan.pool import spaced
 from anomgan.records import Floats, TimeSeries
-from anomgan.synthesis.carry import raw_draws, with_carry
 from anomgan.synthesis.conditions import columns_of, of_series
-from anomgan.synthesis.filling import continue_rows
+from anomgan.synthesis.filling import completed, continue_rows
 from anomgan.synthesis.fit import Learned, filled
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.rarity import rarity
+from anomgan.synthesis.scales import told_scale
 from anomgan.windows import WindowRule, due_ends, gather_windows, segment_starts
 
 PIECE = 2
@@ -68,8 +68,8 @@ def vary(
         real, under = torch.from_numpy(x[some]), torch.from_numpy(y[some])
         known = hide(real, dice)
         known &= known.float().mean((1, 2), keepdim=True) <= SHOWN_AT_MOST
-        varied = with_carry(learned.carry, raw_draws(learned.networks, real, known, under, 1, dice), real, known)[0]
-        made = continue_rows(learned.networks, learned.carry, varied, np.repeat(y[some][:, None], length, 1), dice)
+        varied = completed(learned.networks, real, known, under, dice)
+        made = continue_rows(learned.networks, varied, np.repeat(y[some][:, None], length, 1), dice)
         values = to_values(learned.marginals, made)  # (D, T, C)
         pieces += list(np.concatenate([values, np.repeat(columns[some][:, None], length, 1)], axis=2))
         if on_pieces is not None:
@@ -95,8 +95,9 @@ def _real(learned: Learned, series: Sequence[TimeSeries]) -> _Real:
             ends = ends[spaced(len(ends), most)]
             scores = filled(to_scores(learned.marginals, one.values[:, :width]), starts)
             windows = gather_windows(scores, ends, window)
+            told = told_scale(of_series(learned.conditions, one)[ends], 0, learned.networks.shape.scales)
             columns = one.values[ends][:, [one.channels.index(name) for name in columns_of(learned.conditions)]]
-            found.append(_Real(windows, of_series(learned.conditions, one)[ends], columns, ends + before))
+            found.append(_Real(windows, told, columns, ends + before))
         before += len(one) + window
     if not found:
         raise DataError(f"no {window} consecutive rows without a gap to make variations of")

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from anomgan.gan.attempts import draw
+from anomgan.gan.hide import shown
 from anomgan.gan.networks import Networks
 from anomgan.synthesis.carry import Carry, raw_draws, with_carry
 
 BATCH = 256
-WARM_UP = 2
-"""windows"""
 EDGE = 8
 """the share of a window that is its edge, as a divisor"""
 Scores = NDArray[np.float32]
@@ -85,36 +85,15 @@ def _draw_hidden(
             rest[:] = np.moveaxis(told[:, n], 1, 2)[:, : rest.shape[1]]
 
 
-def rows_from_nothing(
-    networks: Networks,
-    carry: Carry,
-    conditions: Scores,
-    dice: torch.Generator,
-    on_windows: Callable[[int, int], None] | None = None,
-) -> Scores:
-    """Rows (D, T, C) of normal scores for D devices under conditions (D, T, K).
-
-    The first window is made with all of it hidden. The first WARM_UP windows are thrown away: what goes on from
-    something is more like life than what begins.
-    """
-    shape = networks.shape
-    early = WARM_UP * shape.window
-    under = np.pad(conditions, ((0, 0), (early, 0), (0, 0)), mode="edge")
-    x = torch.zeros(len(under), shape.channels, shape.window)
-    nothing = torch.zeros_like(x, dtype=torch.bool)
-    y = torch.from_numpy(np.ascontiguousarray(under[:, 0]))
-    begin = with_carry(carry, raw_draws(networks, x, nothing, y, 1, dice), x, nothing)[0]
-    return continue_rows(networks, carry, begin, under, dice, on_windows)[:, early:]
+@torch.inference_mode()
+def completed(
+    networks: Networks, x: torch.Tensor, known: torch.Tensor, y: torch.Tensor, dice: torch.Generator
+) -> torch.Tensor:
+    """Windows (D, C, L) as they may be where they are not known, under conditions (D, K)."""
+    return torch.where(known, x, draw(networks.generator, networks.encoder, shown(x, known), y, dice))
 
 
-def continue_rows(
-    networks: Networks,
-    carry: Carry,
-    begin: torch.Tensor,
-    conditions: Scores,
-    dice: torch.Generator,
-    on_windows: Callable[[int, int], None] | None = None,
-) -> Scores:
+def continue_rows(networks: Networks, begin: torch.Tensor, conditions: Scores, dice: torch.Generator) -> Scores:
     """Rows (D, T, C) under conditions (D, T, K) that begin with windows (D, C, L), but for their last EDGE.
 
     Each next window goes with the newest half of what there is. Its last EDGE is thrown away, where convolutions see
@@ -124,18 +103,10 @@ def continue_rows(
     half, edge = length // 2, length // EDGE
     total = conditions.shape[1]
     made = begin[:, :, : length - edge]
-    count = max(0, -(-(total - made.shape[2]) // (half - edge)))
     known = torch.zeros_like(begin, dtype=torch.bool)
     known[:, :, :half] = True
-    parts = [made]
-    newest = made[:, :, -half:]
-    for k in range(count):
-        at = length - edge + k * (half - edge)  # rows that there are
-        y = torch.from_numpy(np.ascontiguousarray(conditions[:, min(at + half, total) - 1]))
-        x = torch.cat([newest, torch.zeros_like(newest)], 2)
-        drawn = with_carry(carry, raw_draws(networks, x, known, y, 1, dice), x, known)[0]  # (D, C, L)
-        parts.append(drawn[:, :, half : length - edge])
-        newest = drawn[:, :, half - edge : length - edge]
-        if on_windows is not None:
-            on_windows(k + 1, count)
-    return np.moveaxis(torch.cat(parts, 2)[:, :, :total].numpy(), 1, 2)
+    while made.shape[2] < total:
+        x = torch.cat([made[:, :, -half:], torch.zeros_like(made[:, :, -half:])], 2)
+        y = torch.from_numpy(np.ascontiguousarray(conditions[:, min(made.shape[2] + half, total) - 1]))
+        made = torch.cat([made, completed(networks, x, known, y, dice)[:, :, half : length - edge]], 2)
+    return np.moveaxis(made[:, :, :total].numpy(), 1, 2)

@@ -3,7 +3,7 @@
 What is not configured is chosen from the data by these rules (`choose`), T being the rows of the longest series:
 
 - window: a sixth of T, rounded down to a multiple of 8, from 16 to 64;
-- steps: one for every three rows of all series, from 1,000 to 4,000; training also stops early;
+- steps: one for every three rows of all series, from 3,000 to 5,000; training also stops early;
 - max_gap_s: ten sampling periods;
 - cycle_weight: 5 where `device` is a condition, else 0.
 
@@ -22,21 +22,20 @@ from anomgan.config import SynthesizerConfig
 from anomgan.errors import DataError
 from anomgan.gan.networks import Networks
 from anomgan.gan.shape import Shape
-from anomgan.gan.train import Normal, TrainingStep, train
-from anomgan.pool import Pool, agree
+from anomgan.gan.train import TrainingStep, train
+from anomgan.pool import agree
 from anomgan.progress import TrainingBar
 from anomgan.records import TimeSeries
 from anomgan.synthesis.account import account
 from anomgan.synthesis.carry import Carry, fit_carry
 from anomgan.synthesis.conditions import DEVICE, Condition, fit_conditions, of_series, place
 from anomgan.synthesis.marginals import Marginal, fit_marginals, to_scores
+from anomgan.synthesis.scales import MAX_MISSING, Recording, Scales
 from anomgan.windows import WindowRule, due_ends, segment_starts
 
 MIN_WINDOWS = 8
 MAX_HELD = 512
 CYCLE = 5.0
-MAX_MISSING = 0.2
-"""of a window's cells; what is missing in the others is drawn along a line between its neighbours"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +57,7 @@ def choose(config: SynthesizerConfig, longest: int, rows: int, period_s: float) 
     """The configuration with every None replaced by the rules above; `rows` are those of all series."""
     chosen = {
         "window": config.window or min(64, max(16, longest // 6 // 8 * 8)),
-        "steps": config.steps or min(4000, max(1000, rows // 3)),
+        "steps": config.steps or min(5000, max(3000, rows // 3)),
         "max_gap_s": config.max_gap_s or 10.0 * period_s,
     }
     if config.cycle_weight is None:
@@ -90,18 +89,14 @@ def learn(
     marginals = fit_marginals(np.concatenate([one.values[:, columns] for one in series]), channels)
 
     rule = WindowRule(window, 1, max_gap_s, 0)
-    rows, early, late = [], [], []
+    recordings = []
     for one in series:
         starts = segment_starts(one.times, rule)
         scores = to_scores(marginals, one.values[:, columns])
-        rows.append(np.concatenate([filled(scores, starts), of_series(conditions, one)], axis=1))
-        ends = due_ends(starts, rule)
-        missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
-        ends = ends[(missing[ends + 1] - missing[ends + 1 - window]) / window <= MAX_MISSING]
-        cut = round(len(one) * (1.0 - config.holdout))
-        early.append(ends[ends < cut])
-        late.append(ends[ends - window + 1 >= cut])
-    pool, later = Pool(rows, early, window), Pool(rows, late, window)
+        missing, cut = np.isnan(scores).mean(1), trained_rows(config, len(one))
+        recordings.append(Recording(filled(scores, starts), of_series(conditions, one), missing, starts, cut))
+    scales = Scales(recordings, window)
+    pool, later = scales.early[0], scales.late[0]
     if len(pool) < MIN_WINDOWS or len(later) < MIN_WINDOWS:
         raise DataError(
             f"{sum(map(len, series))} rows give {len(pool)} training and {len(later)} held-out windows of {window} "
@@ -109,25 +104,23 @@ def learn(
             f"needed: give more rows, or a shorter window (the shortest is 16)"
         )
 
-    def parted(windows: NDArray[np.float32]) -> Normal:
-        return Normal(np.ascontiguousarray(windows[:, : len(channels)]), windows[:, len(channels) :, -1].copy())
-
-    held = parted(later.spaced(MAX_HELD))
+    held = scales.held(MAX_HELD)
     held = held._replace(overlap=-(-window * len(held.windows) // len(later)))
     shape = Shape(
         len(channels),
         window,
         config.latent,
         config.width,
-        conditions=sum(one.size for one in conditions),
+        conditions=held.conditions.shape[1],
         hiding=True,
+        scales=len(scales),
         statistics=config.minibatch_statistics,
     )
-    reach = np.quantile(np.concatenate(rows)[:, : len(channels)], [0.0, 1.0], axis=0).astype(np.float32)
+    reach = np.quantile(np.concatenate([one.scores for one in recordings]), [0.0, 1.0], axis=0).astype(np.float32)
     steps = config.steps or 0
     with TrainingBar(steps, show=progress) as bar:
         result = train(
-            lambda rng, count: parted(pool.sample(rng, count)),
+            scales.sample,
             held,
             reach,
             shape,
@@ -135,8 +128,9 @@ def learn(
             steps,
             bar.watching(on_step),
             crossed=place(conditions, DEVICE),
+            fine=scales.steps,
         )
-    carry = fit_carry(result.networks, held, config.seed)
+    carry = fit_carry(result.networks, scales.finest(MAX_HELD), config.seed)
     summary = {
         "series": len(series),
         "rows": sum(map(len, series)),
@@ -149,11 +143,29 @@ def learn(
         "seconds": round(result.seconds, 3),
         "stopped": result.stopped,
         "device": result.device,
-        "last_health": asdict(result.health[-1]) if result.health else {},
-        **account(series, result, held, marginals, config.seed),
+        "last_health": known(asdict(result.health[-1])) if result.health else {},
+        **account(series, result, scales.finest(MAX_HELD), marginals, config.seed),
     }
     units = tuple(first.units[i] for i in columns)
     return Learned(config, channels, units, period_s, conditions, marginals, result.networks, carry, summary)
+
+
+def known(figures: dict[str, Any]) -> dict[str, Any]:
+    """Without those that nobody could tell."""
+    return {name: value for name, value in figures.items() if value == value}  # NaN is not itself
+
+
+def trained_rows(config: SynthesizerConfig, rows: int) -> int:
+    """How many of the first rows of a series train; the others are held out. With an epsilon, all do."""
+    return rows if config.epsilon is not None else round(rows * (1.0 - config.holdout))
+
+
+def known_ends(scores: NDArray[np.float32], starts: NDArray[np.int64], rule: WindowRule) -> NDArray[np.int64]:
+    """(N,) the newest rows of the windows of scores (T, C) that have no gap and of which enough is known."""
+    ends = due_ends(starts, rule)
+    missing = np.concatenate([[0.0], np.cumsum(np.isnan(scores).mean(1))])
+    known: NDArray[np.int64] = ends[(missing[ends + 1] - missing[ends + 1 - rule.window]) / rule.window <= MAX_MISSING]
+    return known
 
 
 def filled(scores: NDArray[np.float32], starts: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -1,14 +1,18 @@
-"""Channels as normal scores and back: whatever values a channel takes, the networks see a bell.
+"""Channels as scores and back: numbers of mean 0 and variance 1 that a network makes more easily than the values.
 
-A value becomes the standard normal number that is as rare: z = Φ⁻¹(F(v)), F being the channel's distribution in the
-training data (van der Waerden 1952's normal scores), so that skew, heavy tails and a valve that is either open or shut
-need not be learned by a generator, and what it makes has the channel's own values:
+What is easy depends on how a channel moves, so its score is a mixture of two, by how large its steps from row to row
+are against its spread (`slow`, 0 for white noise):
 
-- a value that is held by more than SHARE of the rows is an atom: it reads as the middle of its probability, and every
-  number that falls on that probability gives it back, so that zeros stay zeros;
-- between atoms, F is piecewise linear through KNOTS quantiles;
-- a value beyond the training data's extremes is read as that, one spread of the channel being one unit; none is made;
-- what comes back is rounded to the decimals that the channel has.
+- as rare: the standard normal number that is as rare as the value, z = Φ⁻¹(F(v)) (van der Waerden 1952's normal
+  scores). What is mostly noise has its own distribution then, skew and tails, whatever its network makes of a bell.
+- along the values: linear but for what lies far out (an inverse hyperbolic sine). What is slow keeps its shape:
+  normal scores would stretch every level at which it stood for long, and squeeze those in between, so that the same
+  noise would be small here and large there.
+
+A value that stands out, and every value of a channel that has FEW, is an atom: it takes up a stretch of numbers, reads
+as its middle, and all of it gives it back, so that zeros stay zeros. A value beyond the training data's extremes is
+read as that, `spread` being one unit; none is made: what would lie beyond is reflected. What comes back is rounded to
+the decimals that the channel has.
 """
 
 from collections.abc import Sequence
@@ -24,7 +28,15 @@ from anomgan.records import Floats
 from anomgan.scaling import usable
 
 KNOTS = 200
-SHARE = 0.01
+FEW = 16
+SHARE, STANDS_OUT, NEIGHBOURS = 0.01, 5.0, 3
+"""an atom's share of the rows is above this, and so many times that of its neighbours, so many on either side"""
+LINEAR = 3.0
+"""spreads beyond which values are squeezed"""
+WIDE = 3.0
+"""numbers that an atom of all rows takes up"""
+GAP = 0.5
+"""between an atom and its neighbours there are no values that would need more numbers"""
 MOST_DECIMALS = 9
 _NORMAL = NormalDist()
 
@@ -41,25 +53,52 @@ class Marginal:
 
 
 def fit_marginal(column: Floats) -> Marginal:
-    """The distribution of a channel's values (T,), NaN left out; DataError where there is none."""
-    values = np.sort(usable(column)[np.isfinite(usable(column))])
-    if len(values) == 0:
+    """The scale of a channel's values (T,) in time order, NaN left out; DataError where there is none."""
+    course = usable(column)[np.isfinite(usable(column))]
+    if len(course) == 0:
         raise DataError("there is not a single value")
-    distinct, counts = np.unique(values, return_counts=True)
-    upper = np.cumsum(counts) / len(values)  # F(v)
-    lower = np.concatenate([[0.0], upper[:-1]])  # F(v-)
-    atoms = counts > max(1.0, SHARE * len(values)) if len(distinct) > 1 else np.ones(1, bool)
+    distinct, counts = np.unique(course, return_counts=True)
+    shares = counts / len(course)
+    few = len(distinct) <= FEW
+    atoms = np.ones(len(distinct), bool) if few else (shares > SHARE) & (shares > STANDS_OUT * _around(shares))
+    upper = np.cumsum(shares)
     picked = np.unique(np.searchsorted(upper, np.linspace(0.0, 1.0, KNOTS)).clip(0, len(distinct) - 1))
-    inner = np.setdiff1d(picked, np.flatnonzero(atoms))
-    # an atom takes up its whole probability, any other knot the middle of its own
-    shares = np.concatenate([lower[atoms], upper[atoms], (lower[inner] + upper[inner]) / 2.0])
-    knots = np.concatenate([distinct[atoms], distinct[atoms], distinct[inner]])
-    order = np.lexsort((knots, shares))
-    edge = 0.5 / len(values)
-    scores = np.array([_NORMAL.inv_cdf(float(np.clip(share, edge, 1.0 - edge))) for share in shares[order]])
-    low, high = np.quantile(values, [0.05, 0.95])
-    spread = float(high - low) / 3.29 or float(np.std(values)) or 1.0
-    return Marginal(scores, knots[order], spread, _decimals(distinct))
+    picked = np.union1d(picked, np.flatnonzero(atoms))
+    atom, share = atoms[picked], shares[picked]
+    low, high = np.quantile(course, [0.05, 0.95])
+    spread = float(high - low) / 3.29 or float(np.std(course)) or 1.0
+    steps = float(np.sqrt(np.mean(np.diff(course) ** 2))) if len(course) > 1 else 0.0
+    slow = 1.0 - min(1.0, steps / (np.sqrt(2.0) * (float(np.std(course)) or 1.0)))
+
+    # along the values: linear but for what lies far out, atoms taking up WIDE of their share
+    apart = np.diff(LINEAR * np.arcsinh((distinct[picked] - np.median(course)) / (LINEAR * spread)))
+    apart = np.where(atom[1:] | atom[:-1], 0.0 if few else np.minimum(apart, GAP), apart)
+    wide = np.where(atom, WIDE * share, 0.0)
+    begins = np.concatenate([[0.0], np.cumsum(apart + wide[:-1])])
+    edges = np.stack([begins, begins + wide])  # (2, J)
+    # as rare: a knot that is no atom takes up the middle of its share
+    rare = np.stack([upper[picked] - np.where(atom, share, share / 2), upper[picked] - np.where(atom, 0.0, share / 2)])
+    edge = 0.5 / len(course)
+    normal = np.vectorize(_NORMAL.inv_cdf, otypes=[float])(rare.clip(edge, 1.0 - edge))
+    scores = slow * _standardised(edges, distinct[picked], distinct, shares) + (1.0 - slow) * normal  # (2, J)
+    both = np.stack([scores, np.broadcast_to(distinct[picked], scores.shape)]).transpose(0, 2, 1).reshape(2, -1)
+    kept = np.repeat(atom, 2) | (np.arange(both.shape[1]) % 2 == 0)
+    return Marginal(np.maximum.accumulate(both[0][kept]), both[1][kept], spread, _decimals(distinct))
+
+
+def _standardised(edges: Floats, knots: Floats, distinct: Floats, shares: Floats) -> Floats:
+    """Scores (2, J) of the knots' lower and upper ends, such that the channel's have mean 0 and variance 1."""
+    told = np.interp(distinct, knots, edges.mean(0))
+    mean = float(np.sum(shares * told))
+    size = float(np.sqrt(np.sum(shares * (told - mean) ** 2))) or 1.0
+    return (edges - mean) / size
+
+
+def _around(shares: Floats) -> Floats:
+    """(J,) the median share of each value's neighbours."""
+    padded = np.pad(shares, NEIGHBOURS, mode="reflect")
+    beside = np.stack([padded[k : k + len(shares)] for k in range(2 * NEIGHBOURS + 1) if k != NEIGHBOURS])
+    return np.asarray(np.median(beside, axis=0))
 
 
 def fit_marginals(values: Floats, channels: Sequence[str]) -> tuple[Marginal, ...]:
@@ -97,6 +136,9 @@ def _to_score(one: Marginal, values: Floats) -> Floats:
 
 
 def _to_value(one: Marginal, scores: Floats) -> Floats:
+    low, high = one.scores[0], one.scores[-1]
+    if high > low:  # what is beyond the extremes is reflected, so that it does not lie flat on them
+        scores = np.where(scores > high, 2.0 * high - scores, np.where(scores < low, 2.0 * low - scores, scores))
     values: Floats = np.where(np.isnan(scores), np.nan, np.interp(scores, one.scores, one.values)).astype(np.float64)
     return values if one.decimals < 0 else np.round(values, one.decimals)
 

@@ -21,16 +21,18 @@ from anomgan.sealed_file import (
     take,
     take_channels,
     take_networks,
+    texts,
 )
 from anomgan.synthesis.carry import FAR, Carry
 from anomgan.synthesis.conditions import Condition
 from anomgan.synthesis.fit import Learned
 from anomgan.synthesis.marginals import MOST_DECIMALS, Marginal
 
-FORMAT = 1
+FORMAT = 2
 MOST_CONDITIONS = 10_000
 LONGEST_PERIOD_S = 1e12
 """so that times stay numbers"""
+LOOKS, MOST_EPSILON = 3, 100
 
 
 def pack(learned: Learned) -> bytes:
@@ -50,6 +52,7 @@ def pack(learned: Learned) -> bytes:
         "period_s": learned.period_s,
         "conditions": [asdict(one) for one in learned.conditions],
         "marginals": [{"spread": one.spread, "decimals": one.decimals} for one in learned.marginals],
+        "scales": learned.networks.shape.scales,
         "summary": learned.summary,
     }
     return seal(header, tensors)
@@ -76,10 +79,12 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     conditions = tuple(_condition(one) for one in header["conditions"])
     if tuple(one.name for one in conditions) != config.conditions:
         raise ValueError("the conditions are not those of the configuration")
-    size = sum(one.size for one in conditions)
+    scales = int(number(header["scales"], "scales", positive=True))
+    size = sum(one.size for one in conditions) + (scales if scales > 1 else 0)
     if size > MOST_CONDITIONS or config.window is None or config.steps is None:
         raise ValueError("the configuration is not resolved")
-    shape = Shape(len(channels), config.window, config.latent, config.width, size, True, config.minibatch_statistics)
+    sizes = len(channels), config.window, config.latent, config.width, size
+    shape = Shape(*sizes, hiding=True, scales=scales, statistics=config.minibatch_statistics)
     networks = take_networks(shape, config.architecture, tensors)
     wide = (len(channels), len(FAR) + 1)
     carry = Carry(
@@ -95,7 +100,21 @@ def _assemble(header: dict[str, Any], tensors: Tensors) -> Learned:
     if period_s > LONGEST_PERIOD_S:
         raise ValueError(f"period_s is {period_s}")
     summary = {**header["summary"], "library_version": header["library_version"]}
+    if summary.get("privacy"):
+        _check_promise(summary["privacy"])
     return Learned(config, channels, units, period_s, conditions, marginals, networks, carry, summary)
+
+
+def _check_promise(told: dict[str, Any]) -> None:
+    """ValueError or KeyError where it cannot be told what a private training promises."""
+    for name in ("epsilon", "delta", "unit_rows", "unit_s", "units", "max_grad_norm"):
+        number(told[name], f"privacy.{name}", positive=True)
+    for look in told["looks"]:
+        for name in ("noise_multiplier", "rate", "times"):
+            number(look[name], f"privacy.looks.{name}")
+    if len(told["looks"]) != LOOKS or told["epsilon"] > MOST_EPSILON:
+        raise ValueError(f"an epsilon of {told['epsilon']} of {len(told['looks'])} looks")
+    texts(told, "not_covered")
 
 
 def _condition(given: dict[str, Any]) -> Condition:

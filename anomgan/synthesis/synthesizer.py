@@ -15,12 +15,15 @@ from anomgan.records import Floats, TimeSeries, series_from_array
 from anomgan.synthesis.aligned import aligned, conditions_of, stretches
 from anomgan.synthesis.augment import vary
 from anomgan.synthesis.conditions import DEVICE, Given, encode
-from anomgan.synthesis.filling import draw_hidden, rows_from_nothing
-from anomgan.synthesis.fit import Learned, filled, learn
+from anomgan.synthesis.filling import draw_hidden
+from anomgan.synthesis.fit import Learned, learn
 from anomgan.synthesis.imputed import Imputed, between, with_missing_rows
 from anomgan.synthesis.marginals import to_scores, to_values
 from anomgan.synthesis.model_file import pack, unpack
+from anomgan.synthesis.private_fit import learn_privately
+from anomgan.synthesis.scales import told_scale
 from anomgan.synthesis.transfer import carry_across
+from anomgan.synthesis.unrolling import some_rows
 
 DRAWS = 32
 BAND = 0.9
@@ -55,7 +58,9 @@ class Synthesizer:
         """
         several = [series] if isinstance(series, TimeSeries | np.ndarray) else list(series)
         alike = [one if isinstance(one, TimeSeries) else series_from_array(one) for one in several]
-        return cls(learn(alike, config or SynthesizerConfig(), progress=progress, on_step=on_step))
+        config = config or SynthesizerConfig()
+        how = learn if config.epsilon is None else learn_privately
+        return cls(how(alike, config, progress=progress, on_step=on_step))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write one safetensors file, atomically."""
@@ -123,11 +128,16 @@ class Synthesizer:
             raise DataError(f"{rows} rows cannot be made; at least 1")
         learned = self._learned
         times = start_s + learned.period_s * np.arange(rows, dtype=np.float64)
-        under = encode(learned.conditions, times, given or {})
-        dice = torch.Generator().manual_seed(seed)
-        scores = rows_from_nothing(
-            learned.networks, learned.carry, np.repeat(under[None], len(devices), axis=0), dice, on_windows
-        )
+        known = encode(learned.conditions, times, given or {})
+        last = {name: one[-1:] if isinstance(one, np.ndarray) else one for name, one in (given or {}).items()}
+
+        def under(row: int) -> NDArray[np.float32]:
+            """Slow rows are made ahead of time; columns that are given end with the last row."""
+            late = times[:1] + learned.period_s * row
+            told = known[row : row + 1] if row < rows else encode(learned.conditions, late, last)
+            return np.repeat(told, len(devices), axis=0)
+
+        scores = some_rows(learned.networks, under, rows, torch.Generator().manual_seed(seed), on_windows)
         return [
             TimeSeries(times, to_values(learned.marginals, made), self.channels, None, self.units, name)
             for name, made in zip(devices, scores, strict=True)
@@ -224,15 +234,13 @@ class Synthesizer:
         one = aligned(learned, series, given)
         values = one.values[:, : len(self.channels)]
         told = conditions_of(learned.conditions, one, given)
-        own, other = (encode(learned.conditions, one.times, {**told, DEVICE: name}) for name in (origin, target))
-        scores = to_scores(learned.marginals, values)
-        for rows in stretches(self.config, one):
-            whole = filled(scores[rows], np.zeros(rows.stop - rows.start, np.int64))
-            scores[rows] = carry_across(learned.networks, whole, own[rows], other[rows])
-            if on_windows is not None:
-                on_windows(rows.stop, len(one))
-        kept = np.where(np.isnan(values), np.nan, to_values(learned.marginals, scores))
-        return TimeSeries(one.times, kept, self.channels, one.labels, self.units, target)
+        own, other = (self._under(one.times, {**told, DEVICE: name}) for name in (origin, target))
+        moved = carry_across(learned, values, own, other, stretches(self.config, one), on_windows)
+        return TimeSeries(one.times, moved, self.channels, one.labels, self.units, target)
+
+    def _under(self, times: Floats, given: Given) -> NDArray[np.float32]:
+        """(T, K) what the networks are told of these times."""
+        return told_scale(encode(self._learned.conditions, times, given), 0, self._learned.networks.shape.scales)
 
     def _filled(self, one: TimeSeries, given: Given | None, draws: int, seed: int, on_windows: Watch | None) -> Imputed:
         learned = self._learned
@@ -240,7 +248,7 @@ class Synthesizer:
         hidden = np.isnan(values)
         if hidden.all():
             raise DataError(f"{one.device or 'the series'}: there is not a single value to go by")
-        under = encode(learned.conditions, one.times, conditions_of(learned.conditions, one, given))
+        under = self._under(one.times, conditions_of(learned.conditions, one, given))
         dice = torch.Generator().manual_seed(seed)
         told = draw_hidden(
             learned.networks,

@@ -1,7 +1,7 @@
 r"""Verdicts, events, health and counters -> InfluxDB line protocol, as text lines with timestamps in microseconds.
 
     anomaly_score,site=,device=,model=   surprise,p_value,threshold,discriminator,reconstruction,pattern,anomalous
-    anomaly_channel,site=,device=,channel=   value,expected,contribution
+    anomaly_channel,site=,device=,channel=   value,expected,contribution,expected_low,expected_high
     anomaly_event,site=,device=   id,state,severity,start,end,peak,peak_time,threshold,channels,reason,model,
                                  note,part_of
     device_health,site=,device=,model=   silent_s,skew_s,stuck,out_of_range,unit_jump,new_state,missing,duplicate,
@@ -11,6 +11,7 @@ r"""Verdicts, events, health and counters -> InfluxDB line protocol, as text lin
 
 Tags are identity and nothing else, so that writing again overwrites: severity is a field, because an event may grow
 from minor to major. What is unknown (NaN) is left out. A tag that is empty is left out too, as the protocol demands.
+The last two of a channel, the edges of what is likely, are there where `expected` was imputed.
 """
 
 import math
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from anomgan.errors import DataError
+from anomgan.expected import Expected
 from anomgan.records import HEALTH_COUNTS, DeviceHealth, Event, HealthIssue, Verdict
 
 PRECISION_PER_SECOND = 1e6
@@ -79,6 +81,19 @@ def channel_lines(verdict: Verdict) -> list[str]:
         )
         if fields:
             lines.append(f"anomaly_channel{identity}{_tag('channel', channel)} {fields} {stamp}")
+    return lines
+
+
+def expected_lines(expected: Expected) -> list[str]:
+    """The `anomaly_channel` lines of what was imputed: they take the place of what the detector expected."""
+    identity = _identity(expected.site, expected.device)
+    lines = []
+    for c, channel in enumerate(expected.channels):
+        series = f"anomaly_channel{identity}{_tag('channel', channel)}"
+        columns = (expected.times, expected.middle[:, c], expected.low[:, c], expected.high[:, c])
+        for time_s, middle, low, high in zip(*(column.tolist() for column in columns), strict=True):
+            fields = f"expected={middle:.7g},expected_low={low:.7g},expected_high={high:.7g}"
+            lines.append(f"{series} {fields} {_stamp(time_s)}")
     return lines
 
 

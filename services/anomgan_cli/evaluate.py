@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anomgan_cli.explaining import imputed_line, imputer_of, put_imputed, synthesizer_option
 from anomgan_cli.inputs import by_row, ignore_option, moment, read_for_model, rows_option, time_option
 from anomgan_cli.terminal import say
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The picture (.png, .pdf, .svg); left out: CSV's name + -evaluation.png, here.",
 )
+@synthesizer_option
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 def evaluate(
     model: Path,
@@ -37,13 +39,15 @@ def evaluate(
     ignore: Sequence[str],
     rows: slice,
     plot: Path | None,
+    synthesizer: Path | None,
     json_file: Path | None,
 ) -> None:
     """Compare MODEL's scores of CSV or Parquet with its labels.
 
     VUS-PR and AUC-PR say how well the scores rank the rows; events, false alarms and delay what the model would
     have raised at its own threshold. Nothing is point-adjusted. An event counts as found up to one window after its
-    end. Rows without a score (warm-up, gaps) count as the least anomalous.
+    end. Rows without a score (warm-up, gaps) count as the least anomalous. With --synthesizer, what was to be expected
+    in events is imputed, in the sentences and in the picture.
 
     \b
     anomgan evaluate pump.safetensors pump.csv --time datetime --label anomaly --rows 400:
@@ -61,13 +65,17 @@ def evaluate(
     target = plot or Path(f"{file.stem}-evaluation.png")
     form = form_of(target)
     detector = Detector.load(model)
+    imputer = None if synthesizer is None else imputer_of(detector, synthesizer)
     series = read_for_model(detector, file, time, label, ignore, rows, least=detector.rule.window)
     if series.labels is None:
         raise RuntimeError("a series read with a label column has labels")
     ends, seen = detector.examine(series)
     newest = carried(ends, segment_starts(series.times, detector.rule))
     scores = by_row(seen.surprise, newest)
-    events = detector.events(series)
+    explained = [] if imputer is None else imputer.events(series)
+    events = detector.events(series) if imputer is None else [told.event for told in explained]
+    expected = by_row(seen.expected, newest)
+    low, high = put_imputed(explained, series, detector.channels, expected)
     tolerance_s = detector.rule.window * detector.period_s
     result = measure(
         scores,
@@ -83,11 +91,13 @@ def evaluate(
     say(f"\n{result}\n")
     for line in _told(events, truth, matching):
         say(line)
+    if synthesizer is not None:
+        say(imputed_line(explained, synthesizer))
 
     picture = Picture(
         series=series,
         channels=detector.channels,
-        expected=by_row(seen.expected, newest),
+        expected=expected,
         contribution=by_row(seen.contribution, newest),
         scores=scores,
         threshold=detector.threshold,
@@ -96,6 +106,8 @@ def evaluate(
         matching=matching,
         title=_title(series.device, result),
         figures=f"VUS-PR {result.vus_pr:.3f}, AUC-PR {result.auc_pr:.3f}",
+        low=None if imputer is None else low,
+        high=None if imputer is None else high,
     )
     write_bytes(target, evaluation_plot(picture, form))
     say(f"wrote {target}")

@@ -110,7 +110,7 @@ def read_for_training(
             odd = sorted(set(one.channels) ^ set(first.channels))
             if odd:
                 raise DataError(f"{path}: channels differ from those of {paths[0]}: {', '.join(odd)}")
-            _check_units(path, one, first, str(paths[0]))
+            check_units(path, one, first, str(paths[0]))
             one = read_series(path, time=time, ignore=ignore, channels=first.channels, rows=rows)
         say(describe(path, one), err=err)
         several.append(one)
@@ -149,7 +149,7 @@ def read_for_model(
     series = read_series(
         path, time=time, label=label, ignore=ignore, channels=wanted, rows=rows, may_be_dead=may_be_dead
     )
-    _check_units(path, series, model, "the model")
+    check_units(path, series, model, "the model")
     if len(series) < least:
         raise DataError(f"{path}: {len(series)} rows, fewer than the {least} of one window of the model")
     say(describe(path, series))
@@ -170,7 +170,7 @@ def tell_unlike(where: str, *, missing: Sequence[str], unused: Sequence[str]) ->
         say(f"note: not a channel of the model, left out: {', '.join(unused)}", err=True)
 
 
-def _check_units(
+def check_units(
     path: Path, series: "TimeSeries", other: "TimeSeries | Detector | Synthesizer", name_of_other: str
 ) -> None:
     """DataError where both name a unit for a channel and the units differ."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 def inspect(model: Path) -> None:
-    """Show what MODEL holds, a detector's or a synthesizer's: data, training, calibration, size."""
+    """Show what MODEL holds, a detector's or a synthesizer's: data, training, calibration, size, promises."""
     from anomgan.adapters.files import read_model_bytes
     from anomgan.sealed_file import DETECTOR, SYNTHESIZER, sealed_header
 

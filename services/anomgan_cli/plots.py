@@ -40,7 +40,8 @@ Rows = NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """What `evaluation_plot` draws. values, expected, contribution (T, C) in the order of channels; scores (T,)."""
+    """What `evaluation_plot` draws. values, expected, contribution (T, C) in the order of channels; scores (T,);
+    low, high (T, C): the edges of what is likely where `expected` was imputed, NaN elsewhere; None = nowhere."""
 
     series: TimeSeries
     channels: tuple[str, ...]
@@ -53,6 +54,8 @@ class Picture:
     matching: Matching
     title: str
     figures: str
+    low: Rows | None = None
+    high: Rows | None = None
 
 
 def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
@@ -74,6 +77,8 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
             name = picture.channels[c]
             observed = series.values[:, series.channels.index(name)] if name in series.channels else None
             unit = series.units[series.channels.index(name)] if observed is not None else ""
+            if picture.low is not None and picture.high is not None:
+                axis.fill_between(times, picture.low[:, c], picture.high[:, c], color=EXPECTED, alpha=0.3, linewidth=0)
             _draw_channel(axis, times, observed, picture.expected[:, c])
             named(axis, name, unit)
         _draw_scores(axes[-2], times, picture.scores, picture.threshold)
@@ -89,7 +94,7 @@ def evaluation_plot(picture: Picture, form: Form = "png") -> bytes:
         label_times(axes[-1], series.times[0])
         drawn.align_ylabels(axes)
         head(drawn, picture.title, picture.figures)
-        keys_below(drawn, _keys(bool(false)))
+        keys_below(drawn, _keys(bool(false), imputed=picture.low is not None))
         return image(drawn, form)
 
 
@@ -119,7 +124,7 @@ def _draw_scores(axis: Axes, times: Moments, scores: Floats, threshold: float) -
     named(axis, "surprise", "−log₁₀ p")
 
 
-def _keys(false_alarms: bool) -> list[Artist]:
+def _keys(false_alarms: bool, *, imputed: bool) -> list[Artist]:
     """The legend: what is not named where it is drawn."""
     keys: list[Artist] = [
         Line2D([], [], color=OBSERVED, linewidth=1.0, label="measured"),
@@ -127,4 +132,6 @@ def _keys(false_alarms: bool) -> list[Artist]:
         Patch(color=SHADE, label="labelled anomalous"),
         Patch(color=ALARM, label="event on a label"),
     ]
+    if imputed:
+        keys.insert(2, Patch(color=EXPECTED, alpha=0.3, linewidth=0, label="imputed, 90 %"))
     return [*keys, Patch(color=FALSE_ALARM, label="false alarm")] if false_alarms else keys

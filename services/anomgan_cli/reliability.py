@@ -153,10 +153,11 @@ def of_scenario(path: Path, train_days: float, seed: int | None, config: "Detect
     from anomgan.detector import Detector
     from anomgan.simulate import check_scenario
     from anomgan_benchmark.promise import reliability, simulated_fleets, watch
-    from anomgan_cli.simulate_tables import load_tables
+    from anomgan_cli.simulate_tables import load_tables, models_beside
 
     show = sys.stderr.isatty()
-    scenario = check_scenario(load_tables(path, {"clock": {"seed": seed}}), str(path), published=False)
+    tables = load_tables(path, {"clock": {"seed": seed}})
+    scenario = check_scenario(tables, str(path), published=False, open_model=models_beside(path))
     devices = sum(len(group.names) for group in scenario.groups)
     with tqdm(total=scenario.rows, desc=f"simulating {devices} devices", unit="row", disable=not show) as bar:
         fleets = simulated_fleets(scenario, str(path), train_days, bar.update)

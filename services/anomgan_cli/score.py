@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from anomgan_cli.explaining import imputed_line, imputer_of, put_imputed, synthesizer_option
 from anomgan_cli.inputs import by_row, ignore_option, read_for_model, rows_option, time_option
 from anomgan_cli.terminal import say
 
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path), metavar="CSV")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The CSV to write.")
+@synthesizer_option
 @time_option
 @ignore_option
 @rows_option
-def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence[str], rows: slice) -> None:
+def score(
+    model: Path, file: Path, out: Path, synthesizer: Path | None, time: str | None, ignore: Sequence[str], rows: slice
+) -> None:
     """Write MODEL's score of every row of CSV or Parquet.
 
     \b
@@ -30,7 +34,9 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     discriminator, reconstruction, pattern    the surprise of each witness alone
     expected_NAME   what the model expected of channel NAME
 
-    Cells are empty where nothing is known: in warm-up and after a gap. No score looks ahead.
+    Cells are empty where nothing is known: in warm-up and after a gap. No score looks ahead. With --synthesizer, what
+    was expected of the channels that an event blames is imputed from the others, once the event is over;
+    expected_NAME_low and expected_NAME_high, filled there alone, hold 90 % of what is likely.
     """
     import numpy as np
 
@@ -39,6 +45,7 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     from anomgan.windows import carried, segment_starts
 
     detector = Detector.load(model)
+    imputer = None if synthesizer is None else imputer_of(detector, synthesizer)
     series = read_for_model(detector, file, time, None, ignore, rows, least=detector.rule.window)
     ends, seen = detector.examine(series)
     newest = carried(ends, segment_starts(series.times, detector.rule))
@@ -51,10 +58,18 @@ def score(model: Path, file: Path, out: Path, time: str | None, ignore: Sequence
     }
     for name in ("discriminator", "reconstruction", "pattern"):
         columns[name] = by_row(getattr(seen, name), newest).astype(np.float32)
-    columns |= {f"expected_{name}": expected[:, c] for c, name in enumerate(detector.channels)}
+    told = [] if imputer is None else imputer.events(series)
+    low, high = put_imputed(told, series, detector.channels, expected)
+    for c, name in enumerate(detector.channels):
+        columns[f"expected_{name}"] = expected[:, c]
+        if imputer is not None:
+            edges = {f"expected_{name}_low": low[:, c], f"expected_{name}_high": high[:, c]}
+            columns |= {edge: column.astype(np.float32) for edge, column in edges.items()}
     write_scores(out, series, columns)
     unknown = int(np.isnan(surprise).sum())
     say(
         f"wrote {out}: {len(series)} rows, {unknown} without a score (warm-up, gaps), "
         f"{flags.count(1)} anomalous (surprise from {detector.threshold:.2f} on)"
     )
+    if synthesizer is not None:
+        say(imputed_line(told, synthesizer))

@@ -13,7 +13,7 @@ from anomgan_cli.inputs import describe, ignore_option, rows_option, time_option
 from anomgan_cli.simulate_capture import parse_renames, replay_capture
 from anomgan_cli.simulate_dataset import make_dataset
 from anomgan_cli.simulate_options import Task, check_files, parse_dialect, parse_speed, parse_start, refuse_strays
-from anomgan_cli.simulate_tables import Changes, broker_and_speed, check_output, given, load_tables
+from anomgan_cli.simulate_tables import Changes, broker_and_speed, check_output, given, load_tables, models_beside
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
@@ -114,7 +114,10 @@ def simulate(
     anomgan simulate --replay capture.jsonl --speed max --rename plant/=copy/     what `anomgan record` has kept
     anomgan simulate simulate.toml --to-parquet set --days 30 --seed 1            a data set with labels
 
-    A simulated run depends on its file and seed only, not on speed, rows or how often it is stopped. Faults that the
+    Devices of CONFIG are of a `kind` (see `anomgan kinds`), or, with engine = "gan" and model = "FILE", behave like the
+    recording that FILE of `anomgan train --synthesizer` has learned from; `given` says under which conditions.
+
+    A simulated run depends on its files and seed only, not on speed, rows or how often it is stopped. Faults that the
     scenario plans are published as ground truth when they begin and when they end. A replay keeps the file's own
     times and gaps; with CONFIG its [broker] and [output] are used. A capture is played message by message with its own
     topics, QoS, retain flags and payloads: to the byte, so that times that stand in payloads stay those of the
@@ -213,7 +216,7 @@ def scenario_job(path: Path, changes: Changes, rows: slice, control: bool, in_wo
     if first < 0 or (rows.stop is not None and rows.stop <= first):
         raise click.BadParameter("--rows of a simulated run go from a row up to a later one, such as 3000: or :3000")
     tables = load_tables(path, changes)
-    scenario = check_scenario(tables, str(path))
+    scenario = check_scenario(tables, str(path), open_model=models_beside(path))
     check_output(scenario, str(path))
     live = LivePlan(scenario, first, rows.stop) if control or tables.control.enabled else None
     selected = ticks(scenario, first, None if rows.stop is None else rows.stop - first, live)

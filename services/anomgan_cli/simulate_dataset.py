@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anomgan_cli.simulate_tables import models_beside
 from anomgan_cli.terminal import say
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def make_dataset(
     from anomgan_simulator.dataset import values_of, write_dataset
     from anomgan_simulator.describe import describe_scenario
 
-    plan = plan_dataset(tables, str(path), days, train_days)
+    plan = plan_dataset(tables, str(path), days, train_days, models_beside(path))
     said = f"{plan.train_rows:,} rows to learn from and {plan.test_rows:,} to be judged by"
     if only_check:
         for line in (f"{path}: valid", *describe_scenario(plan.scenario)):

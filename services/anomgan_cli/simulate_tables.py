@@ -1,12 +1,14 @@
 """What `anomgan simulate` is to do: the tables of a scenario file, and the options that stand above them."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anomgan.config import BrokerConfig
-    from anomgan.simulate import Scenario, ScenarioConfig
+    from anomgan.simulate import OpenModel, Scenario, ScenarioConfig
+    from anomgan.simulate.learned_kind import Model
 
 Changes = Mapping[str, Mapping[str, Any]]
 """table -> key -> what the command line says, None where it says nothing"""
@@ -27,6 +29,23 @@ def load_tables(path: Path, changes: Changes) -> "ScenarioConfig":
         document = tables.broker.model_dump(exclude_unset=True)
         update["broker"] = parse_config(BrokerConfig, document | broker, f"{path} with the options given: broker")
     return tables.model_copy(update=update)
+
+
+def models_beside(path: Path) -> "OpenModel":
+    """What opens the models that a scenario file names, relative to its folder; each once."""
+    from anomgan.errors import ConfigError
+
+    @cache
+    def opened(model: str) -> "Model":
+        try:
+            from anomgan.synthesis.simulated import open_model
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ConfigError("its devices need PyTorch, which is not installed here") from None
+        return open_model(str(path.parent / model))
+
+    return opened
 
 
 def given(table: Mapping[str, Any]) -> dict[str, Any]:

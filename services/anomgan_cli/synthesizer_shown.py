@@ -1,8 +1,6 @@
 """What a synthesizer's file holds, in tables of words."""
 
-import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from anomgan_cli.inputs import moment
@@ -13,8 +11,7 @@ if TYPE_CHECKING:
     from anomgan.synthesis.synthesizer import Synthesizer
 
 MOST_NAMED = 20
-OFTEN = 0.1
-"""the share of rows from which a value counts as one that a channel stays at"""
+MOST_STAYS = 8
 FAR_OFF = 0.1
 """a band that holds so much less or more than it should is worth a word"""
 
@@ -22,7 +19,7 @@ Table = tuple[str, list[tuple[str, str]]]
 
 
 def tables(maker: "Synthesizer") -> list[Table]:
-    """Title and rows of each: data, training, channels, conditions, bands, configuration."""
+    """Title and rows of each: data, training, channels, conditions, bands, privacy, configuration."""
     from anomgan.game import game_of
 
     config, summary, learned = maker.config, maker.summary, maker.parts
@@ -56,6 +53,7 @@ def tables(maker: "Synthesizer") -> list[Table]:
         ("channels", channels),
         ("conditions", conditions),
         ("bands", bands(maker)),
+        ("privacy", of_privacy(summary)),
         ("configuration", [(name, str(value)) for name, value in config.model_dump().items()]),
     ]
 
@@ -64,35 +62,29 @@ def last(health: Mapping[str, Any]) -> str:
     """The last look at the game in a line."""
     against = (
         ""
-        if math.isnan(health["coverage"])
+        if "coverage" not in health
         else f"; of held-out windows {100 * health['coverage']:.0f} % covered, density {health['density']:.2f}"
     )
+    real = f"{100 * health['accuracy_real']:.0f} % of real and " if "accuracy_real" in health else ""
     return (
-        f"{100 * health['accuracy_real']:.0f} % of real and {100 * health['accuracy_generated']:.0f} % of generated "
+        f"{real}{100 * health['accuracy_generated']:.0f} % of generated "
         f"windows judged rightly, diversity {health['diversity']:.2f}{against}, energy score "
         f"{health['best_reconstruction_error']:.3f} at best"
     )
 
 
 def of_channel(unit: str, one: "Marginal") -> str:
-    """`m3/h, 0 to 5.25, half of it within 2.1 to 3, 2 decimals; 41 % at 0`."""
+    """`m3/h, 0 to 5.25, 2 decimals; stays at 0`."""
     import numpy as np
 
-    quartiles = np.interp([NormalDist().inv_cdf(share) for share in (0.25, 0.75)], one.scores, one.values)
-    words = f"{one.values[0]:.6g} to {one.values[-1]:.6g}, half of it within {quartiles[0]:.4g} to {quartiles[1]:.4g}"
+    words = f"{one.values[0]:.6g} to {one.values[-1]:.6g}"
     decimals = "" if one.decimals < 0 else f", {one.decimals} decimal{'' if one.decimals == 1 else 's'}"
     if one.values[0] == one.values[-1]:
         return f"{unit}{unit and ', '}always {one.values[0]:.6g}"
     again = np.flatnonzero(np.diff(one.values) == 0)
-    held = {float(one.values[i]): share(one.scores[i], one.scores[i + 1]) for i in again}
-    often = sorted(((part, value) for value, part in held.items() if part >= OFTEN), reverse=True)
-    stays = ", ".join(f"{100 * part:.0f} % at {value:.6g}" for part, value in often)
-    return f"{unit}{unit and ', '}{words}{decimals}{stays and '; '}{stays}"
-
-
-def share(low: float, high: float) -> float:
-    """The probability between two normal scores."""
-    return NormalDist().cdf(float(high)) - NormalDist().cdf(float(low))
+    stays = ", ".join(f"{one.values[i]:.6g}" for i in again[:MOST_STAYS])
+    more = ", ..." if len(again) > MOST_STAYS else ""
+    return f"{unit}{unit and ', '}{words}{decimals}{stays and '; stays at '}{stays}{more}"
 
 
 def of_condition(one: "Condition") -> str:
@@ -128,3 +120,21 @@ def names(several: list[str]) -> str:
     """With commas; of many the first ones and how many more."""
     more = len(several) - MOST_NAMED
     return ", ".join(several[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def of_privacy(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What training promised, and by which noise."""
+    from anomgan.synthesis.private_fit import guarantee
+
+    told = summary.get("privacy")
+    if not told:
+        return [("guarantee", "none: `anomgan train --synthesizer --epsilon` gives one")]
+    looks = zip(("distributions", "correlations", "discriminator"), told["looks"], strict=True)
+    return [
+        ("guarantee", guarantee(summary)),
+        ("by", f"{told['accountant']}; {told['units']} blocks, gradients of at most {told['max_grad_norm']:g}"),
+        *(
+            (name, f"noise multiplier {look['noise_multiplier']:.3g}, {look['times']} times {look['rate']:.2g} of them")
+            for name, look in looks
+        ),
+    ]

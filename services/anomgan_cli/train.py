@@ -10,6 +10,7 @@ import click
 
 from anomgan_cli.influx_input import config_option, from_influx_option, refuse_beside
 from anomgan_cli.inputs import ignore_option, names, read_for_training, rows_option, time_option
+from anomgan_cli.synthesis_inputs import parse_ranges, tell_beyond
 from anomgan_cli.terminal import say
 from anomgan_cli.train_settings import all_settings, set_option
 
@@ -56,6 +57,15 @@ HOW_TO_SET = "Each is a --set NAME=VALUE."
 @click.option(
     "--condition", multiple=True, callback=names, metavar="A,B", help="With --synthesizer: what to condition on."
 )
+@click.option("--epsilon", type=float, help="With --synthesizer: train with differential privacy, of this epsilon.")
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    callback=parse_ranges,
+    metavar="NAME=LOW:HIGH[:STEP]",
+    help="With --epsilon: where a channel can be at all, from its data sheet; for each channel.",
+)
 def train(
     files: tuple[Path, ...],
     from_mqtt: str | None,
@@ -72,6 +82,7 @@ def train(
     report: Path | None,
     synthesizer: bool,
     condition: Sequence[str],
+    ranges: dict[str, Any],
     **options: Any,
 ) -> None:
     """Learn what is normal from the readings in CSV or Parquet, of a broker, or of an InfluxDB.
@@ -88,8 +99,15 @@ def train(
 
     --set changes any setting that `anomgan inspect` shows of a model's configuration, also one without an option.
 
+    \b
+    anomgan train pump.csv --synthesizer --epsilon 4 --range flow=0:40 --range valve=0:1:1 --out pump-gan.safetensors
+
+    \b
+    anomgan train pump.csv --synthesizer --epsilon 4 --range flow=0:40 --range valve=0:1:1 --out pump-gan.safetensors
+
     --synthesizer makes a model for `anomgan generate`, `impute`, `upsample` and `augment`. --condition names what it
-    learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode.
+    learns to go by: `hour` (time of day), `weekday`, `device`, or columns such as an operating mode. --epsilon makes
+    one that tells little of any single block of time; the last line says what exactly is promised.
 
     --from-influx also takes `range 2026-01-01/2026-01-08`, `device TAG` (left out: device), `fields A,B` (left out:
     all numbers) and `where TAG=VALUE`; [store.influx] of the configuration says where the InfluxDB is.
@@ -113,9 +131,12 @@ def train(
         refuse_beside(live, time=time, ignore=ignore, channels=channels, rows=rows)
     if condition and not synthesizer:
         raise click.UsageError("--condition goes with --synthesizer")
+    if (options["epsilon"] is not None or ranges) and not synthesizer:
+        raise click.UsageError("--epsilon and --range go with --synthesizer")
     if synthesizer and options["alarms_per_week"] is not None:
         raise click.UsageError("--alarms-per-week is a detector's; leave it out with --synthesizer")
-    given = all_settings(options | {"conditions": tuple(condition)}, chosen)
+    promised = ""
+    given = all_settings(options | {"conditions": tuple(condition), "ranges": ranges or None}, chosen)
     config: DetectorConfig | SynthesizerConfig
     if synthesizer:
         config = parse_config(SynthesizerConfig, given, "anomgan train")
@@ -137,11 +158,14 @@ def train(
                 add(asdict(step.health))
 
         if isinstance(config, SynthesizerConfig):
+            from anomgan.synthesis.private_fit import guarantee
             from anomgan.synthesis.synthesizer import Synthesizer
 
+            tell_beyond(series, config.ranges)
             maker = Synthesizer.fit(series, config, progress=sys.stderr.isatty(), on_step=watch)
             maker.save(out)
             say(_told_of_synthesizer(maker))
+            promised = guarantee(maker.summary)
             if report is not None:
                 from anomgan_cli.synthesizer_plots import synthesizer_report
 
@@ -160,6 +184,8 @@ def train(
                 write_bytes(report, training_report(detector, series, form_of(report)))
                 say(f"wrote {report}")
     say(f"wrote {out} ({out.stat().st_size / 1000:.0f} kB)")
+    if promised:
+        say(promised)
 
 
 def _left_out(ignore: Sequence[str], channels: Sequence[str], rows: slice) -> list[str]:

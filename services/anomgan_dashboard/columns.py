@@ -35,6 +35,7 @@ def history_json(past: History) -> Json:
                 "contribution": contribution.round(3),
                 "band": band_json(past.bands, i),
                 "outside": outside_json(past.outside, i),
+                **imputed_json(past, i),
             }
             for i, (name, unit, observed, expected, contribution) in enumerate(columns)
         ],
@@ -59,6 +60,16 @@ def outside_json(outside: Matrix, channel: int) -> list[tuple[int, float]]:
     column = outside[:, channel]
     at = np.flatnonzero(~np.isnan(column))
     return list(zip(at.tolist(), column[at].tolist(), strict=True))
+
+
+def imputed_json(past: History, channel: int) -> Json:
+    """`imputed`: (row, low, high) of one channel where `expected` was imputed, with the edges of what is likely there;
+    nothing where none of the device's rows were."""
+    if past.low is None or past.high is None:
+        return {}
+    low, high = past.low[:, channel], past.high[:, channel]
+    at = np.flatnonzero(~np.isnan(low))
+    return {"imputed": list(zip(at.tolist(), low[at].tolist(), high[at].tolist(), strict=True))}
 
 
 def issue_json(issue: HealthIssue) -> Json:

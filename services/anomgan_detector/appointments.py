@@ -13,8 +13,9 @@ from anomgan.assemble import RowAssembler
 from anomgan.config import FleetConfig, ServiceConfig
 from anomgan.records import Reading
 from anomgan.wire.conventions import CONVENTIONS
-from anomgan_detector.fleet import Fleet, Model, model_of
+from anomgan_detector.fleet import Fleet
 from anomgan_detector.gathering import Gathering
+from anomgan_detector.loaded import Model, SynthesizerFile, model_of, synthesizer_of
 from anomgan_detector.post import NOT_READING, Post
 from anomgan_detector.shadow import Shadow, Shadowed
 
@@ -23,11 +24,12 @@ Stamp = tuple[int, int, int] | None
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appointment:
-    """Table, champion and challenger; no champion = the fleet gathers."""
+    """Table, champion, challenger, and the synthesizer that imputes; no champion = the fleet gathers."""
 
     table: FleetConfig
     champion: Model | None
     challenger: Model | None = None
+    synthesizer: SynthesizerFile | None = None
 
     def alike(self, other: "Appointment") -> bool:
         """Whether both mean the same."""
@@ -35,11 +37,14 @@ class Appointment:
 
     def document(self) -> dict[str, Any]:
         """As JSON types: the models by name and digest."""
-        return {
+        document = {
             "table": self.table.model_dump_json(),
             "champion": None if self.champion is None else [self.champion.name, self.champion.digest],
             "challenger": None if self.challenger is None else [self.challenger.name, self.challenger.digest],
         }
+        if self.synthesizer is not None:
+            document["synthesizer"] = [self.synthesizer.name, self.synthesizer.digest]
+        return document
 
     def becomes(self, after: "Appointment") -> str:
         """A change in words."""
@@ -53,10 +58,12 @@ class Appointment:
             said.append(f"model {_name(after.challenger)} looks on from its shadow")
         if after.challenger is None and self.challenger is not None:
             said.append(f"{_name(self.challenger)} leaves the shadow")
+        if after.synthesizer is not None and after.synthesizer is not self.synthesizer:
+            said.append(f"synthesizer {_name(after.synthesizer)} imputes from now on")
         return "; ".join(said)
 
 
-def _name(model: Model) -> str:
+def _name(model: Model | SynthesizerFile) -> str:
     return f"{model.name} ({model.digest[:8]})"
 
 
@@ -66,6 +73,14 @@ def model_at(path: Path, now: Model | None = None) -> Model:
     if now is not None and sha256(content).hexdigest() == now.digest:
         return now
     return model_of(content, str(path), path.stem)
+
+
+def synthesizer_at(path: Path, now: SynthesizerFile | None = None) -> SynthesizerFile:
+    """The synthesizer in a file; `now`, where it is still that. Raises ModelFileError."""
+    content = read_model_bytes(path)
+    if now is not None and sha256(content).hexdigest() == now.digest:
+        return now
+    return synthesizer_of(content, str(path), path.stem)
 
 
 def model_in(folder: ModelFolder, number: int | None, *known: Model | None) -> Model | None:
@@ -91,7 +106,7 @@ def post_for(one: Appointment, config: ServiceConfig) -> Post:
     """A post without a past."""
     if one.champion is None:
         return Gathering(one.table, config.input)
-    fleet = Fleet(one.table, config.input, config.decide, config.quality, config.adapt, one.champion)
+    fleet = Fleet(one.table, config.input, config.decide, config.quality, config.adapt, one.champion, one.synthesizer)
     if one.challenger is None:
         return fleet
     return Shadowed(fleet, Shadow(one.table, config.decide, one.challenger, fleet))

@@ -19,12 +19,14 @@ from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.status_http import Page, StatusServer
 from anomgan.config import JournalConfig, ServiceConfig, StoreConfig
 from anomgan.errors import ConfigError
+from anomgan.imputer import Imputer
 from anomgan.records import Event
 from anomgan.score import score_on_one_thread
 from anomgan_detector.brokers import check_brokers, open_carriers, open_monitors, open_source
 from anomgan_detector.courier import Courier
 from anomgan_detector.desk import Desk, check_calendar, let_in
 from anomgan_detector.health import require_known
+from anomgan_detector.loaded import read_synthesizer
 from anomgan_detector.metrics import Metrics
 from anomgan_detector.monitor import Monitor
 from anomgan_detector.post import Post
@@ -89,6 +91,10 @@ def check(config: ServiceConfig) -> Iterator[str]:
     renewal = Renewal(config, time.time)
     for post in posts_of(renewal):
         yield post.describe()
+    for one in renewal.appointments:
+        path = one.table.synthesizer
+        if path and one.champion is not None:  # what a running service does without
+            Imputer(one.champion.detector, read_synthesizer(path).synthesizer, path)
     let_in(config)
     calendar = check_calendar(config)
     if calendar is not None:

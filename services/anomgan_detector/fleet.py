@@ -2,50 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from math import inf
-from pathlib import Path
 
 import orjson
 
 from anomgan.adaptation import Adaptation
-from anomgan.adapters.files import read_model_bytes
 from anomgan.adapters.ports import Message
 from anomgan.assemble import RowAssembler
 from anomgan.config import AdaptConfig, DecideConfig, FleetConfig, InputConfig, QualityConfig
 from anomgan.decide import FleetDecisions
-from anomgan.detector import Detector
 from anomgan.errors import DataError
-from anomgan.model_file import unpack
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source
 from anomgan.stream import StreamDetector
 from anomgan.wire.conventions import CONVENTIONS
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.health import watch_over
+from anomgan_detector.imputing import Imputing
+from anomgan_detector.loaded import Model, SynthesizerFile, read_model
 from anomgan_detector.post import Judged, Learnable, anything, group_of, nothing, scope_of
 from anomgan_detector.reader import Own, Reader
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Model:
-    """A model file in memory: its content, the SHA-256 of that, and the name that verdicts carry."""
-
-    name: str
-    content: bytes
-    digest: str
-    detector: Detector
-
-
-def read_model(path: str | Path, name: str = "") -> Model:
-    """The model in a file, all checked; raises ModelFileError."""
-    return model_of(read_model_bytes(path), str(path), name or Path(path).stem)
-
-
-def model_of(content: bytes, where: str, name: str) -> Model:
-    """The model in these bytes, all checked; ModelFileError names `where`."""
-    return Model(name, content, sha256(content).hexdigest(), Detector(unpack(content, where)))
 
 
 class Fleet:
@@ -59,6 +36,7 @@ class Fleet:
         quality: QualityConfig | None = None,
         adapt: AdaptConfig | None = None,
         model: Model | None = None,
+        synthesizer: SynthesizerFile | None = None,
     ) -> None:
         self.config = config
         self.model = read_model(config.model) if model is None else model
@@ -76,6 +54,7 @@ class Fleet:
         shared = QualityConfig() if quality is None else quality
         self._watch = watch_over(self.detector.parts.limits, config, shared, self.model.name)
         self._decisions = FleetDecisions(self.detector.decide_rule(rule))
+        self.imputing = Imputing(config.synthesizer, self.detector, synthesizer, self._decisions.rule)
         self.group = group_of(config, self.model.name, self.detector.rule.window * self.detector.period_s)
         self._sick_s: dict[Source, float] = {}  # event time of the last row that was masked
 
@@ -112,14 +91,15 @@ class Fleet:
             self._show_odd(why, reading)
         self._sick_s.update((reading.source, reading.time_s) for reading in watched.masked)
         verdicts = self._stream.push(watched.readings, partial(self._learnable, learnable))
-        events = self._decisions.update(verdicts)
+        self.imputing.hear(watched.readings)
+        events = self._decisions.update(verdicts, self.imputing.retell)
         heard = frozenset((verdict.site, verdict.device) for verdict in verdicts)
         gone = self._reader.gone()
         closed, over = self._forget(gone) if gone else ([], [])
         return Judged(
             verdicts,
             [*events, *closed],
-            self._decisions.open_events(heard),
+            self.imputing.standing(self._decisions.open_events(heard)),
             self._reader.requests(),
             [*watched.issues, *over],
             [one for one in watched.news if self.knows(one.source)],
@@ -127,6 +107,7 @@ class Fleet:
             heard,
             watched.readings,
             gone,
+            self.imputing.turn_over(),
         )
 
     def _forget(self, gone: Sequence[Source]) -> tuple[list[Event], list[HealthIssue]]:
@@ -137,7 +118,8 @@ class Fleet:
         for source in gone:
             self._sick_s.pop(source, None)
         why = self._reader.why_gone
-        return self._decisions.forget(gone, why), self._watch.forget(gone, why)
+        closed = self.imputing.forget(gone, self._decisions.forget(gone, why))
+        return closed, self._watch.forget(gone, why)
 
     def _learnable(self, learnable: Learnable, source: Source, time_s: float) -> bool:
         """Whether a window that ends then may move a threshold: none of its rows was sick."""
@@ -164,7 +146,7 @@ class Fleet:
         detector = self.detector
         return (
             f"model {self.config.model}: {len(detector.channels)} channels, window {detector.rule.window}, "
-            f"every {detector.rule.stride} readings, topic {self.config.topic}"
+            f"every {detector.rule.stride} readings, topic {self.config.topic}{self.imputing.describe()}"
         )
 
     # ---------------------------------------------------------------- state
@@ -176,13 +158,17 @@ class Fleet:
 
     def snapshot(self) -> dict[str, bytes]:
         """Everything that later verdicts, events and counters depend on, in parts."""
-        return self._apart_from_windows() | {
-            "stream": self._stream.snapshot(),
-            "quality": self._watch.snapshot(),
-            "adaptation": self.adaptation.snapshot(),
-            "counters": orjson.dumps([self._reader.counters, self._stream.counters]),
-            "units": orjson.dumps([[source, units] for source, units in self._stream.units.items()]),
-        }
+        return (
+            self._apart_from_windows()
+            | self.imputing.snapshot()
+            | {
+                "stream": self._stream.snapshot(),
+                "quality": self._watch.snapshot(),
+                "adaptation": self.adaptation.snapshot(),
+                "counters": orjson.dumps([self._reader.counters, self._stream.counters]),
+                "units": orjson.dumps([[source, units] for source, units in self._stream.units.items()]),
+            }
+        )
 
     def _apart_from_windows(self) -> dict[str, bytes]:
         """The parts of a snapshot that do not depend on the model, which another fleet can go on with."""
@@ -196,6 +182,7 @@ class Fleet:
         try:
             self._restore_apart_from_windows(parts)
             self._stream.restore(parts["stream"])
+            self.imputing.restore(parts)
             if "quality" in parts:  # older ones lack it, and what follows
                 self._watch.restore(parts["quality"])
             if "adaptation" in parts:
@@ -234,6 +221,7 @@ class Fleet:
         """
         self._restore_apart_from_windows(other._apart_from_windows())
         self._stream.take_over(other._stream)
+        self.imputing.take_over(other.imputing)
         for source, units in other._stream.units.items():
             self._stream.name_units(source, dict(zip(other.detector.channels, units, strict=True)))
         if self.detector is other.detector:
@@ -251,7 +239,9 @@ class Fleet:
         """
         self._reader.restore(parts["wire"])
         self._reader.roster.restore(parts["heard"])
-        self._stream.push(readings, nothing)
+        rows = list(readings)
+        self._stream.push(rows, nothing)
+        self.imputing.hear(rows)
         self._meet()
         self._stream.counters.clear()
         self._reader.counters.update(counters)
@@ -285,7 +275,8 @@ class Fleet:
     def counters(self) -> Counter[str]:
         """Totals since the start."""
         repeated = Counter({"dropped.duplicate": 0 if self._assembler is None else self._assembler.repeated})
-        return self._reader.counters + self._stream.counters + self._watch.counters + repeated
+        ours = self._reader.counters + self._stream.counters + self._watch.counters
+        return ours + self.imputing.counters + repeated
 
 
 def _counts(given: object) -> dict[str, int]:

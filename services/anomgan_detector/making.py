@@ -12,6 +12,7 @@ from typing import NamedTuple
 from anomgan.adapters.mqtt_carrier import addressee
 from anomgan.adapters.ports import Batch, Letter, Message, Turn
 from anomgan.config import ServiceConfig
+from anomgan.expected import Expected
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, Verdict
 from anomgan.wire.event_json import encode_event, event_topic
 from anomgan_detector.desk import CALENDAR, Desk
@@ -78,6 +79,7 @@ class TurnMaker:
         issues: list[HealthIssue] = []
         health: list[DeviceHealth] = []
         gathered: dict[str, list[Reading]] = {}
+        expected: list[Expected] = []
         forgotten = False
         by_broker: dict[str, tuple[list[Verdict], list[Event]]] = {}
         for event in taken.told:
@@ -97,6 +99,7 @@ class TurnMaker:
             told += outcome.told
             stored += outcome.stored
             issues += judged.issues
+            expected += judged.expected
             health += [*judged.news, *judged.standing_health]
             letters += [Letter(addressee(broker), payload, topic) for topic, payload in judged.requests]
             letters += self._event_letters(teller, outcome.told)
@@ -112,7 +115,7 @@ class TurnMaker:
             self._origins.keep(self._known)
         muted, cut_off = self._desk.muted(turn.now_s), partial(self._cut_off, turn.away)
         letters += self._telling.letters(turn.now_s, ours, by_broker, muted, cut_off)
-        batch = Batch(verdicts, stored, None, issues, health, taken.audit, gathered, turn.now_s)
+        batch = Batch(verdicts, stored, None, issues, health, taken.audit, gathered, turn.now_s, expected=expected)
         return Made(batch, told, letters)
 
     def _known(self, source: Source, broker: str) -> bool:

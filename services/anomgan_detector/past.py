@@ -14,7 +14,7 @@ from anomgan.adapters.kept_models import KeptModels
 from anomgan.config import AdaptConfig, DecideConfig, FleetConfig, InputConfig, QualityConfig, ServiceConfig
 from anomgan.errors import AnomganError, DataError
 from anomgan_detector.appointments import Appointment, post_for
-from anomgan_detector.fleet import Model, model_of
+from anomgan_detector.loaded import Model, SynthesizerFile, model_of, synthesizer_of
 from anomgan_detector.post import Post
 
 log = logging.getLogger("anomgan.detector")
@@ -41,13 +41,13 @@ class Past:
 
     def keep(self, appointments: Iterable[Appointment]) -> None:
         """Copies of the models of these, durable on return; DataError where that cannot be."""
-        for model in _models(appointments):
-            self._kept.put(model.digest, model.content)
+        for file in _files(appointments):
+            self._kept.put(file.digest, file.content)
 
     def forget_others(self, appointments: Iterable[Appointment]) -> None:
         """Remove the copies of all other models; one that cannot be removed is told, and stays."""
         try:
-            self._kept.keep_only({model.digest for model in _models(appointments)})
+            self._kept.keep_only({file.digest for file in _files(appointments)})
         except DataError as error:
             log.error("%s", error)
 
@@ -64,7 +64,12 @@ class Past:
                 "fleets": tuple(tables),
             }
             found = [
-                Appointment(table, *(self._model(one[role], now) for role in ("champion", "challenger")))
+                Appointment(
+                    table,
+                    self._model(one["champion"], now),
+                    self._model(one["challenger"], now),
+                    self._synthesizer(one.get("synthesizer"), now),
+                )
                 for table, one in zip(tables, document["posts"], strict=True)
             ]
             return [post_for(one, config.model_copy(update=rules)) for one in found]
@@ -89,6 +94,18 @@ class Past:
         here = (model for model in _models(now) if (model.name, model.digest) == (name, digest))
         return next(here, None) or model_of(self._kept.get(digest), f"model {name}", name)
 
+    def _synthesizer(self, of: Sequence[str] | None, now: Iterable[Appointment]) -> SynthesizerFile | None:
+        if of is None:
+            return None
+        name, digest = of
+        here = (one.synthesizer for one in now if one.synthesizer is not None and one.synthesizer.digest == digest)
+        return next(here, None) or synthesizer_of(self._kept.get(digest), f"synthesizer {name}", name)
+
 
 def _models(appointments: Iterable[Appointment]) -> Iterator[Model]:
     return (model for one in appointments for model in (one.champion, one.challenger) if model is not None)
+
+
+def _files(appointments: Iterable[Appointment]) -> Iterator[Model | SynthesizerFile]:
+    several = [(one.champion, one.challenger, one.synthesizer) for one in appointments]
+    return (file for files in several for file in files if file is not None)

@@ -10,13 +10,14 @@ from anomgan.adaptation import Adaptation
 from anomgan.adapters.ports import Message
 from anomgan.alarms import Group
 from anomgan.config import FleetConfig
+from anomgan.expected import Expected
 from anomgan.records import DeviceHealth, Event, HealthIssue, Reading, Source, Verdict
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.reader import Own
 
 Learnable = Callable[[Source, float], bool]
 """whether a device's threshold may follow a window that ends at a time"""
-NOT_READING = {"model", "qos", "alarms_per_week", "quality", "learn"}
+NOT_READING = {"model", "synthesizer", "qos", "alarms_per_week", "quality", "learn"}
 """keys of a table that say nothing of which messages are read and how"""
 
 
@@ -35,7 +36,7 @@ class Judged:
     """What became of a turn's messages: events to tell, those that stand open, whose end and peak move on, and messages
     (topic, payload) that ask devices for what is needed to read them; issues of data quality that opened or closed, the
     health of the devices with which something changed, and of some others as it stands; the devices that verdicts are
-    about, and the readings that were judged; the devices that are forgotten from now on."""
+    about, and the readings that were judged; the devices that are forgotten from now on; what was imputed of events."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Judged:
     heard: frozenset[Source] = frozenset()
     readings: list[Reading] = field(default_factory=list)
     forgotten: Sequence[Source] = ()
+    expected: list[Expected] = field(default_factory=list)
 
 
 class Post(Protocol):

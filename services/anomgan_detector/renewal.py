@@ -7,6 +7,7 @@ journal, so that turns made again after a crash are made by whom they were made 
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -17,8 +18,19 @@ from anomgan.adapters.sqlite_training import TrainingHistory
 from anomgan.config import FleetConfig, ServiceConfig
 from anomgan.errors import AnomganError, ConfigError, DataError, ModelFileError, ServerError
 from anomgan.wire.conventions import CONVENTIONS
-from anomgan_detector.appointments import Appointment, Stamp, model_at, model_in, post_for, stamp, succeed, successors
+from anomgan_detector.appointments import (
+    Appointment,
+    Stamp,
+    model_at,
+    model_in,
+    post_for,
+    stamp,
+    succeed,
+    successors,
+    synthesizer_at,
+)
 from anomgan_detector.comparison import judged
+from anomgan_detector.loaded import SynthesizerFile
 from anomgan_detector.past import Past, record_of
 from anomgan_detector.post import Post
 from anomgan_detector.reload import require_changeable
@@ -65,7 +77,9 @@ class Renewal:
             if table.learns
         }
         self._seen = {path: stamp(path) for path in self._watched()}
-        self.appointments = [self._appointed(table, record) for table in config.fleets]
+        self.appointments = [
+            replace(self._appointed(table, record), synthesizer=self._synthesizer(table)) for table in config.fleets
+        ]
         self._proposed = (config, self.appointments)
 
     def posts(self) -> list[Post]:
@@ -107,7 +121,10 @@ class Renewal:
             return None
         self._seen, self._forced = seen, False
         config = self._configured()
-        appointments = [self._renewed(table, now) for table, now in zip(config.fleets, self.appointments, strict=True)]
+        appointments = [
+            replace(self._renewed(table, now), synthesizer=self._synthesizer(table, now.synthesizer))
+            for table, now in zip(config.fleets, self.appointments, strict=True)
+        ]
         same_rules = (config.decide, config.input) == (self.config.decide, self.config.input)
         if config == self.config and all(map(Appointment.alike, appointments, self.appointments)):
             return None
@@ -143,6 +160,7 @@ class Renewal:
 
     def _watched(self) -> list[Path]:
         paths = [self._folders[t.model].manifest_path if t.learns else Path(t.model) for t in self.config.fleets]
+        paths += [Path(table.synthesizer) for table in self.config.fleets if table.synthesizer]
         return paths if self._config_path is None else [*paths, self._config_path]
 
     def _manifest(self, folder: ModelFolder) -> Manifest | None:
@@ -197,6 +215,17 @@ class Renewal:
         except ModelFileError as error:
             self._refuse(folder.manifest_path, error)
         return Appointment(table, champion, challenger if champion is not None else None)
+
+    def _synthesizer(self, table: FleetConfig, now: SynthesizerFile | None = None) -> SynthesizerFile | None:
+        """What imputes for a table from now on; what cannot be read is told, and whatever did goes on."""
+        if not table.synthesizer:
+            return None
+        path = Path(table.synthesizer)
+        try:
+            return synthesizer_at(path, now)
+        except ModelFileError as error:
+            self._refuse(path, error)
+            return now
 
     def _configured(self) -> ServiceConfig:
         """The configuration as it is in its file, or as it was where that is wrong or changes what may not change."""

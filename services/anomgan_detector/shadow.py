@@ -16,7 +16,8 @@ from anomgan.records import DeviceHealth, Event, Reading, Source, Verdict
 from anomgan.stream import StreamDetector
 from anomgan.wire.topics import TopicTemplate
 from anomgan_detector.comparison import BIN, BINS, SHOWN, Comparison, Side, comparison_from
-from anomgan_detector.fleet import Fleet, Model
+from anomgan_detector.fleet import Fleet
+from anomgan_detector.loaded import Model
 from anomgan_detector.post import Judged, Learnable, anything
 from anomgan_detector.reader import Own
 

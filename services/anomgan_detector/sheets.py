@@ -16,8 +16,9 @@ from anomgan.enough import count_needs
 from anomgan.errors import ModelFileError, ServerError
 from anomgan.sheet import model_sheet
 from anomgan_detector.comparison import judged
-from anomgan_detector.fleet import Fleet, Model
+from anomgan_detector.fleet import Fleet
 from anomgan_detector.gathering import Gathering
+from anomgan_detector.loaded import Model
 from anomgan_detector.post import Post
 from anomgan_detector.shadow import Shadowed
 from anomgan_detector.training import training_settings
@@ -87,6 +88,8 @@ class Sheets:
         if isinstance(fleet, Fleet):
             told["alarms_per_week"] = table.alarms_per_week or fleet.detector.config.alarms_per_week
             told["threshold"] = fleet.detector.threshold_for(told["alarms_per_week"])
+            if table.synthesizer:
+                told["imputing"] = fleet.imputing.document()
         if isinstance(post, Shadowed):
             told["shadow"] = _shadow(post)
         if isinstance(fleet, Gathering):

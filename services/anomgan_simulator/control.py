@@ -16,7 +16,7 @@ from anomgan.control import Gate, Pass
 from anomgan.errors import ConfigError, PayloadError
 from anomgan.simulate import SENSOR_FAULTS, Fault, LivePlan, Wish
 from anomgan.simulate.fault_plan import table_of
-from anomgan.simulate.kind import Kind
+from anomgan.simulate.learned_kind import AnyKind
 from anomgan.simulate.sensor_faults import possible, usual_severity
 from anomgan.wire.control import encode_answer, named_transaction
 from anomgan.wire.simulator_control import COMMANDS, Inject, Plant, Status, Stop
@@ -131,7 +131,7 @@ ACTIONS: Mapping[type[Table], Callable[[Answers, Table], Data]] = {
 }
 
 
-def kind_data(kind: Kind[Any, Any, Any]) -> Data:
+def kind_data(kind: AnyKind) -> Data:
     """A device kind: its sensors with the faults that each can have, and the faults of its machine."""
     return {
         "channels": [

@@ -7,8 +7,8 @@
     DIR/manifest.json               scenario, seed, version, files, channels with their units; written last
 
 A column is called as in `flow [m³/h]`, which the commands read as the channel `flow` in m³/h. A site without a name has
-no folder. A scenario's network has no part in it. All bytes follow from scenario and seed (and the versions that the
-manifest names).
+no folder. A scenario's network has no part in it. All bytes follow from scenario and seed (and the versions and models
+that the manifest names, these by their SHA-256).
 """
 
 import threading
@@ -36,6 +36,7 @@ from anomgan.records import Floats
 from anomgan.simulate.dataset import Plan, pieces
 from anomgan.simulate.faults import Fault
 from anomgan.simulate.fleet import blocks
+from anomgan.simulate.learned_kind import LearnedKind
 from anomgan.simulate.randomness import BLOCK
 from anomgan.simulate.scenario import Group, Scenario
 from anomgan_simulator.truth import truth_record
@@ -172,12 +173,14 @@ def _times_us(scenario: Scenario, rows: slice) -> NDArray[np.int64]:
 def _manifest(plan: Plan, form: Form) -> dict[str, Any]:
     scenario = plan.scenario
     kinds = {group.kind.name: group.kind for group in scenario.groups}
+    models = {name: kind.digest for name, kind in kinds.items() if isinstance(kind, LearnedKind)}
     return {
         "format": "anomgan data set",
         "version": 1,
         "anomgan": version("anomgan"),
         "polars": version("polars"),
         "numpy": version("numpy"),
+        **({"torch": version("torch"), "models": models} if models else {}),
         "seed": scenario.config.clock.seed,
         "period_s": scenario.period_s,
         "train": {"first_row": 0, "rows": plan.train_rows, "start_s": scenario.start_s},

@@ -16,11 +16,12 @@ LISTED = 20
 def describe_scenario(scenario: Scenario) -> Iterator[str]:
     """Devices with their channels, the run, and the faults to come."""
     clock = scenario.config.clock
-    for group in scenario.groups:
+    for group, table in zip(scenario.groups, scenario.config.devices, strict=True):
         span = group.names[0] if len(group.names) == 1 else f"{group.names[0]} to {group.names[-1]}"
         where = f" at {group.site}" if group.site else ""
         channels = ", ".join(f"{c.name} [{c.unit}]" if c.unit else c.name for c in group.kind.channels)
-        yield f"{span}{where} ({group.kind.name}): {channels}"
+        under = "".join(f", {name} = {value}" for name, value in table.given.items())
+        yield f"{span}{where} ({group.kind.name}{under}): {channels}"
     length = "without end" if scenario.rows is None else f"{scenario.rows} rows"
     speed = "as fast as possible" if clock.speed == 0 else f"{clock.speed:g} times as fast as life"
     begins = datetime.fromtimestamp(scenario.start_s, UTC)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import uvicorn
 from playwright.sync_api import Page, expect
@@ -17,6 +18,7 @@ from anomgan.adapters.ports import AuditEntry, Batch
 from anomgan.adapters.sqlite import SqliteStore
 from anomgan.adapters.sqlite_read import open_reader
 from anomgan.errors import Refused
+from anomgan.expected import Expected
 from anomgan_dashboard import create_app, listen, serve
 from anomgan_dashboard.serve import url_of
 
@@ -99,6 +101,29 @@ def test_an_event_is_told_on_a_page_of_its_own(url: str, viewer: Viewer, events:
     expect(page.locator(".event-panel")).to_be_visible()
     page.get_by_role("link", name="Event page").click()
     expect(page.locator("h1.sentence")).to_contain_text("flow is")
+
+
+def test_what_was_imputed_is_drawn_and_said(
+    url: str, viewer: Viewer, events: dict[str, str], store: SqliteStore, path: Path
+) -> None:
+    page = viewer.page
+    open_event(page, url, events["now"])
+    said = page.get_by_text("In the event this was imputed")
+    read = page.locator(".half", has_text="flow").first.locator(".value[data-colour=expected]")
+    expect(read).to_contain_text("expected")
+    expect(said).to_be_hidden()
+    with open_reader(path) as reader:
+        event = reader.event(events["now"])
+    assert event is not None
+    times = np.arange(event.start_s, event.end_s + 1.0)
+    middle = np.full((len(times), 1), 31.0)
+    store.write(Batch(expected=[Expected(event.device, event.site, times, ("flow",), middle, middle - 2, middle + 3)]))
+    page.reload()
+    expect(said).to_be_visible()
+    expect(read).to_have_text("imputed29 to 34")
+    expect(page.locator(".half", has_text="motor current").locator(".value[data-colour=expected]")).to_contain_text(
+        "expected"
+    )
 
 
 def test_past_events_like_it_are_shown_with_what_was_said_of_them(

@@ -141,7 +141,7 @@ export function chartBoard({ signal, view, events, on }) {
       const beyond = banded && channel.outside[at] !== null;
       say(`channel ${channel.name}`, [
         value(beyond ? "outside" : "observed", number(channel.observed[at]), "", channel.unit),
-        value("expected", meant, "expected")]);
+        value("expected", meant, (channel.imputed[at] ?? null) === null ? "expected" : "imputed")]);
       const share = cards.get(`channel ${channel.name}`)?.share;
       if (share) text(share, percent(channel.contribution[at]));
     }

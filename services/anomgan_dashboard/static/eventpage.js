@@ -59,8 +59,10 @@ export function eventView(query, { signal, hear, hurry }) {
   const legend = h("p", { class: "legend" },
     h("span", { class: "key", data: { key: "observed" } }, "observed"), h("span", { class: "key", data: { key: "expected" } }, "expected"),
     h("span", { class: "key", data: { key: "band" } }, "where normal readings lie"), h("span", { class: "key", data: { key: "outside" } }, "outside of it"));
+  const imputed = h("p", { class: "facts", hidden: true },
+    "In the event this was imputed: from the channels that are not to blame and the readings before. 90 % of what is likely lies in its band.");
   const plots = h("section", { class: "event-plots", "aria-label": "What it should have looked like" },
-    h("div", { class: "plots-head" }, h("h2", {}, "What it should have looked like"), h("span", { class: "plots-tools" }, pointed, span, reset, all)), legend, board.element);
+    h("div", { class: "plots-head" }, h("h2", {}, "What it should have looked like"), h("span", { class: "plots-tools" }, pointed, span, reset, all)), legend, imputed, board.element);
   const peak = h("ol", { class: "peak-list" });
   const order = h("div", { class: "order-slot" });
   const alike = h("div", { class: "alike" });
@@ -137,6 +139,7 @@ export function eventView(query, { signal, hear, hurry }) {
   function draw() {
     if (history === null) return;
     const first = [...new Set([...event.channels.map((channel) => channel.name), ...event.onsets.map((onset) => onset.name)])];
+    imputed.hidden = !history.channels.some((channel) => first.includes(channel.name) && channel.imputed.some((low) => low !== null));
     all.hidden = Math.min(first.length, MOST_SHOWN) >= history.channels.length;
     text(all, everything ? "Only those that matter" : `All ${history.channels.length} channels`);
     board.set(history, { first, only: everything ? history.channels.map((channel) => channel.name) : first.slice(0, MOST_SHOWN),

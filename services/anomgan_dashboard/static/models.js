@@ -58,12 +58,20 @@ function fleetCard(first, i, byName, parts) {
     const fleet = fleets[i];
     text(facts, [`${number(fleet.heard)} device${fleet.heard === 1 ? "" : "s"} heard`,
       fleet.broker ? `broker ${fleet.broker}` : null, fleet.devices.join(", ") === "*" ? null : fleet.devices.join(", "),
-      fleet.learns ? "learns by itself" : null].filter(Boolean).join(" · "));
+      fleet.learns ? "learns by itself" : null, imputing(fleet.imputing)].filter(Boolean).join(" · "));
     const gathered = JSON.stringify(fleet.gathered);
     if (models.length === 0 && gathered !== shown) body.replaceChildren(...gathering(fleet));
     shown = gathered;
   });
   return h("section", { class: "card fleet-card" }, h("header", {}, h("h2", { class: "topic" }, first.topic), facts), body);
+}
+
+/** How often events were told by what a synthesizer imputed, and why not. */
+function imputing(told) {
+  if (!told) return null;
+  const why = Object.entries(told.not_imputed).map(([name, count]) => `${number(count)} ${name.replaceAll("_", " ")}`);
+  return [`events told by ${told.by}: ${number(told.imputed)}`, why.length ? `by the model's own expectation: ${why.join(", ")}` : null, told.fault || null]
+    .filter(Boolean).join("; ");
 }
 
 function modelTable(models, parts) {
